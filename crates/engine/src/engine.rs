@@ -1,0 +1,93 @@
+//! The trait itself: what every engine gives, and the laws that all of them keep.
+
+use tidings_wire::{ChannelName, Data, Epoch, MessageId, Present, User};
+
+use crate::{Answer, Page, Query, Watch};
+
+/// Where messages live.
+///
+/// # Laws
+///
+/// The conformance suite holds every engine to them.
+///
+/// 1. *One order.* Each committed message has a `seq` of its own, growing in the order of commits;
+///    `prev` names the message before it in its channel.
+/// 2. *Commit first.* A publish is answered, and watchers are told, only after the commit. Whoever
+///    is told of `seq` finds it, and all before it, by [`Engine::read`].
+/// 3. *Once.* A draft whose `id` its channel has seen within the deduplication window is not stored
+///    again: it is answered with the first one's place.
+/// 4. *In order to all.* Every watcher hears every batch in order, each after the one before, or
+///    hears that it lagged.
+/// 5. *Nothing silently.* A read from behind the retention's floor says `truncated`.
+/// 6. *One identity.* The epoch is the same for as long as `seq`s mean the same; no `seq` that was
+///    ever told is given to another message in the same epoch.
+/// 7. *No waiting inside.* No method blocks the calling thread on a disk or a network; what takes
+///    time is awaited in the [`Answer`], and what is too much at a time is answered
+///    [`Busy`](crate::EngineError::Busy).
+pub trait Engine: Send + Sync + 'static {
+    /// The identity of this log.
+    fn epoch(&self) -> Epoch;
+
+    /// `seq` of the newest committed message; 0: none yet.
+    fn head(&self) -> u64;
+
+    /// Stores a message and then tells all watchers. Dropping the answer does not undo it.
+    fn publish(&self, draft: Draft) -> Answer<Published>;
+
+    /// A page of a channel's stored messages.
+    fn read(&self, query: Query) -> Answer<Page>;
+
+    /// Tells all watchers of a signal; at most once, not stored.
+    fn signal(&self, channel: ChannelName, from: User, data: Data);
+
+    /// A connection is in a channel from now on. Watchers hear of a user's first one.
+    fn enter(&self, entry: Entry);
+
+    /// A connection is no longer in a channel. Watchers hear of a user's last one. Leaving where
+    /// one is not does nothing.
+    fn leave(&self, entry: Entry);
+
+    /// Who is in a channel, in the order of their names.
+    fn present(&self, channel: ChannelName) -> Answer<Vec<Present>>;
+
+    /// Hears of everything from now on: each batch whose messages come after [`Engine::head`] as it
+    /// is read after this call returned.
+    fn watch(&self) -> Watch;
+}
+
+/// A message that is still to be stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Draft {
+    /// Where.
+    pub channel: ChannelName,
+    /// The idempotency key.
+    pub id: MessageId,
+    /// Who publishes it, as authenticated.
+    pub from: User,
+    /// What is said.
+    pub data: Data,
+}
+
+/// Where a message came to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// Its place in the log.
+    pub seq: u64,
+    /// Its id.
+    pub id: MessageId,
+    /// When the log took it, in milliseconds since the Unix epoch.
+    pub at: u64,
+    /// Whether the channel had it already, from an earlier attempt.
+    pub repeated: bool,
+}
+
+/// One connection of a user in a channel.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Entry {
+    /// Where.
+    pub channel: ChannelName,
+    /// Who.
+    pub user: User,
+    /// Which of the user's connections; unique in the process.
+    pub connection: u64,
+}

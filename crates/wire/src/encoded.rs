@@ -1,0 +1,78 @@
+//! One event, encoded once per format and shared by every follower.
+
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+
+use crate::{Cursor, Epoch, Event, Format};
+
+/// An [`Event`] and its bytes in every format that somebody has asked for so far. The bytes are the
+/// same for all followers: nothing per client is inside.
+#[derive(Debug)]
+pub struct Encoded {
+    event: Event,
+    epoch: Epoch,
+    json: OnceLock<Bytes>,
+    cbor: OnceLock<Bytes>,
+    sse: OnceLock<Bytes>,
+}
+
+impl Encoded {
+    /// Wraps `event` of the log `epoch`; nothing is encoded yet.
+    pub fn new(event: Event, epoch: Epoch) -> Self {
+        Self {
+            event,
+            epoch,
+            json: OnceLock::new(),
+            cbor: OnceLock::new(),
+            sse: OnceLock::new(),
+        }
+    }
+
+    /// The event itself.
+    pub fn event(&self) -> &Event {
+        &self.event
+    }
+
+    /// The message's place in the log, if it is a message.
+    pub fn seq(&self) -> Option<u64> {
+        match &self.event {
+            Event::Message(message) => Some(message.seq),
+            _ => None,
+        }
+    }
+
+    /// The event as one object in `format`.
+    pub fn bytes(&self, format: Format) -> &Bytes {
+        let cell = match format {
+            Format::Json => &self.json,
+            Format::Cbor => &self.cbor,
+        };
+        cell.get_or_init(|| format.encode(&self.event).into())
+    }
+
+    /// The event as a server-sent event (WHATWG HTML, 9.2.5). A message bears the cursor behind it as
+    /// its `id:` and has no `event:`, so that a plain `EventSource` finds it in `onmessage`.
+    pub fn sse(&self) -> &Bytes {
+        self.sse.get_or_init(|| {
+            let mut out = Vec::with_capacity(self.bytes(Format::Json).len() + 64);
+            match self.seq() {
+                Some(seq) => {
+                    let cursor = Cursor {
+                        epoch: self.epoch.clone(),
+                        seq,
+                    };
+                    out.extend_from_slice(format!("id: {cursor}\n").as_bytes());
+                }
+                None => {
+                    let name = self.event.type_name();
+                    out.extend_from_slice(format!("event: {name}\n").as_bytes());
+                }
+            }
+            out.extend_from_slice(b"data: ");
+            out.extend_from_slice(self.bytes(Format::Json));
+            out.extend_from_slice(b"\n\n");
+            out.into()
+        })
+    }
+}
