@@ -1,0 +1,201 @@
+//! The table of all that is asked of a change, in the order in which it is asked: what is quick
+//! to say comes first, what needs the most comes last.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::shell::{Shell, Stop, Verdict};
+use crate::tools::{Tool, chromium};
+
+/// One thing asked of a change.
+pub(crate) struct Step {
+    /// What `--only` and `--without` call it.
+    pub(crate) name: &'static str,
+    /// What it asks, in a line.
+    pub(crate) about: &'static str,
+    /// What it needs beyond Rust.
+    pub(crate) needs: &'static [Tool],
+    /// When to take it for hung: several times what it takes on two busy cores, with a compilation
+    /// from nothing and the installation of its tools included.
+    pub(crate) limit: Duration,
+    pub(crate) run: fn(&Shell) -> Verdict,
+}
+
+const fn minutes(count: u64) -> Duration {
+    Duration::from_secs(count * 60)
+}
+
+/// What `cargo xtask test` runs.
+pub(crate) const STEPS: &[Step] = &[
+    Step {
+        name: "fmt",
+        about: "the Rust code is formatted",
+        needs: &[],
+        limit: minutes(2),
+        run: |shell| shell.cargo("fmt --all --check").run(),
+    },
+    Step {
+        name: "clippy",
+        about: "no lint has a complaint",
+        needs: &[],
+        limit: minutes(20),
+        run: |shell| {
+            shell
+                .cargo("clippy --workspace --all-targets -- -D warnings")
+                .run()
+        },
+    },
+    Step {
+        name: "rust",
+        about: "the tests and examples of every crate",
+        needs: &[],
+        limit: minutes(30),
+        run: |shell| shell.cargo("test --workspace --no-fail-fast").run(),
+    },
+    Step {
+        name: "docs",
+        about: "the crates' documentation builds without a warning",
+        needs: &[],
+        limit: minutes(10),
+        run: |shell| {
+            let doc = shell.cargo("doc --workspace --no-deps --document-private-items");
+            doc.env("RUSTDOCFLAGS", "-D warnings").run()
+        },
+    },
+    Step {
+        name: "client",
+        about: "the browser client's tests, in Node",
+        needs: &[Tool::Node],
+        limit: minutes(5),
+        run: |shell| node_tests(shell, "client", &[]),
+    },
+    Step {
+        name: "chat",
+        about: "the web chat's tests, in Node",
+        needs: &[Tool::Node],
+        limit: minutes(5),
+        run: |shell| node_tests(shell, "chat", &[]),
+    },
+    Step {
+        name: "types",
+        about: "client and chat satisfy the strict type checker",
+        needs: &[Tool::Node, Tool::NodePackages],
+        limit: minutes(10),
+        run: types,
+    },
+    Step {
+        name: "size",
+        about: "the client stays under 8 KB, minified and gzipped",
+        needs: &[Tool::Node, Tool::NodePackages],
+        limit: minutes(10),
+        run: |shell| shell.call("node").words("client/test/size.mjs").run(),
+    },
+    Step {
+        name: "autobahn",
+        about: "the Autobahn suite's sections 1 to 7 and 10, strictly",
+        needs: &[],
+        limit: minutes(30),
+        run: autobahn,
+    },
+    Step {
+        name: "interop",
+        about: "curl, ws, Python and Node meet through every door",
+        needs: &[Tool::Node, Tool::NodePackages, Tool::Curl],
+        limit: minutes(15),
+        run: |shell| against_the_server(shell, "interop/clients"),
+    },
+    Step {
+        name: "browser",
+        about: "the chat and the client in Chromium",
+        needs: &[Tool::Node, Tool::NodePackages, Tool::Chromium],
+        limit: minutes(20),
+        run: |shell| against_the_server(shell, "interop/browser"),
+    },
+];
+
+fn types(shell: &Shell) -> Verdict {
+    let tsc = shell.path("interop/node_modules/typescript/bin/tsc");
+    for project in [
+        "client/jsconfig.json",
+        "chat/jsconfig.json",
+        "interop/jsconfig.json",
+    ] {
+        shell
+            .call("node")
+            .args([&tsc])
+            .words("--project")
+            .args([project])
+            .run()?;
+    }
+    Ok(())
+}
+
+fn autobahn(shell: &Shell) -> Verdict {
+    // The suite sends some hundred megabytes: the one place where an unoptimised build would cost
+    // more time than it saves.
+    shell
+        .cargo("build --release --package tidings-websocket --examples")
+        .run()?;
+    let example = |name: &str| shell.target().join("release/examples").join(name);
+    shell
+        .call(shell.path("interop/autobahn/run"))
+        .args([
+            OsString::from("--server"),
+            example("autobahn_server").into(),
+        ])
+        .args([
+            OsString::from("--client"),
+            example("autobahn_client").into(),
+        ])
+        .skipped_on(3, "the suite cannot run on this machine, see above")
+        .run()
+}
+
+/// Tests that start the real binary.
+fn against_the_server(shell: &Shell, folder: &str) -> Verdict {
+    shell.cargo("build --package tidings").run()?;
+    let mut env = vec![("TIDINGS_BIN", shell.built("tidings"))];
+    if let Ok(browser) = chromium() {
+        env.push(("CHROMIUM_BIN", browser));
+    }
+    node_tests(shell, folder, &env)
+}
+
+/// Node's test runner over all `*.test.js` and `*.test.mjs` below a folder. The files are listed
+/// here because Node's own idea of a test file differs from release to release.
+fn node_tests(shell: &Shell, folder: &str, env: &[(&str, PathBuf)]) -> Verdict {
+    let mut files = Vec::new();
+    find_tests(&shell.path(folder), &mut files)
+        .map_err(|error| Stop::Failed(format!("cannot read {folder}: {error}")))?;
+    if files.is_empty() {
+        return Err(Stop::Failed(format!("there is no test below {folder}")));
+    }
+    files.sort();
+    let relative = files
+        .iter()
+        .map(|file| file.strip_prefix(shell.path("")).unwrap_or(file));
+    let mut node = shell.call("node").words("--test").args(relative);
+    for (name, value) in env {
+        node = node.env(name, value);
+    }
+    node.run()
+}
+
+fn find_tests(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let path = entry.path();
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if entry.file_type()?.is_dir() {
+            if name != "node_modules" {
+                find_tests(&path, files)?;
+            }
+        } else if name.ends_with(".test.js") || name.ends_with(".test.mjs") {
+            files.push(path);
+        }
+    }
+    Ok(())
+}

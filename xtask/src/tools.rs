@@ -1,0 +1,137 @@
+//! What steps need beyond Rust: found, or installed as root on Debian, or named.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use crate::shell::{Shell, Stop, Verdict, find_program};
+
+/// Something that has to be on the machine before a step can run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tool {
+    /// Node.js with npm, no older than [`NODE_MAJOR_MIN`].
+    Node,
+    /// The packages that `interop/package-lock.json` pins, in `interop/node_modules`.
+    NodePackages,
+    /// Chromium, as the distribution packages it.
+    Chromium,
+    /// `curl`, which is a client like any other.
+    Curl,
+}
+
+/// The oldest Node that the client promises to run in.
+pub(crate) const NODE_MAJOR_MIN: u32 = 20;
+
+/// Under which names distributions install Chromium.
+const CHROMIUM_NAMES: &[&str] = &["chromium", "chromium-browser", "google-chrome"];
+
+/// The tools seen or installed in this run.
+#[derive(Default)]
+pub(crate) struct Tools {
+    provided: Vec<Tool>,
+    apt_updated: bool,
+}
+
+impl Tools {
+    /// Makes sure of all of `needs`, in their order.
+    pub(crate) fn provide(&mut self, needs: &[Tool], shell: &Shell) -> Verdict {
+        for &tool in needs {
+            if !self.provided.contains(&tool) {
+                self.provide_one(tool, shell)?;
+                self.provided.push(tool);
+            }
+        }
+        Ok(())
+    }
+
+    fn provide_one(&mut self, tool: Tool, shell: &Shell) -> Verdict {
+        match tool {
+            Tool::Node => {
+                if node_major(shell).is_none() || !shell.call("npm").words("--version").works() {
+                    self.install(&["nodejs", "npm"], shell)?;
+                }
+                match node_major(shell) {
+                    Some(major) if major >= NODE_MAJOR_MIN => Ok(()),
+                    Some(major) => Err(missing(&format!(
+                        "Node {NODE_MAJOR_MIN} or newer; this is Node {major}"
+                    ))),
+                    None => Err(missing("Node")),
+                }
+            }
+            Tool::NodePackages => node_packages(shell),
+            Tool::Chromium => self.program("Chromium", CHROMIUM_NAMES, shell),
+            Tool::Curl => self.program("curl", &["curl"], shell),
+        }
+    }
+
+    /// A program whose first name is also that of its Debian package.
+    fn program(&mut self, title: &str, names: &[&str], shell: &Shell) -> Verdict {
+        if find_program(names).is_none() {
+            self.install(&names[..1], shell)?;
+        }
+        find_program(names)
+            .map(|_| ())
+            .ok_or_else(|| missing(title))
+    }
+
+    /// Installs Debian packages where we may; elsewhere leaves it to the caller to miss them.
+    fn install(&mut self, packages: &[&str], shell: &Shell) -> Verdict {
+        if !is_root_on_debian() {
+            return Ok(());
+        }
+        let apt = |words| {
+            shell
+                .call("apt-get")
+                .env("DEBIAN_FRONTEND", "noninteractive")
+                .words(words)
+        };
+        if !self.apt_updated {
+            apt("-q update").run()?;
+            self.apt_updated = true;
+        }
+        apt("-q install --yes --no-install-recommends")
+            .args(packages)
+            .run()
+    }
+}
+
+/// The browser that `Tool::Chromium` made sure of.
+pub(crate) fn chromium() -> Result<std::path::PathBuf, Stop> {
+    find_program(CHROMIUM_NAMES).ok_or_else(|| missing("Chromium"))
+}
+
+fn missing(what: &str) -> Stop {
+    Stop::Failed(format!(
+        "needs {what}: install it, or leave this step out with --without"
+    ))
+}
+
+fn is_root_on_debian() -> bool {
+    let root = fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
+    root && Path::new("/etc/debian_version").exists()
+}
+
+fn node_major(shell: &Shell) -> Option<u32> {
+    let version = shell.call("node").words("--version").output()?;
+    version.strip_prefix('v')?.split('.').next()?.parse().ok()
+}
+
+/// `npm ci`, unless what is installed is what the lock file says: npm leaves a copy of the lock
+/// beside the packages, so comparing the times is enough.
+fn node_packages(shell: &Shell) -> Verdict {
+    let modified = |path: &str| {
+        fs::metadata(shell.path(path))
+            .and_then(|file| file.modified())
+            .ok()
+    };
+    let wanted = modified("interop/package-lock.json");
+    let installed = modified("interop/node_modules/.package-lock.json");
+    if installed.is_some() && installed >= wanted {
+        return Ok(());
+    }
+    shell
+        .call("npm")
+        .words("ci --ignore-scripts --no-audit --no-fund")
+        .within("interop")
+        .run()
+}
