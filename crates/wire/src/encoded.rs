@@ -42,6 +42,21 @@ impl Encoded {
         }
     }
 
+    /// About its size in bytes in any format, known without encoding it: what room and tails count.
+    pub fn weight(&self) -> usize {
+        /// The names and numbers of a message's fields, rounded up.
+        const FIELDS: usize = 128;
+        let content = match &self.event {
+            Event::Message(message) => {
+                message.id.as_str().len() + message.from.as_str().len() + message.data.len()
+            }
+            Event::Signal { from, data, .. } => from.as_str().len() + data.len(),
+            Event::Join { user, .. } | Event::Leave { user, .. } => user.as_str().len(),
+            Event::Truncated { .. } => 0,
+        };
+        FIELDS + self.event.channel().as_str().len() + content
+    }
+
     /// The event as one object in `format`.
     pub fn bytes(&self, format: Format) -> &Bytes {
         let cell = match format {
