@@ -1,1 +1,81 @@
-//! Placeholder.
+//! WebSocket (RFC 6455), client and server: a pure core that any I/O can drive, and tokio around it.
+//!
+//! # The map
+//!
+//! | to | look at |
+//! |---|---|
+//! | talk over a socket with tokio | [`tokio`]: [`accept`](tokio::accept), [`connect`](tokio::connect), [`WebSocket`](tokio::WebSocket) |
+//! | open a connection behind any HTTP server or client | [`handshake`]: functions on `http`'s types |
+//! | drive the protocol yourself | [`connection`]: bytes in, events out; events in, bytes out |
+//! | send one message to many | [`frame::encode_text`] once, then [`send_encoded`](Connection::send_encoded) to each |
+//! | know what can come, and what can go wrong | [`Event`], [`Fault`], [`SendError`], [`CloseCode`] |
+//! | set limits | [`Config`], [`tokio::Options`] |
+//!
+//! Reading order for newcomers: [`frame`] → `receive` → [`message`] → [`connection`] → [`tokio`].
+//!
+//! # A whole example
+//!
+//! A server that echoes, and a client that says hello:
+//!
+//! ```
+//! use std::error::Error;
+//! use std::time::Duration;
+//!
+//! use tidings_websocket::handshake::{client, server};
+//! use tidings_websocket::tokio::{Options, accept, connect};
+//! use tidings_websocket::{Close, CloseCode, Event};
+//! use tokio::net::{TcpListener, TcpStream};
+//!
+//! async fn serve(stream: TcpStream) -> Result<(), Box<dyn Error>> {
+//!     let offer = server::Options { subprotocols: &["echo"] };
+//!     let mut websocket = accept(stream, &offer, Options::default()).await?.websocket;
+//!     while let Some(event) = websocket.recv().await? {
+//!         if event.is_message() {
+//!             websocket.feed(event)?; // `recv` writes what was fed before it waits
+//!         }
+//!     }
+//!     Ok(())
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn Error>> {
+//! let listener = TcpListener::bind("127.0.0.1:0").await?;
+//! let url = format!("ws://{}/", listener.local_addr()?);
+//! let server = async { serve(listener.accept().await?.0).await };
+//!
+//! let client = async {
+//!     let offer = client::Options { subprotocols: &["echo"], ..client::Options::default() };
+//!     let mut websocket = connect(&url, &offer, Options::default()).await?.websocket;
+//!     websocket.send("hello").await?;
+//!     assert_eq!(websocket.recv().await?, Some(Event::from("hello")));
+//!     let answer = websocket.close(Close::new(CloseCode::NORMAL, "done"), Duration::from_secs(1)).await?;
+//!     assert_eq!(answer.code, CloseCode::NORMAL);
+//!     Ok::<(), Box<dyn Error>>(())
+//! };
+//! tokio::try_join!(server, client)?;
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod close;
+pub mod config;
+pub mod connection;
+pub mod error;
+pub mod event;
+pub mod frame;
+pub mod handshake;
+pub mod mask;
+pub mod message;
+pub mod output;
+mod receive;
+#[cfg(feature = "tokio")]
+pub mod tokio;
+mod utf8;
+
+pub use crate::close::{Close, CloseCode};
+pub use crate::config::Config;
+pub use crate::connection::{Connection, Fragment};
+pub use crate::error::{Fault, SendError};
+pub use crate::event::Event;
+pub use crate::frame::Role;
+pub use crate::message::MessageKind;

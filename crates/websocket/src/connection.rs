@@ -1,0 +1,354 @@
+//! One WebSocket connection after its handshake: bytes in, events out; events in, bytes out.
+//!
+//! The connection is pure. It owns no socket and asks no clock; its caller reads from a socket
+//! into any buffer, gives the bytes to [`Connection::receive`] until that says `None`, and
+//! writes what [`Connection::output`] holds. An event borrows from the input alone, never from
+//! the connection, so it can be answered on the spot:
+//!
+//! ```
+//! use bytes::Buf;
+//! use tidings_websocket::{Config, Connection, Fault};
+//!
+//! fn echo(connection: &mut Connection, mut bytes_read: &mut [u8]) -> Result<(), Fault> {
+//!     while let Some(event) = connection.receive(&mut bytes_read)? {
+//!         if event.is_message() {
+//!             // An error means that the connection is closing, which `receive` tells as well.
+//!             let _ = connection.send(event);
+//!         }
+//!     }
+//!     Ok(()) // now write `connection.output()`: one write for all that was read
+//! }
+//!
+//! let mut server = Connection::server(Config::default());
+//! echo(&mut server, &mut b"\x81\x82\0\0\0\0hi\x89\x80\0\0\0\0".to_vec())?;
+//! assert_eq!(server.output().chunk(), b"\x81\x02hi\x8a\x00"); // the echo, and a pong
+//! # Ok::<(), Fault>(())
+//! ```
+//!
+//! The closing handshake (RFC 6455 section 7) runs by itself:
+//!
+//! | when | then |
+//! |---|---|
+//! | the peer's Close comes | [`Event::Close`] is brought, the answer is in the output, [`Connection::is_closed`] |
+//! | [`Connection::close`] is called | messages still come, until the peer's Close does |
+//! | the peer breaks the protocol | `receive` fails with a [`Fault`], the Close that says why is in the output |
+//! | the stream ends | [`Connection::handle_eof`] gives an [`Event::Close`] with code 1006, or `None` if the Close came before |
+//!
+//! When a connection is closed, write the rest of the output and close the stream: a server
+//! at once, a client after the server did (7.1.1).
+
+use std::fmt;
+
+use bytes::{Buf, Bytes};
+
+use crate::close::{Close, CloseCode};
+use crate::config::Config;
+use crate::error::{Fault, SendError};
+use crate::event::Event;
+use crate::frame::{CONTROL_BYTES_MAX, Header, Opcode, Role};
+use crate::mask::{self, MaskKey};
+use crate::message::MessageKind;
+use crate::output::Output;
+use crate::receive::Receiver;
+
+/// A connection, in either role. See the [module](self) for how it is driven.
+pub struct Connection {
+    side: Side,
+    state: State,
+    receiver: Receiver,
+    output: Output,
+    /// The message that was begun with [`Connection::send_fragment`].
+    sending: Option<MessageKind>,
+    config: Config,
+}
+
+enum Side {
+    Server,
+    /// Where a client's masking keys come from.
+    Client(Box<dyn FnMut() -> MaskKey + Send + Sync>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Neither has said Close.
+    Open,
+    /// When we said Close, and wait for the peer's.
+    CloseSent,
+    /// When both said Close, or the connection failed, or the stream ended: nothing is received or sent any more.
+    Closed,
+}
+
+/// Whether a fragment ends its message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fragment {
+    /// More of the message will follow.
+    More,
+    /// The message is complete.
+    Last,
+}
+
+impl Connection {
+    /// The end that answered the handshake.
+    pub fn server(config: Config) -> Self {
+        Self::new(Side::Server, config)
+    }
+
+    /// The end that began the handshake; each frame is masked with a key from `mask_keys`.
+    ///
+    /// RFC 6455, 5.3 and 10.3: the keys must not be predictable by whoever chooses the
+    /// messages, so outside tests they come from the operating system's randomness, as the
+    /// tokio adapter's do.
+    pub fn client(
+        config: Config,
+        mask_keys: impl FnMut() -> MaskKey + Send + Sync + 'static,
+    ) -> Self {
+        Self::new(Side::Client(Box::new(mask_keys)), config)
+    }
+
+    fn new(side: Side, config: Config) -> Self {
+        Self {
+            side,
+            state: State::Open,
+            receiver: Receiver::default(),
+            output: Output::default(),
+            sending: None,
+            config,
+        }
+    }
+
+    /// Takes bytes off the front of `input` up to the end of the next event.
+    ///
+    /// `None` says that all of `input` was taken: read more. The input is unmasked in place.
+    /// A ping's pong, and the answer to a Close, are in the output when the event comes.
+    /// After a Close event whatever else comes is taken and ignored.
+    ///
+    /// Each ping adds at most 127 bytes to the output, so a caller that stops reading while
+    /// much is unwritten bounds what a peer can make it hold.
+    ///
+    /// # Errors
+    ///
+    /// A [`Fault`] when the peer broke the protocol or a limit. The output then ends with the
+    /// Close frame that says so: write it, then close the stream.
+    pub fn receive<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Option<Event<'i>>, Fault> {
+        if self.state == State::Closed {
+            *input = &mut [];
+            return Ok(None);
+        }
+        match self.receiver.next(input, self.role(), &self.config) {
+            Ok(event) => {
+                match &event {
+                    Some(Event::Ping(payload)) => self.answer_ping(payload),
+                    Some(Event::Close(close)) => self.answer_close(close.code),
+                    _ => {}
+                }
+                Ok(event)
+            }
+            Err(fault) => {
+                *input = &mut [];
+                self.fail(&fault);
+                Err(fault)
+            }
+        }
+    }
+
+    /// Says that the stream ended: nothing more will be received.
+    ///
+    /// Gives the Close event with code 1006 where the peer's Close had not come (RFC 6455, 7.1.5).
+    pub fn handle_eof(&mut self) -> Option<Event<'static>> {
+        let abnormal = self.state != State::Closed;
+        self.state = State::Closed;
+        abnormal.then(|| Event::Close(Close::abnormal()))
+    }
+
+    /// Appends a message or a control frame to the output. Sending a Close begins the closing handshake.
+    ///
+    /// # Errors
+    ///
+    /// A [`SendError`]; nothing was appended.
+    pub fn send<'e>(&mut self, event: impl Into<Event<'e>>) -> Result<(), SendError> {
+        match event.into() {
+            Event::Text(text) => self.send_message(Opcode::Text, text.as_bytes()),
+            Event::Binary(bytes) => self.send_message(Opcode::Binary, &bytes),
+            Event::Ping(payload) => self.send_control(Opcode::Ping, &payload),
+            Event::Pong(payload) => self.send_control(Opcode::Pong, &payload),
+            Event::Close(close) => self.close(close),
+        }
+    }
+
+    /// Appends one fragment of a message; control frames may be sent in between, other messages not.
+    ///
+    /// A text may be cut anywhere, even within a character; that the whole is UTF-8 is the
+    /// caller's promise.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::MessageUnfinished`] if the fragments before were of the other kind, or [`SendError::Closed`].
+    pub fn send_fragment(
+        &mut self,
+        kind: MessageKind,
+        payload: &[u8],
+        fragment: Fragment,
+    ) -> Result<(), SendError> {
+        self.check_open()?;
+        let opcode = match (self.sending, kind) {
+            (None, MessageKind::Text) => Opcode::Text,
+            (None, MessageKind::Binary) => Opcode::Binary,
+            (Some(begun), kind) if begun == kind => Opcode::Continuation,
+            (Some(_), _) => return Err(SendError::MessageUnfinished),
+        };
+        let fin = fragment == Fragment::Last;
+        self.sending = (!fin).then_some(kind);
+        self.write_frame(opcode, payload, fin);
+        Ok(())
+    }
+
+    /// Appends one or more whole frames that [`frame::encode_text`](crate::frame::encode_text) or
+    /// [`encode_binary`](crate::frame::encode_binary) made, for this client among others.
+    ///
+    /// From [`SHARED_BYTES_MIN`](crate::output::SHARED_BYTES_MIN) on the bytes are not copied.
+    ///
+    /// # Errors
+    ///
+    /// A [`SendError`]; [`SendError::NotAServer`] on a client's connection.
+    pub fn send_encoded(&mut self, frames: &Bytes) -> Result<(), SendError> {
+        if matches!(self.side, Side::Client(_)) {
+            return Err(SendError::NotAServer);
+        }
+        self.check_message_may_begin()?;
+        self.output.push_shared(frames);
+        Ok(())
+    }
+
+    /// Begins the closing handshake: after this nothing can be sent, and messages may still come.
+    ///
+    /// A reason of more than [`REASON_BYTES_MAX`](crate::close::REASON_BYTES_MAX) bytes is cut.
+    /// Code 1005 sends a Close without a code.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closed`] if a Close was sent before, [`SendError::CloseCode`] for 1006.
+    pub fn close(&mut self, close: Close<'_>) -> Result<(), SendError> {
+        self.check_open()?;
+        if close.code == CloseCode::ABNORMAL {
+            return Err(SendError::CloseCode(close.code));
+        }
+        self.write_frame(Opcode::Close, &close.payload(), true);
+        self.state = State::CloseSent;
+        Ok(())
+    }
+
+    /// What waits to be written; a [`Buf`] to write from and to advance.
+    pub fn output(&mut self) -> &mut Output {
+        &mut self.output
+    }
+
+    /// How many bytes wait to be written.
+    pub fn unsent_bytes(&self) -> usize {
+        self.output.remaining()
+    }
+
+    /// Whether messages can still be sent: no Close was sent, and the stream has not ended.
+    pub fn is_open(&self) -> bool {
+        self.state == State::Open
+    }
+
+    /// Whether nothing more will be received or sent: write the output, then close the stream.
+    pub fn is_closed(&self) -> bool {
+        self.state == State::Closed
+    }
+
+    /// Which end this is.
+    pub fn role(&self) -> Role {
+        match self.side {
+            Side::Server => Role::Server,
+            Side::Client(_) => Role::Client,
+        }
+    }
+
+    /// RFC 6455, 5.5.2: a ping is answered with its payload, unless a Close was sent.
+    fn answer_ping(&mut self, payload: &[u8]) {
+        if self.state == State::Open {
+            self.write_frame(Opcode::Pong, payload, true);
+        }
+    }
+
+    /// RFC 6455, 5.5.1: a Close is answered with a Close that "typically echos the status code".
+    fn answer_close(&mut self, code: CloseCode) {
+        if self.state == State::Open {
+            self.write_frame(Opcode::Close, &Close::new(code, "").payload(), true);
+        }
+        self.state = State::Closed;
+    }
+
+    /// RFC 6455, 7.1.7: fail the connection, and say why if we still may.
+    fn fail(&mut self, fault: &Fault) {
+        if self.state == State::Open {
+            let close = Close::new(fault.close_code(), fault.to_string());
+            self.write_frame(Opcode::Close, &close.payload(), true);
+        }
+        self.state = State::Closed;
+    }
+
+    fn send_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), SendError> {
+        self.check_message_may_begin()?;
+        self.write_frame(opcode, payload, true);
+        Ok(())
+    }
+
+    fn send_control(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), SendError> {
+        self.check_open()?;
+        if payload.len() > CONTROL_BYTES_MAX {
+            return Err(SendError::ControlTooLong(payload.len()));
+        }
+        self.write_frame(opcode, payload, true);
+        Ok(())
+    }
+
+    fn check_message_may_begin(&self) -> Result<(), SendError> {
+        self.check_open()?;
+        if self.sending.is_some() {
+            return Err(SendError::MessageUnfinished);
+        }
+        Ok(())
+    }
+
+    fn check_open(&self) -> Result<(), SendError> {
+        if self.is_open() {
+            Ok(())
+        } else {
+            Err(SendError::Closed)
+        }
+    }
+
+    fn write_frame(&mut self, opcode: Opcode, payload: &[u8], fin: bool) {
+        let mask = match &mut self.side {
+            Side::Server => None,
+            // RFC 6455, 5.3: "the masking key MUST be freshly chosen for each frame".
+            Side::Client(next_key) => Some(next_key()),
+        };
+        let tail = self.output.tail();
+        let header = Header {
+            fin,
+            opcode,
+            mask,
+            payload_bytes: payload.len() as u64,
+        };
+        header.write(tail);
+        tail.extend_from_slice(payload);
+        if let Some(key) = mask {
+            let begin = tail.len() - payload.len();
+            mask::apply(&mut tail[begin..], key);
+        }
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Connection")
+            .field("role", &self.role())
+            .field("state", &self.state)
+            .field("unsent_bytes", &self.unsent_bytes())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,190 @@
+//! The client's side of the handshake (RFC 6455 sections 4.1 and 4.2.2): make the request, judge the answer.
+//!
+//! ```
+//! use tidings_websocket::handshake::client::{self, Options};
+//!
+//! let uri = "ws://example.org/chat".parse()?;
+//! let nonce = [7; 16]; // from the operating system's randomness
+//! let request = client::request(&uri, nonce, &Options { subprotocols: &["chat.v1"], ..Options::default() })?;
+//! assert_eq!(request.headers()["Host"], "example.org");
+//! // Send it, read the response, then: client::check(&request, &response)?
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use base64::Engine as _;
+use http::header::{
+    CONNECTION, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
+
+use super::server::KEY_BYTES;
+use super::{BASE64, VERSION, accept_value, headers};
+
+/// What the client wants.
+#[derive(Debug, Clone, Default)]
+pub struct Options<'o> {
+    /// The subprotocols that the client speaks, the one it likes best first.
+    pub subprotocols: &'o [&'o str],
+    /// Headers of the application: `Authorization`, `Cookie`, `Origin`. The handshake's own replace theirs.
+    pub headers: HeaderMap,
+}
+
+/// The request that asks `uri`, a `ws:` or `wss:` address, for a WebSocket.
+///
+/// `nonce` is random and new for each connection. The request's URI is the path and query
+/// alone, as HTTP/1.1 writes it.
+///
+/// # Errors
+///
+/// [`InvalidRequest`] for an address without a host or of another scheme, or for subprotocols
+/// that are not different tokens.
+pub fn request(
+    uri: &Uri,
+    nonce: [u8; KEY_BYTES],
+    options: &Options<'_>,
+) -> Result<Request<()>, InvalidRequest> {
+    let path = uri
+        .path_and_query()
+        .cloned()
+        .unwrap_or(PathAndQuery::from_static("/"));
+    let mut request = Request::new(());
+    *request.uri_mut() = path.into();
+    let fields = request.headers_mut();
+    fields.extend(options.headers.clone());
+    fields.insert(HOST, host(uri)?);
+    fields.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    fields.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    let key = HeaderValue::try_from(BASE64.encode(nonce)).expect("base64 is visible ASCII");
+    fields.insert(SEC_WEBSOCKET_KEY, key);
+    fields.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static(VERSION));
+    fields.remove(SEC_WEBSOCKET_EXTENSIONS);
+    fields.remove(SEC_WEBSOCKET_PROTOCOL);
+    if !options.subprotocols.is_empty() {
+        let offered = options.subprotocols;
+        let different = offered
+            .iter()
+            .enumerate()
+            .all(|(at, subprotocol)| !offered[..at].contains(subprotocol));
+        if !different
+            || !offered
+                .iter()
+                .all(|subprotocol| headers::is_token(subprotocol))
+        {
+            return Err(InvalidRequest::Subprotocols);
+        }
+        let list =
+            HeaderValue::try_from(offered.join(", ")).map_err(|_| InvalidRequest::Subprotocols)?;
+        fields.insert(SEC_WEBSOCKET_PROTOCOL, list);
+    }
+    Ok(request)
+}
+
+/// 4.1: the host, and the port unless it is the scheme's own. Never a user's name.
+fn host(uri: &Uri) -> Result<HeaderValue, InvalidRequest> {
+    let standard_port = match uri.scheme_str() {
+        Some("ws" | "http") => 80,
+        Some("wss" | "https") => 443,
+        _ => return Err(InvalidRequest::Scheme),
+    };
+    let host = uri
+        .host()
+        .filter(|host| !host.is_empty())
+        .ok_or(InvalidRequest::Host)?;
+    let value = match uri.port_u16() {
+        Some(port) if port != standard_port => HeaderValue::try_from(format!("{host}:{port}")),
+        _ => HeaderValue::from_str(host),
+    };
+    value.map_err(|_| InvalidRequest::Host)
+}
+
+/// Judges the answer to `request`; gives the subprotocol that the server chose.
+///
+/// # Errors
+///
+/// A [`Rejection`]. Close the stream without another byte.
+pub fn check<B>(
+    request: &Request<()>,
+    response: &Response<B>,
+) -> Result<Option<String>, Rejection> {
+    let fields = response.headers();
+    // 4.1, 1: "If the status code received from the server is not 101 [...]".
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        return Err(Rejection::Status(response.status()));
+    }
+    // 2 and 3: "Upgrade" is "websocket", and "Connection" has the token "upgrade", in any case.
+    let mut upgrades = fields.get_all(UPGRADE).iter();
+    match (upgrades.next(), upgrades.next()) {
+        (Some(upgrade), None) if upgrade.as_bytes().eq_ignore_ascii_case(b"websocket") => {}
+        _ => return Err(Rejection::Upgrade),
+    }
+    if !headers::has_token(fields, &CONNECTION, "upgrade") {
+        return Err(Rejection::Connection);
+    }
+    // 4: the answer to the key.
+    let expected = request.headers().get(SEC_WEBSOCKET_KEY).map(accept_value);
+    let mut accepts = fields.get_all(SEC_WEBSOCKET_ACCEPT).iter();
+    match (accepts.next(), accepts.next()) {
+        (Some(accept), None) if Some(accept) == expected.as_ref() => {}
+        _ => return Err(Rejection::Accept),
+    }
+    // 5: "indicates the use of an extension that was not present in the client's handshake": we offer none.
+    if fields.contains_key(SEC_WEBSOCKET_EXTENSIONS) {
+        return Err(Rejection::Extension);
+    }
+    check_subprotocol(request, fields)
+}
+
+/// 6: "the use of a subprotocol that was not present in the client's handshake".
+fn check_subprotocol(
+    request: &Request<()>,
+    fields: &HeaderMap,
+) -> Result<Option<String>, Rejection> {
+    let offered = headers::tokens(request.headers(), &SEC_WEBSOCKET_PROTOCOL).unwrap_or_default();
+    let mut chosen = fields.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
+    match (chosen.next().map(HeaderValue::to_str), chosen.next()) {
+        (None, _) => Ok(None),
+        (Some(Ok(chosen)), None) if offered.contains(&chosen) => Ok(Some(chosen.to_owned())),
+        _ => Err(Rejection::Subprotocol),
+    }
+}
+
+/// The request could not be made: the caller's mistake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidRequest {
+    /// The address is not `ws:` or `wss:`.
+    #[error("a WebSocket's address begins with ws:// or wss://")]
+    Scheme,
+    /// The address names no host.
+    #[error("the address names no host")]
+    Host,
+    /// The subprotocols are not tokens, or one is there twice.
+    #[error("subprotocols must be different tokens")]
+    Subprotocols,
+}
+
+/// The server did not agree to a WebSocket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Rejection {
+    /// Not 101; the response says why: redirection, authentication, not found.
+    #[error("the server answered {0} instead of switching to WebSocket")]
+    Status(StatusCode),
+    /// The header `Upgrade: websocket` is missing, or says something else.
+    #[error("the server's answer lacks 'Upgrade: websocket'")]
+    Upgrade,
+    /// The header `Connection: Upgrade` is missing.
+    #[error("the server's answer lacks 'Connection: Upgrade'")]
+    Connection,
+    /// The answer to the key is wrong: a cache, or no WebSocket server.
+    #[error("the server's Sec-WebSocket-Accept does not answer the request's key")]
+    Accept,
+    /// An extension that was not offered.
+    #[error("the server uses an extension that was not offered")]
+    Extension,
+    /// A subprotocol that was not offered.
+    #[error("the server chose a subprotocol that was not offered")]
+    Subprotocol,
+}

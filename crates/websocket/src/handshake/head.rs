@@ -1,0 +1,220 @@
+//! HTTP/1.1 heads on a bare socket: the request and the response of a handshake, read and written.
+//!
+//! Behind an HTTP server none of this is needed. Everything read is bounded by
+//! [`HEAD_BYTES_MAX`] and [`HEADERS_MAX`].
+
+use std::fmt::Write as _;
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version,
+};
+
+/// The most bytes of a head. Default of the common servers: cookies and tokens fit, abuse does not.
+pub const HEAD_BYTES_MAX: usize = 16 * 1024;
+
+/// The most header fields of a head, as hyper's.
+pub const HEADERS_MAX: usize = 100;
+
+/// Reads a request's head off the beginning of `bytes`; gives it with its length.
+///
+/// `None` says that it is not whole yet.
+///
+/// # Errors
+///
+/// [`InvalidHead`] for what is no HTTP/1 request, or too long.
+pub fn parse_request(bytes: &[u8]) -> Result<Option<(Request<()>, usize)>, InvalidHead> {
+    let mut fields = [httparse::EMPTY_HEADER; HEADERS_MAX];
+    let mut parsed = httparse::Request::new(&mut fields);
+    let Some(len) = whole(parsed.parse(bytes), bytes)? else {
+        return Ok(None);
+    };
+    let mut request = Request::new(());
+    *request.method_mut() = parsed
+        .method
+        .and_then(|method| method.parse::<Method>().ok())
+        .ok_or(InvalidHead::Malformed)?;
+    *request.uri_mut() = parsed
+        .path
+        .and_then(|path| path.parse::<Uri>().ok())
+        .ok_or(InvalidHead::Malformed)?;
+    *request.version_mut() = version(parsed.version);
+    *request.headers_mut() = headers(parsed.headers)?;
+    Ok(Some((request, len)))
+}
+
+/// Reads a response's head off the beginning of `bytes`; gives it with its length.
+///
+/// # Errors
+///
+/// [`InvalidHead`] for what is no HTTP/1 response, or too long.
+pub fn parse_response(bytes: &[u8]) -> Result<Option<(Response<()>, usize)>, InvalidHead> {
+    let mut fields = [httparse::EMPTY_HEADER; HEADERS_MAX];
+    let mut parsed = httparse::Response::new(&mut fields);
+    let Some(len) = whole(parsed.parse(bytes), bytes)? else {
+        return Ok(None);
+    };
+    let mut response = Response::new(());
+    let status = parsed.code.and_then(|code| StatusCode::from_u16(code).ok());
+    *response.status_mut() = status.ok_or(InvalidHead::Malformed)?;
+    *response.version_mut() = version(parsed.version);
+    *response.headers_mut() = headers(parsed.headers)?;
+    Ok(Some((response, len)))
+}
+
+/// A request's head as HTTP/1.1 writes it.
+pub fn write_request<B>(request: &Request<B>) -> Vec<u8> {
+    let first_line = format!("{} {} HTTP/1.1\r\n", request.method(), request.uri());
+    write_head(first_line, request.headers())
+}
+
+/// A response's head as HTTP/1.1 writes it. The body, and its length, are the caller's.
+pub fn write_response<B>(response: &Response<B>) -> Vec<u8> {
+    let reason = response.status().canonical_reason().unwrap_or_default();
+    let first_line = format!("HTTP/1.1 {} {reason}\r\n", response.status().as_str());
+    write_head(first_line, response.headers())
+}
+
+fn write_head(mut head: String, headers: &HeaderMap) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (name, value) in headers {
+        // Writing to a String cannot fail.
+        let _ = write!(head, "{name}: ");
+        bytes.extend(std::mem::take(&mut head).into_bytes());
+        bytes.extend_from_slice(value.as_bytes());
+        head.push_str("\r\n");
+    }
+    head.push_str("\r\n");
+    bytes.extend(head.into_bytes());
+    bytes
+}
+
+fn whole(parsed: httparse::Result<usize>, bytes: &[u8]) -> Result<Option<usize>, InvalidHead> {
+    match parsed {
+        Ok(httparse::Status::Complete(len)) if len <= HEAD_BYTES_MAX => Ok(Some(len)),
+        Ok(httparse::Status::Partial) if bytes.len() < HEAD_BYTES_MAX => Ok(None),
+        Ok(_) | Err(httparse::Error::TooManyHeaders) => Err(InvalidHead::TooBig),
+        Err(_) => Err(InvalidHead::Malformed),
+    }
+}
+
+fn version(minor: Option<u8>) -> Version {
+    if minor == Some(1) {
+        Version::HTTP_11
+    } else {
+        Version::HTTP_10
+    }
+}
+
+fn headers(fields: &[httparse::Header<'_>]) -> Result<HeaderMap, InvalidHead> {
+    fields
+        .iter()
+        .map(|field| {
+            let name = field
+                .name
+                .parse::<HeaderName>()
+                .map_err(|_| InvalidHead::Malformed)?;
+            let value = HeaderValue::from_bytes(field.value).map_err(|_| InvalidHead::Malformed)?;
+            Ok((name, value))
+        })
+        .collect()
+}
+
+/// The bytes are no head of HTTP/1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidHead {
+    /// Not HTTP/1 at all, or broken.
+    #[error("that is not HTTP/1.1")]
+    Malformed,
+    /// More than [`HEAD_BYTES_MAX`] or [`HEADERS_MAX`].
+    #[error("the HTTP head is more than {HEAD_BYTES_MAX} bytes or {HEADERS_MAX} fields")]
+    TooBig,
+}
+
+impl InvalidHead {
+    /// The status that a server answers with.
+    pub const fn status(&self) -> StatusCode {
+        match self {
+            Self::Malformed => StatusCode::BAD_REQUEST,
+            Self::TooBig => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &[u8] = b"GET /chat?x=1 HTTP/1.1\r\nHost: example.org\r\nX: \xe9\r\n\r\nrest";
+
+    #[test]
+    fn a_head_is_read_off_what_follows_it_once_it_is_whole() {
+        let len = HEAD.len() - b"rest".len();
+        for cut in 0..len {
+            assert_eq!(
+                parse_request(&HEAD[..cut]).map(|head| head.is_some()),
+                Ok(false),
+                "{cut} bytes"
+            );
+        }
+        let (request, read) = parse_request(HEAD)
+            .expect("a valid head")
+            .expect("a whole head");
+        assert_eq!(read, len);
+        assert_eq!(request.uri(), "/chat?x=1");
+        assert_eq!(request.headers()["host"], "example.org");
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let (request, len) = parse_request(HEAD)
+            .expect("a valid head")
+            .expect("a whole head");
+        let written = write_request(&request);
+        assert_eq!(written.len(), len);
+        let (again, _) = parse_request(&written)
+            .expect("a valid head")
+            .expect("a whole head");
+        assert_eq!(again.headers(), request.headers());
+        let response = Response::builder()
+            .status(426)
+            .header("upgrade", "websocket")
+            .body(())
+            .expect("valid");
+        assert_eq!(
+            &write_response(&response)[..],
+            b"HTTP/1.1 426 Upgrade Required\r\nupgrade: websocket\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn a_head_may_be_as_big_as_the_limit_and_no_bigger() {
+        let head = |bytes: usize| {
+            let fixed = "GET / HTTP/1.1\r\na: \r\n\r\n".len();
+            format!("GET / HTTP/1.1\r\na: {}\r\n\r\n", "x".repeat(bytes - fixed)).into_bytes()
+        };
+        for bytes in [HEAD_BYTES_MAX - 1, HEAD_BYTES_MAX] {
+            assert!(
+                parse_request(&head(bytes)).is_ok_and(|head| head.is_some()),
+                "{bytes}"
+            );
+        }
+        let too_big = head(HEAD_BYTES_MAX + 1);
+        assert_eq!(parse_request(&too_big).err(), Some(InvalidHead::TooBig));
+        assert_eq!(
+            parse_request(&too_big[..HEAD_BYTES_MAX]).err(),
+            Some(InvalidHead::TooBig)
+        );
+    }
+
+    #[test]
+    fn what_is_not_http_is_malformed() {
+        assert_eq!(
+            parse_request(b"\x16\x03\x01\x02\x00").err(),
+            Some(InvalidHead::Malformed)
+        );
+        assert_eq!(
+            parse_response(b"SSH-2.0-OpenSSH_9\r\n").err(),
+            Some(InvalidHead::Malformed)
+        );
+    }
+}

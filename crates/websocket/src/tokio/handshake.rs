@@ -1,0 +1,260 @@
+//! The opening handshake on a stream of bytes: as the server ([`accept`]) or as the client ([`connect`], [`open`]).
+
+use std::io;
+use std::time::Duration;
+
+use ::tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use ::tokio::net::TcpStream;
+use ::tokio::time::timeout;
+use bytes::BufMut as _;
+use http::header::{CONNECTION, CONTENT_LENGTH};
+use http::{HeaderValue, Request, Response, StatusCode, Uri};
+
+use super::{Options, WebSocket};
+use crate::handshake::client::{self, InvalidRequest, Rejection};
+use crate::handshake::head::{self, HEAD_BYTES_MAX, InvalidHead};
+use crate::handshake::server::{self, Refusal};
+
+/// A server's connection, and what it was asked for.
+#[derive(Debug)]
+pub struct Accepted<S> {
+    /// The connection.
+    pub websocket: WebSocket<S>,
+    /// The request that opened it: path, `Origin`, cookies.
+    pub request: Request<()>,
+    /// The subprotocol that was chosen.
+    pub subprotocol: Option<String>,
+}
+
+/// A client's connection, and how it was agreed on.
+#[derive(Debug)]
+pub struct Connected<S> {
+    /// The connection.
+    pub websocket: WebSocket<S>,
+    /// The server's answer.
+    pub response: Response<()>,
+    /// The subprotocol that the server chose.
+    pub subprotocol: Option<String>,
+}
+
+/// Does a server's handshake on a stream on which nothing was read.
+///
+/// A request that cannot become a WebSocket is answered with what is wrong before this fails.
+/// Dropping the future ends the handshake and the stream.
+///
+/// # Errors
+///
+/// A [`HandshakeError`].
+pub async fn accept<S>(
+    mut stream: S,
+    server: &server::Options<'_>,
+    options: Options,
+) -> Result<Accepted<S>, HandshakeError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    within(options.handshake_within, async {
+        let (request, read_ahead) = match read_head(&mut stream, head::parse_request).await {
+            Ok(head) => head,
+            Err(HandshakeError::Head(error)) => {
+                let mut response = Response::new(format!("{error}\n"));
+                *response.status_mut() = error.status();
+                answer(&mut stream, response).await?;
+                return Err(error.into());
+            }
+            Err(error) => return Err(error),
+        };
+        match server::accept(&request, server) {
+            Ok(accepted) => {
+                stream
+                    .write_all(&head::write_response(&accepted.response()))
+                    .await?;
+                stream.flush().await?;
+                let subprotocol = accepted.subprotocol.map(str::to_owned);
+                let websocket = WebSocket::server(stream, read_ahead, options);
+                Ok(Accepted {
+                    websocket,
+                    request,
+                    subprotocol,
+                })
+            }
+            Err(refusal) => {
+                answer(&mut stream, refusal.response()).await?;
+                Err(refusal.into())
+            }
+        }
+    })
+    .await
+}
+
+/// Opens a WebSocket at a `ws://` address.
+///
+/// For `wss://`, or any other way to the server, make the stream and call [`open`].
+///
+/// ```no_run
+/// use tidings_websocket::handshake::client;
+/// use tidings_websocket::tokio::{self as websocket, Options};
+///
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let offer = client::Options::default();
+/// let mut connected = websocket::connect("ws://127.0.0.1:9001/", &offer, Options::default()).await?;
+/// connected.websocket.send("hello").await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// A [`HandshakeError`].
+pub async fn connect(
+    url: &str,
+    client: &client::Options<'_>,
+    options: Options,
+) -> Result<Connected<TcpStream>, HandshakeError> {
+    let uri: Uri = url.parse()?;
+    if uri.scheme_str() != Some("ws") {
+        return Err(InvalidRequest::Scheme.into());
+    }
+    let host = uri
+        .host()
+        .ok_or(InvalidRequest::Host)?
+        .trim_matches(['[', ']']);
+    let port = uri.port_u16().unwrap_or(80);
+    within(options.handshake_within, async {
+        let stream = TcpStream::connect((host, port)).await?;
+        // Frames are gathered here, so waiting for more in the kernel only costs time.
+        stream.set_nodelay(true)?;
+        open(stream, &uri, client, options).await
+    })
+    .await
+}
+
+/// Does a client's handshake on a stream that leads to the server of `uri`.
+///
+/// # Errors
+///
+/// A [`HandshakeError`].
+pub async fn open<S>(
+    mut stream: S,
+    uri: &Uri,
+    client: &client::Options<'_>,
+    options: Options,
+) -> Result<Connected<S>, HandshakeError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut nonce = [0; 16];
+    getrandom::fill(&mut nonce).map_err(io::Error::other)?;
+    let request = client::request(uri, nonce, client)?;
+    within(options.handshake_within, async {
+        stream.write_all(&head::write_request(&request)).await?;
+        stream.flush().await?;
+        let (response, read_ahead) = read_head(&mut stream, head::parse_response).await?;
+        match client::check(&request, &response) {
+            Ok(subprotocol) => {
+                let websocket = WebSocket::client(stream, read_ahead, options);
+                Ok(Connected {
+                    websocket,
+                    response,
+                    subprotocol,
+                })
+            }
+            Err(rejection) => Err(HandshakeError::Rejected {
+                rejection,
+                response: Box::new(response),
+            }),
+        }
+    })
+    .await
+}
+
+async fn within<T>(
+    limit: Duration,
+    handshake: impl Future<Output = Result<T, HandshakeError>>,
+) -> Result<T, HandshakeError> {
+    timeout(limit, handshake)
+        .await
+        .unwrap_or(Err(HandshakeError::TimedOut(limit)))
+}
+
+/// Reads until `parse` finds a whole head; gives it with what was read beyond it.
+async fn read_head<S: AsyncRead + Unpin, H>(
+    stream: &mut S,
+    parse: impl Fn(&[u8]) -> Result<Option<(H, usize)>, InvalidHead>,
+) -> Result<(H, Vec<u8>), HandshakeError> {
+    let mut bytes = Vec::with_capacity(HEAD_BYTES_USUAL);
+    loop {
+        let room = HEAD_BYTES_MAX - bytes.len();
+        if stream.read_buf(&mut (&mut bytes).limit(room)).await? == 0 {
+            return Err(HandshakeError::Io(io::ErrorKind::UnexpectedEof.into()));
+        }
+        // With HEAD_BYTES_MAX bytes the head is whole or too big, so there is always room.
+        if let Some((head, len)) = parse(&bytes)? {
+            return Ok((head, bytes.split_off(len)));
+        }
+    }
+}
+
+async fn answer<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    mut response: Response<String>,
+) -> io::Result<()> {
+    let length = response.body().len();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_LENGTH, length.into());
+    // A 426 names its upgrade as an option of this connection, which ends here.
+    let close = if headers.contains_key(CONNECTION) {
+        "Upgrade, close"
+    } else {
+        "close"
+    };
+    headers.insert(CONNECTION, HeaderValue::from_static(close));
+    stream.write_all(&head::write_response(&response)).await?;
+    stream.write_all(response.body().as_bytes()).await?;
+    stream.shutdown().await
+}
+
+/// A browser's request is smaller, in bytes.
+const HEAD_BYTES_USUAL: usize = 1024;
+
+/// Why a handshake failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HandshakeError {
+    /// The address is none.
+    #[error("'ws://host:port/path' was expected: {0}")]
+    Address(#[from] http::uri::InvalidUri),
+    /// The caller asked for what cannot be asked.
+    #[error(transparent)]
+    Request(#[from] InvalidRequest),
+    /// The peer does not speak HTTP/1.1.
+    #[error(transparent)]
+    Head(#[from] InvalidHead),
+    /// We are the server: the request cannot become a WebSocket, and was answered so.
+    #[error("the request was refused: {0}")]
+    Refused(#[from] Refusal),
+    /// We are the client: the server does not agree.
+    #[error("{rejection}")]
+    Rejected {
+        /// What is wrong with the answer.
+        rejection: Rejection,
+        /// The answer, without its body.
+        response: Box<Response<()>>,
+    },
+    /// [`Options::handshake_within`] has passed.
+    #[error("the handshake was not done within {0:?}")]
+    TimedOut(Duration),
+    /// The stream failed or ended.
+    #[error("the connection failed during the handshake: {0}")]
+    Io(#[from] io::Error),
+}
+
+impl HandshakeError {
+    /// The status of the server's answer, where there was one that was not 101.
+    pub fn status(&self) -> Option<StatusCode> {
+        match self {
+            Self::Rejected { response, .. } => Some(response.status()),
+            _ => None,
+        }
+    }
+}
