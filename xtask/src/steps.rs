@@ -143,7 +143,7 @@ fn autobahn(shell: &Shell) -> Verdict {
         .call(shell.path("interop/autobahn/run"))
         .args([
             OsString::from("--server"),
-            example("autobahn_server").into(),
+            example("echo").into(),
         ])
         .args([
             OsString::from("--client"),
