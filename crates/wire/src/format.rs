@@ -35,9 +35,12 @@ impl Format {
             Self::Json => serde_json::to_writer(out, value)
                 .expect("our own types have string keys and Vec takes every byte"),
             Self::Cbor => {
-                let encoded = minicbor_serde::to_vec(value)
+                let mut serializer = minicbor_serde::Serializer::new(out);
+                // Otherwise JSON's null would become an empty array.
+                serializer.serialize_unit_as_null(true);
+                value
+                    .serialize(&mut serializer)
                     .expect("our own types are encodable and Vec takes every byte");
-                out.extend_from_slice(&encoded);
             }
         }
     }
