@@ -5,15 +5,29 @@
 //! embedded log and a cluster look the same from above.
 
 mod answer;
+mod clock;
 mod engine;
 mod error;
+mod forgotten;
+mod fresh;
+#[cfg(feature = "laws")]
+pub mod laws;
+mod memory;
 mod query;
+mod recent;
 mod retention;
+mod roster;
 mod watch;
 
 pub use answer::{Answer, Responder};
+pub use clock::{Clock, ManualClock, SystemClock};
 pub use engine::{Draft, Engine, Entry, Published};
 pub use error::EngineError;
+pub use forgotten::{FORGOTTEN_BUCKETS, Forgotten};
+pub use fresh::fresh_epoch;
+pub use memory::MemoryEngine;
 pub use query::{Page, Query};
-pub use retention::{Retention, RetentionPolicies};
+pub use recent::{DEDUP_KEYS_MAX, DEDUP_WINDOW, Place, Recent};
+pub use retention::{RETENTION_SLACK, Retention, RetentionPolicies};
+pub use roster::Roster;
 pub use watch::{Batch, Notice, Notifier, WATCH_NOTICES_MAX, Watch};

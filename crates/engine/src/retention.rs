@@ -5,10 +5,15 @@ use std::time::Duration;
 
 use tidings_wire::ChannelName;
 
-/// What is kept of a namespace. Whichever bound is reached first deletes; `None` does not bound.
+/// How many messages of a channel may outlive [`Retention::messages`]: a durable log deletes them in
+/// blocks of 64 once a whole block is over.
+pub const RETENTION_SLACK: u64 = 127;
+
+/// What is kept of a namespace. Whichever bound is reached first deletes, the oldest first; `None`
+/// does not bound. Deleting runs behind publishing, so that it holds nobody up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// The newest so many messages of each channel.
+    /// The newest so many messages of each channel, and up to [`RETENTION_SLACK`] more.
     pub messages: Option<u64>,
     /// Messages younger than this.
     pub age: Option<Duration>,
@@ -30,7 +35,8 @@ impl Default for Retention {
 /// The retention of every namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RetentionPolicies {
-    /// For namespaces that are not named below.
+    /// For namespaces that are not named below. Its `bytes` bound them all together: clients can
+    /// make up namespaces, and must not make up room on the disk.
     pub default: Retention,
     /// By namespace; `""` is that of channels without one.
     pub namespaces: HashMap<String, Retention>,
@@ -48,5 +54,12 @@ impl RetentionPolicies {
             .get(namespace)
             .copied()
             .unwrap_or(self.default)
+    }
+
+    /// On whose account the bytes of `channel` are: its namespace's, if that has a policy of its own;
+    /// `None` is the account that all others share.
+    pub fn account<'a>(&self, channel: &'a ChannelName) -> Option<&'a str> {
+        let namespace = channel.namespace();
+        self.namespaces.contains_key(namespace).then_some(namespace)
     }
 }

@@ -1,0 +1,284 @@
+//! The in-memory engine: a whole log on one machine that is gone when the process ends.
+//!
+//! For tests, trials and nodes that need no history over a restart. Everything happens inside the
+//! call: a publish is stored, told to the watchers and answered before [`Engine::publish`] returns,
+//! so that a test with a clock of its own is deterministic. The decisions are in `store`, which is
+//! pure; here are only the lock, the clock, and the faults that tests ask for.
+
+mod store;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tidings_wire::{ChannelName, Data, Encoded, Epoch, Event, Present, User};
+
+use self::store::{Store, Stored};
+use crate::{
+    Answer, Batch, Clock, DEDUP_KEYS_MAX, DEDUP_WINDOW, Draft, Engine, EngineError, Entry, Notice,
+    Notifier, Page, Published, Query, RetentionPolicies, Roster, SystemClock, Watch, fresh_epoch,
+};
+
+/// An engine in this process's memory.
+///
+/// ```
+/// use tidings_engine::{Draft, Engine, MemoryEngine};
+/// use tidings_wire::{ChannelName, Data, MessageId, User};
+///
+/// let engine = MemoryEngine::new();
+/// let draft = Draft {
+///     channel: ChannelName::new("chat:lobby")?,
+///     id: MessageId::new("1")?,
+///     from: User::new("alice")?,
+///     data: Data::from_text("hi"),
+/// };
+/// assert_eq!(engine.publish(draft).wait()?.seq, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct MemoryEngine {
+    epoch: Epoch,
+    clock: Arc<dyn Clock>,
+    notifier: Notifier,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    roster: Roster,
+    faults: Faults,
+}
+
+/// What a test lets go wrong.
+#[derive(Default)]
+struct Faults {
+    publishes: Option<EngineError>,
+    reads: Option<EngineError>,
+    /// Answers that wait for [`MemoryEngine::release_answer`]; absent: none has to.
+    held: Option<VecDeque<Box<dyn FnOnce() + Send>>>,
+}
+
+impl MemoryEngine {
+    /// An empty log with the default retention, on the computer's clock.
+    pub fn new() -> Self {
+        Self::with_clock(Arc::new(SystemClock))
+    }
+
+    /// An empty log with the default retention, on `clock`.
+    pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
+        Self::with_policies(clock, RetentionPolicies::default(), DEDUP_WINDOW)
+    }
+
+    /// An empty log on `clock`, which keeps messages by `retention` and their ids for
+    /// `dedup_window`.
+    pub fn with_policies(
+        clock: Arc<dyn Clock>,
+        retention: RetentionPolicies,
+        dedup_window: Duration,
+    ) -> Self {
+        Self {
+            epoch: fresh_epoch(),
+            clock,
+            notifier: Notifier::default(),
+            inner: Mutex::new(Inner {
+                store: Store::new(retention, dedup_window, DEDUP_KEYS_MAX),
+                roster: Roster::default(),
+                faults: Faults::default(),
+            }),
+        }
+    }
+
+    /// From now on every publish fails with `error`; `None`: they do well again.
+    pub fn fail_publishes(&self, error: Option<EngineError>) {
+        self.lock().faults.publishes = error;
+    }
+
+    /// From now on every read fails with `error`; `None`: they do well again.
+    pub fn fail_reads(&self, error: Option<EngineError>) {
+        self.lock().faults.reads = error;
+    }
+
+    /// From now on the answers to publishes and reads wait, though what they tell of is done and told
+    /// to the watchers at once, until they are released.
+    pub fn hold_answers(&self) {
+        self.lock().faults.held.get_or_insert_default();
+    }
+
+    /// Gives the answer that has waited longest; false: none waits.
+    pub fn release_answer(&self) -> bool {
+        let next = self
+            .lock()
+            .faults
+            .held
+            .as_mut()
+            .and_then(VecDeque::pop_front);
+        next.map(|answer| answer()).is_some()
+    }
+
+    /// Gives all answers that wait, in their order, and holds no more.
+    pub fn release_answers(&self) {
+        let held = self.lock().faults.held.take();
+        held.into_iter().flatten().for_each(|answer| answer());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Nothing here panics half-way through a change, so that a poisoned store is a whole one.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn encoded(&self, event: Event) -> Arc<Encoded> {
+        Arc::new(Encoded::new(event, self.epoch.clone()))
+    }
+
+    /// Called under the lock, so that all watchers hear in the order of what happened.
+    fn tell_passing(&self, event: Option<Event>) {
+        if let Some(event) = event {
+            self.notifier.tell(Notice::Passing(self.encoded(event)));
+        }
+    }
+}
+
+impl Faults {
+    fn answer<T: Send + 'static>(&mut self, result: Result<T, EngineError>) -> Answer<T> {
+        let Some(held) = &mut self.held else {
+            return Answer::ready(result);
+        };
+        let (responder, answer) = Answer::pending();
+        held.push_back(Box::new(move || responder.answer(result)));
+        answer
+    }
+}
+
+impl Engine for MemoryEngine {
+    fn epoch(&self) -> Epoch {
+        self.epoch.clone()
+    }
+
+    fn head(&self) -> u64 {
+        self.lock().store.head()
+    }
+
+    fn publish(&self, draft: Draft) -> Answer<Published> {
+        let now = self.clock.now();
+        let mut inner = self.lock();
+        if let Some(error) = inner.faults.publishes.clone() {
+            return inner.faults.answer(Err(error));
+        }
+        let after = inner.store.head();
+        let published = match inner.store.publish(draft, now) {
+            Stored::Before(published) => published,
+            Stored::Now(message, published) => {
+                let events = vec![self.encoded(Event::Message(message))];
+                let batch = Batch { after, events };
+                self.notifier.tell(Notice::Committed(Arc::new(batch)));
+                published
+            }
+        };
+        inner.faults.answer(Ok(published))
+    }
+
+    fn read(&self, query: Query) -> Answer<Page> {
+        let now = self.clock.now();
+        let mut inner = self.lock();
+        let result = match inner.faults.reads.clone() {
+            Some(error) => Err(error),
+            None => Ok(inner.store.read(&query, now)),
+        };
+        inner.faults.answer(result)
+    }
+
+    fn signal(&self, channel: ChannelName, from: User, data: Data) {
+        let _order = self.lock();
+        self.tell_passing(Some(Event::Signal {
+            channel,
+            from,
+            data,
+        }));
+    }
+
+    fn enter(&self, entry: Entry) {
+        let now = self.clock.now();
+        let mut inner = self.lock();
+        self.tell_passing(inner.roster.enter(entry, now));
+    }
+
+    fn leave(&self, entry: Entry) {
+        let now = self.clock.now();
+        let mut inner = self.lock();
+        self.tell_passing(inner.roster.leave(&entry, now));
+    }
+
+    fn present(&self, channel: ChannelName) -> Answer<Vec<Present>> {
+        Answer::ready(Ok(self.lock().roster.present(&channel)))
+    }
+
+    fn watch(&self) -> Watch {
+        self.notifier.watch()
+    }
+}
+
+impl Default for MemoryEngine {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for MemoryEngine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryEngine")
+            .field("epoch", &self.epoch)
+            .field("head", &self.head())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tidings_wire::MessageId;
+
+    use super::*;
+
+    fn draft(id: &str) -> Draft {
+        Draft {
+            channel: ChannelName::new("chat:lobby").unwrap(),
+            id: MessageId::new(id).unwrap(),
+            from: User::new("alice").unwrap(),
+            data: Data::from_text("hi"),
+        }
+    }
+
+    #[test]
+    fn watchers_have_heard_before_the_publish_returns() {
+        let engine = MemoryEngine::new();
+        let mut watch = engine.watch();
+        let _answer = engine.publish(draft("1"));
+        assert!(matches!(watch.try_next(), Some(Notice::Committed(_))));
+    }
+
+    #[test]
+    fn faults_come_and_go() {
+        let engine = MemoryEngine::new();
+        engine.fail_publishes(Some(EngineError::StorageFull));
+        assert_eq!(
+            engine.publish(draft("1")).wait(),
+            Err(EngineError::StorageFull)
+        );
+        assert_eq!(engine.head(), 0);
+        engine.fail_publishes(None);
+        assert_eq!(engine.publish(draft("1")).wait().unwrap().seq, 1);
+    }
+
+    #[test]
+    fn held_answers_come_late_though_the_deed_is_done() {
+        let engine = MemoryEngine::new();
+        engine.hold_answers();
+        let answer = engine.publish(draft("1"));
+        assert_eq!(engine.head(), 1);
+        assert!(engine.release_answer());
+        assert_eq!(answer.wait().unwrap().seq, 1);
+        assert!(!engine.release_answer());
+        let answer = engine.publish(draft("2"));
+        engine.release_answers();
+        assert_eq!(answer.wait().unwrap().seq, 2);
+    }
+}

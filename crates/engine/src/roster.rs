@@ -1,0 +1,128 @@
+//! Who is in which channel on one node: counts connections, tells of people.
+//!
+//! Pure: entries and `now` in, the event for the channel's followers out.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use tidings_wire::{ChannelName, Event, Present, User};
+
+use crate::Entry;
+
+/// The presence table of a local engine. Its size is that of what its callers hold: one entry for
+/// each connection in each channel.
+#[derive(Debug, Default)]
+pub struct Roster {
+    channels: HashMap<ChannelName, BTreeMap<User, Member>>,
+}
+
+#[derive(Debug)]
+struct Member {
+    since: u64,
+    connections: HashSet<u64>,
+}
+
+impl Roster {
+    /// Takes a connection in. The user's first one in the channel is a [`Event::Join`]; entering
+    /// twice is entering once.
+    pub fn enter(&mut self, entry: Entry, now: u64) -> Option<Event> {
+        let Entry {
+            channel,
+            user,
+            connection,
+        } = entry;
+        let members = self.channels.entry(channel.clone()).or_default();
+        let member = members.entry(user.clone()).or_insert_with(|| Member {
+            since: now,
+            connections: HashSet::new(),
+        });
+        let first = member.connections.is_empty();
+        member.connections.insert(connection);
+        first.then_some(Event::Join {
+            channel,
+            user,
+            at: now,
+        })
+    }
+
+    /// Lets a connection out. The user's last one in the channel is a [`Event::Leave`]; leaving where
+    /// one is not does nothing.
+    pub fn leave(&mut self, entry: &Entry, now: u64) -> Option<Event> {
+        let members = self.channels.get_mut(&entry.channel)?;
+        let member = members.get_mut(&entry.user)?;
+        member.connections.remove(&entry.connection);
+        if !member.connections.is_empty() {
+            return None;
+        }
+        members.remove(&entry.user);
+        if members.is_empty() {
+            self.channels.remove(&entry.channel);
+        }
+        Some(Event::Leave {
+            channel: entry.channel.clone(),
+            user: entry.user.clone(),
+            at: now,
+        })
+    }
+
+    /// Who is in `channel`, in the order of their names.
+    pub fn present(&self, channel: &ChannelName) -> Vec<Present> {
+        let members = self.channels.get(channel).into_iter().flatten();
+        members
+            .map(|(user, member)| Present {
+                user: user.clone(),
+                since: member.since,
+                connections: u32::try_from(member.connections.len()).unwrap_or(u32::MAX),
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(user: &str, connection: u64) -> Entry {
+        Entry {
+            channel: ChannelName::new("chat:lobby").unwrap(),
+            user: User::new(user).unwrap(),
+            connection,
+        }
+    }
+
+    #[test]
+    fn a_user_joins_with_the_first_connection_and_leaves_with_the_last() {
+        let mut roster = Roster::default();
+        let joined = roster.enter(entry("alice", 1), 10);
+        assert!(matches!(joined, Some(Event::Join { at: 10, .. })));
+        assert_eq!(roster.enter(entry("alice", 2), 11), None);
+        assert_eq!(roster.enter(entry("alice", 2), 12), None, "twice is once");
+        assert_eq!(roster.leave(&entry("alice", 1), 13), None);
+        let left = roster.leave(&entry("alice", 2), 14);
+        assert!(matches!(left, Some(Event::Leave { at: 14, .. })));
+        assert!(roster.channels.is_empty(), "nobody there costs nothing");
+    }
+
+    #[test]
+    fn leaving_where_one_is_not_does_nothing() {
+        let mut roster = Roster::default();
+        assert_eq!(roster.leave(&entry("alice", 1), 0), None);
+        roster.enter(entry("alice", 1), 0);
+        assert_eq!(roster.leave(&entry("alice", 9), 1), None);
+        assert_eq!(roster.leave(&entry("bob", 1), 1), None);
+        assert_eq!(roster.present(&entry("alice", 1).channel)[0].connections, 1);
+    }
+
+    #[test]
+    fn the_present_are_told_in_the_order_of_their_names() {
+        let mut roster = Roster::default();
+        for (user, connection) in [("zoe", 1), ("alice", 2), ("zoe", 3)] {
+            roster.enter(entry(user, connection), connection);
+        }
+        let present = roster.present(&entry("alice", 0).channel);
+        let told: Vec<_> = present
+            .iter()
+            .map(|present| (present.user.as_str(), present.since, present.connections))
+            .collect();
+        assert_eq!(told, [("alice", 2, 1), ("zoe", 1, 2)]);
+    }
+}
