@@ -191,8 +191,7 @@ impl Connection {
     ) -> Result<(), SendError> {
         self.check_open()?;
         let opcode = match (self.sending, kind) {
-            (None, MessageKind::Text) => Opcode::Text,
-            (None, MessageKind::Binary) => Opcode::Binary,
+            (None, kind) => Opcode::of(kind),
             (Some(begun), kind) if begun == kind => Opcode::Continuation,
             (Some(_), _) => return Err(SendError::MessageUnfinished),
         };
@@ -217,6 +216,27 @@ impl Connection {
         self.check_message_may_begin()?;
         self.output.push_shared(frames);
         Ok(())
+    }
+
+    /// Appends a message whose payload others hold as well.
+    ///
+    /// On a server's connection a payload of [`SHARED_BYTES_MIN`](crate::output::SHARED_BYTES_MIN)
+    /// and more is not copied. That a text is UTF-8 is the caller's promise.
+    ///
+    /// # Errors
+    ///
+    /// A [`SendError`]; nothing was appended.
+    pub fn send_shared(&mut self, kind: MessageKind, payload: &Bytes) -> Result<(), SendError> {
+        let opcode = Opcode::of(kind);
+        match self.side {
+            Side::Client(_) => self.send_message(opcode, payload),
+            Side::Server => {
+                self.check_message_may_begin()?;
+                Header::whole(opcode, payload.len()).write(self.output.tail());
+                self.output.push_shared(payload);
+                Ok(())
+            }
+        }
     }
 
     /// Begins the closing handshake: after this nothing can be sent, and messages may still come.

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use crate::config::Config;
 use crate::error::Fault;
 use crate::mask::MaskKey;
+use crate::message::MessageKind;
 
 /// The most payload of a control frame (RFC 6455, 5.5).
 pub const CONTROL_BYTES_MAX: usize = 125;
@@ -67,6 +68,14 @@ impl Opcode {
             10 => Self::Pong,
             _ => return None,
         })
+    }
+
+    /// The opcode of a message's first frame.
+    pub const fn of(kind: MessageKind) -> Self {
+        match kind {
+            MessageKind::Text => Self::Text,
+            MessageKind::Binary => Self::Binary,
+        }
     }
 
     /// The number on the wire.

@@ -22,6 +22,7 @@ use crate::error::{Fault, SendError};
 use crate::event::Event;
 use crate::frame::Role;
 use crate::mask::MaskKey;
+use crate::message::MessageKind;
 
 /// An open WebSocket on the stream `S`.
 ///
@@ -137,6 +138,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// A [`SendError`]; nothing was appended.
     pub fn feed_encoded(&mut self, frames: &Bytes) -> Result<(), SendError> {
         self.connection.send_encoded(frames)
+    }
+
+    /// [`feed`](Self::feed) for a message whose payload others hold as well, not copied when it is
+    /// big; see [`Connection::send_shared`].
+    ///
+    /// # Errors
+    ///
+    /// A [`SendError`]; nothing was appended.
+    pub fn feed_shared(&mut self, kind: MessageKind, payload: &Bytes) -> Result<(), SendError> {
+        self.connection.send_shared(kind, payload)
     }
 
     /// Writes everything that was fed.
