@@ -1,0 +1,67 @@
+/** Starts the page: asks the server how it lets people in, then hands over to the app. */
+
+import { Tidings } from '/client/client.js';
+import { h, render } from '../vendor/preact.js';
+import { Chat, choiceOf } from './chat.js';
+import { hashOf, roomInHash } from './model/rooms.js';
+import { subjectOf } from './model/token.js';
+import { memoryOf } from './storage.js';
+import { App } from './ui/app.js';
+
+/** @typedef {import('./ui/app.js').Credential} Credential */
+/** @typedef {import('./i18n/words.js').Key} Key */
+
+const memory = memoryOf(() => localStorage);
+
+/**
+ * @param {Credential} credential
+ * @param {(why: Key) => void} onRefused
+ */
+function startChat(credential, onRefused) {
+	const token = 'token' in credential ? credential.token : `guest:${credential.name}`;
+	const choice = choiceOf(memory);
+	const chat = new Chat({
+		tidings: new Tidings(location.origin, { token, transport: choice }),
+		me: 'name' in credential ? credential.name : subjectOf(credential.token),
+		room: roomInHash(location.hash) ?? memory.recall('room') ?? 'lobby',
+		choice,
+		memory,
+		onRefused,
+	});
+	chat.attendPage(!document.hidden);
+	chat.attendNetwork(navigator.onLine);
+	chat.watch(({ room }) => {
+		if (roomInHash(location.hash) !== room) history.replaceState(null, '', hashOf(room));
+	});
+	visit = chat;
+	return chat;
+}
+
+/** @type {Chat | null} */
+let visit = null;
+document.addEventListener('visibilitychange', () => visit?.attendPage(!document.hidden));
+addEventListener('online', () => visit?.attendNetwork(true));
+addEventListener('offline', () => visit?.attendNetwork(false));
+addEventListener('hashchange', () => {
+	const room = roomInHash(location.hash);
+	if (room !== null) visit?.open(room);
+});
+
+/** @returns {Promise<"guest" | "token">} */
+async function authOf() {
+	try {
+		const response = await fetch('/v1/info');
+		return (await response.json()).auth === 'token' ? 'token' : 'guest';
+	} catch {
+		// The server can't be asked just now: the door is shown, and it will say no if it must.
+		return 'guest';
+	}
+}
+
+// Keyboards on phones cover the page without telling its layout; what is left is told here.
+visualViewport?.addEventListener('resize', () => {
+	document.documentElement.style.setProperty('--page-height', `${visualViewport?.height ?? innerHeight}px`);
+});
+
+const app = document.getElementById('app');
+if (app !== null) render(h(App, { auth: await authOf(), memory, startChat }), app);

@@ -1,0 +1,90 @@
+/** Chooses between the door and the chat, and holds the reader's settings. */
+
+import { useEffect, useMemo, useState } from '../../vendor/preact-hooks.js';
+import { pickLanguage, wordsOf } from '../i18n/words.js';
+import { SettingsContext } from './context.js';
+import { Door } from './door.js';
+import { html } from './html.js';
+import { Shell } from './shell.js';
+
+/** @typedef {import('../chat.js').Chat} Chat */
+/** @typedef {import('../i18n/words.js').Key} Key */
+/** @typedef {import('./context.js').Theme} Theme */
+/** @typedef {{ name: string } | { token: string }} Credential */
+
+/**
+ * @param {object} props
+ * @param {"guest" | "token"} props.auth what the server asks for
+ * @param {import('../storage.js').Memory} props.memory
+ * @param {(credential: Credential, onRefused: (why: Key) => void) => Chat} props.startChat
+ */
+export function App({ auth, memory, startChat }) {
+	const [language, setLanguage] = useState(() => pickLanguage(memory.recall('language'), navigator.languages));
+	const [theme, setTheme] = useState(() => themeOf(memory.recall('theme')));
+	const [name, setName] = useState(memory.recall('name') ?? '');
+	const [refusal, setRefusal] = useState(/** @type {Key | null} */ (null));
+	const [chat, setChat] = useState(/** @type {Chat | null} */ (null));
+	const words = useMemo(() => wordsOf(language), [language]);
+
+	/** @param {Credential} credential */
+	const enter = (credential) => {
+		if ('name' in credential) {
+			memory.remember('name', credential.name);
+			setName(credential.name);
+		}
+		setRefusal(null);
+		const started = startChat(credential, (why) => {
+			started.stop();
+			setRefusal(why);
+			setChat(null);
+		});
+		setChat(started);
+	};
+
+	// Who was here before goes straight in; leaving is what brings the door back.
+	useEffect(() => {
+		if (auth === 'guest' && name !== '') enter({ name });
+	}, []);
+
+	useEffect(() => {
+		document.documentElement.lang = language;
+		document.documentElement.dataset['theme'] = theme;
+	}, [language, theme]);
+
+	useEffect(() => {
+		if (chat === null) document.title = 'Tidings';
+	}, [chat]);
+
+	const leave = () => {
+		chat?.stop();
+		memory.remember('name', null);
+		setChat(null);
+	};
+
+	const settings = {
+		words,
+		theme,
+		setLanguage: (/** @type {typeof language} */ next) => {
+			memory.remember('language', next);
+			setLanguage(next);
+		},
+		setTheme: (/** @type {Theme} */ next) => {
+			memory.remember('theme', next);
+			setTheme(next);
+		},
+	};
+
+	return html`<${SettingsContext.Provider} value=${settings}>
+		${chat === null
+			? html`<${Door} auth=${auth} name=${name} refusal=${refusal} onEnter=${enter} />`
+			: html`<${Shell} key=${chat.id} chat=${chat} onLeave=${leave} />`}
+	</${SettingsContext.Provider}>`;
+}
+
+/**
+ * @param {string | null} stored
+ * @returns {Theme}
+ */
+function themeOf(stored) {
+	return stored === 'light' || stored === 'dark' ? stored : 'system';
+}

@@ -1,0 +1,27 @@
+/** What every part of the page may need: the reader's words and ways to change the settings. */
+
+import { createContext } from '../../vendor/preact.js';
+import { useContext } from '../../vendor/preact-hooks.js';
+import { wordsOf } from '../i18n/words.js';
+
+/** @typedef {import('../i18n/words.js').Language} Language */
+/** @typedef {import('../i18n/words.js').Words} Words */
+/** @typedef {"system" | "light" | "dark"} Theme */
+
+/**
+ * @typedef {object} Settings
+ * @property {Words} words
+ * @property {Theme} theme
+ * @property {(language: Language) => void} setLanguage
+ * @property {(theme: Theme) => void} setTheme
+ */
+
+export const SettingsContext = createContext(
+	/** @type {Settings} */ ({ words: wordsOf('en'), theme: 'system', setLanguage() {}, setTheme() {} }),
+);
+
+/** @returns {Settings} */
+export const useSettings = () => useContext(SettingsContext);
+
+/** @returns {Words} */
+export const useWords = () => useSettings().words;

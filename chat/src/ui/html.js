@@ -1,0 +1,16 @@
+/** The one place where Preact and htm meet. */
+
+import htm from '../../vendor/htm.js';
+import { h } from '../../vendor/preact.js';
+
+export const html = htm.bind(h);
+
+/** @typedef {import('../../vendor/preact.js').Child} Child */
+
+/**
+ * Class names that hold, as one string.
+ * @param {...(string | false | null | undefined)} names
+ */
+export function classes(...names) {
+	return names.filter(Boolean).join(' ');
+}
