@@ -1,4 +1,5 @@
-//! The client that Autobahn's fuzzing server examines: echoes in every case, then asks for the report.
+//! The client that Autobahn's fuzzing server examines: echoes in every case, then asks for the
+//! report.
 //!
 //! `autobahn_client ws://127.0.0.1:9002 AGENT`
 

@@ -1,4 +1,5 @@
-//! Echoes every message: `cargo run --release -p tidings-websocket --example echo -- 127.0.0.1:9001`.
+//! Echoes every message: `cargo run --release -p tidings-websocket --example echo --
+//! 127.0.0.1:9001`.
 //!
 //! One thread. The program that conformance tests and benchmarks run against.
 

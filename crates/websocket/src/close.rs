@@ -14,7 +14,8 @@ use crate::utf8;
 /// Why the connection closed: what the peer said, or what was concluded from its silence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Close<'a> {
-    /// The code; [`CloseCode::NO_STATUS`] where the peer gave none, [`CloseCode::ABNORMAL`] where no Close came.
+    /// The code; [`CloseCode::NO_STATUS`] where the peer gave none, [`CloseCode::ABNORMAL`] where
+    /// no Close came.
     pub code: CloseCode,
     /// Words for a human, at most [`REASON_BYTES_MAX`] bytes; often empty.
     pub reason: Cow<'a, str>,

@@ -74,7 +74,8 @@ enum State {
     Open,
     /// When we said Close, and wait for the peer's.
     CloseSent,
-    /// When both said Close, or the connection failed, or the stream ended: nothing is received or sent any more.
+    /// When both said Close, or the connection failed, or the stream ended: nothing is received or
+    /// sent any more.
     Closed,
 }
 
@@ -160,7 +161,8 @@ impl Connection {
         abnormal.then(|| Event::Close(Close::abnormal()))
     }
 
-    /// Appends a message or a control frame to the output. Sending a Close begins the closing handshake.
+    /// Appends a message or a control frame to the output. Sending a Close begins the closing
+    /// handshake.
     ///
     /// # Errors
     ///
@@ -175,14 +177,16 @@ impl Connection {
         }
     }
 
-    /// Appends one fragment of a message; control frames may be sent in between, other messages not.
+    /// Appends one fragment of a message; control frames may be sent in between, other messages
+    /// not.
     ///
     /// A text may be cut anywhere, even within a character; that the whole is UTF-8 is the
     /// caller's promise.
     ///
     /// # Errors
     ///
-    /// [`SendError::MessageUnfinished`] if the fragments before were of the other kind, or [`SendError::Closed`].
+    /// [`SendError::MessageUnfinished`] if the fragments before were of the other kind, or
+    /// [`SendError::Closed`].
     pub fn send_fragment(
         &mut self,
         kind: MessageKind,

@@ -48,7 +48,8 @@ pub enum Fault {
     /// RFC 6455, 8.1: text, and the reason of a Close frame, is UTF-8.
     #[error("a text is not UTF-8")]
     InvalidUtf8,
-    /// A frame says that it is longer than [`Config::frame_bytes_max`](crate::Config::frame_bytes_max).
+    /// A frame says that it is longer than
+    /// [`Config::frame_bytes_max`](crate::Config::frame_bytes_max).
     #[error("a frame of {bytes} bytes is more than the limit of {max}")]
     FrameTooBig {
         /// What its header says.
@@ -98,19 +99,22 @@ impl Fault {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
-    /// A Close frame was sent already, or the stream ended. Nobody's fault: the peer may close at any moment.
+    /// A Close frame was sent already, or the stream ended. Nobody's fault: the peer may close at
+    /// any moment.
     #[error("the connection is closing")]
     Closed,
     /// A ping or pong of more than [`CONTROL_BYTES_MAX`](crate::frame::CONTROL_BYTES_MAX) bytes.
     #[error("a control frame carries at most 125 bytes, not {0}")]
     ControlTooLong(usize),
-    /// A message was begun in fragments: send its last one before another message, and keep to its kind.
+    /// A message was begun in fragments: send its last one before another message, and keep to its
+    /// kind.
     #[error("a fragmented message must be finished before another begins")]
     MessageUnfinished,
     /// Frames encoded for many are a server's: a client masks each with a key of its own.
     #[error("a client cannot send frames that were encoded for a server")]
     NotAServer,
-    /// A code that may not stand in a Close frame, or a conclusion (1005, 1006) rather than a reason.
+    /// A code that may not stand in a Close frame, or a conclusion (1005, 1006) rather than a
+    /// reason.
     #[error("close code {0} may not be sent")]
     CloseCode(CloseCode),
 }

@@ -214,7 +214,8 @@ fn check_first_bytes(first: u8, second: u8, role: Role) -> Result<Opcode, Fault>
         _ => {}
     }
     if opcode.is_control() {
-        // RFC 6455, 5.5: "MUST have a payload length of 125 bytes or less and MUST NOT be fragmented".
+        // RFC 6455, 5.5: "MUST have a payload length of 125 bytes or less and MUST NOT be
+        // fragmented".
         if first & FIN == 0 {
             return Err(Fault::ControlFragmented);
         }

@@ -1,4 +1,5 @@
-//! WebSocket (RFC 6455), client and server: a pure core that any I/O can drive, and tokio around it.
+//! WebSocket (RFC 6455), client and server: a pure core that any I/O can drive, and tokio around
+//! it.
 //!
 //! # The map
 //!
@@ -17,7 +18,8 @@
 //!
 //! A server that echoes, and a client that says hello:
 //!
-//! ```
+#![cfg_attr(feature = "tokio", doc = "```")]
+#![cfg_attr(not(feature = "tokio"), doc = "```ignore")]
 //! use std::error::Error;
 //! use std::time::Duration;
 //!
@@ -48,7 +50,8 @@
 //!     let mut websocket = connect(&url, &offer, Options::default()).await?.websocket;
 //!     websocket.send("hello").await?;
 //!     assert_eq!(websocket.recv().await?, Some(Event::from("hello")));
-//!     let answer = websocket.close(Close::new(CloseCode::NORMAL, "done"), Duration::from_secs(1)).await?;
+//!     let answer = websocket.close(Close::new(CloseCode::NORMAL, "done"),
+//! Duration::from_secs(1)).await?;
 //!     assert_eq!(answer.code, CloseCode::NORMAL);
 //!     Ok::<(), Box<dyn Error>>(())
 //! };

@@ -1,4 +1,5 @@
-//! UTF-8 that arrives in pieces: what is valid so far becomes text, what cannot become valid fails at once.
+//! UTF-8 that arrives in pieces: what is valid so far becomes text, what cannot become valid fails
+//! at once.
 //!
 //! RFC 6455 section 8.1 lets an endpoint fail a text message at the first byte that breaks
 //! UTF-8, long before the message ends. A piece may end inside a character; at most three

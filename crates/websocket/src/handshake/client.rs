@@ -1,4 +1,5 @@
-//! The client's side of the handshake (RFC 6455 sections 4.1 and 4.2.2): make the request, judge the answer.
+//! The client's side of the handshake (RFC 6455 sections 4.1 and 4.2.2): make the request, judge
+//! the answer.
 //!
 //! ```
 //! use tidings_websocket::handshake::client::{self, Options};
@@ -27,7 +28,8 @@ use super::{BASE64, VERSION, accept_value, headers};
 pub struct Options<'o> {
     /// The subprotocols that the client speaks, the one it likes best first.
     pub subprotocols: &'o [&'o str],
-    /// Headers of the application: `Authorization`, `Cookie`, `Origin`. The handshake's own replace theirs.
+    /// Headers of the application: `Authorization`, `Cookie`, `Origin`. The handshake's own replace
+    /// theirs.
     pub headers: HeaderMap,
 }
 
@@ -129,7 +131,8 @@ pub fn check<B>(
         (Some(accept), None) if Some(accept) == expected.as_ref() => {}
         _ => return Err(Rejection::Accept),
     }
-    // 5: "indicates the use of an extension that was not present in the client's handshake": we offer none.
+    // 5: "indicates the use of an extension that was not present in the client's handshake": we
+    // offer none.
     if fields.contains_key(SEC_WEBSOCKET_EXTENSIONS) {
         return Err(Rejection::Extension);
     }

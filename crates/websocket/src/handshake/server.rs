@@ -1,4 +1,5 @@
-//! The server's side of the handshake (RFC 6455 section 4.2): judge the request, choose the subprotocol.
+//! The server's side of the handshake (RFC 6455 section 4.2): judge the request, choose the
+//! subprotocol.
 //!
 //! What the RFC leaves to the application is left to it: look at `Origin`, the path and the
 //! credentials before or after [`accept`].
@@ -83,7 +84,8 @@ pub fn accept<'o, B>(request: &Request<B>, options: &Options<'o>) -> Result<Acce
     if request.version() != Version::HTTP_11 {
         return Err(Refusal::HttpVersion);
     }
-    // "A |Host| header field containing the server's authority." A framework may have moved it to the URI.
+    // "A |Host| header field containing the server's authority." A framework may have moved it to
+    // the URI.
     match fields.get_all(HOST).iter().count() {
         0 if request.uri().authority().is_none() => return Err(Refusal::Host),
         0 | 1 => {}
@@ -118,7 +120,8 @@ fn check_version(fields: &HeaderMap) -> Result<(), Refusal> {
     }
 }
 
-/// "A |Sec-WebSocket-Key| header field with a base64-encoded value that, when decoded, is 16 bytes in length."
+/// "A |Sec-WebSocket-Key| header field with a base64-encoded value that, when decoded, is 16 bytes
+/// in length."
 fn check_key(fields: &HeaderMap) -> Result<&HeaderValue, Refusal> {
     let mut keys = fields.get_all(SEC_WEBSOCKET_KEY).iter();
     match (keys.next(), keys.next()) {
@@ -213,7 +216,8 @@ impl Refusal {
             Self::Method => {
                 headers.insert(ALLOW, HeaderValue::from_static("GET"));
             }
-            // RFC 9110, 15.5.22: a 426 "MUST send an Upgrade header field", which goes with a Connection.
+            // RFC 9110, 15.5.22: a 426 "MUST send an Upgrade header field", which goes with a
+            // Connection.
             Self::NoUpgrade | Self::Version => {
                 headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
                 headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));

@@ -1,4 +1,5 @@
-//! The opening handshake on a stream of bytes: as the server ([`accept`]) or as the client ([`connect`], [`open`]).
+//! The opening handshake on a stream of bytes: as the server ([`accept`]) or as the client
+//! ([`connect`], [`open`]).
 
 use std::io;
 use std::time::Duration;

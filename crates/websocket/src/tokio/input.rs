@@ -58,7 +58,8 @@ impl Input {
         }
     }
 
-    /// Reads more, once everything was handled. Gives the number of bytes; 0 is the end of the stream.
+    /// Reads more, once everything was handled. Gives the number of bytes; 0 is the end of the
+    /// stream.
     pub(super) fn poll_read<S: AsyncRead + Unpin>(
         &mut self,
         stream: &mut S,
@@ -91,7 +92,8 @@ impl Drop for Input {
 /// messages against 64 KiB and more; beyond that there is little to win.
 const READ_BYTES: usize = 64 * 1024;
 
-/// Buffers kept by a thread: one is in use at a time unless a task stops in the middle of a read's events.
+/// Buffers kept by a thread: one is in use at a time unless a task stops in the middle of a read's
+/// events.
 const BUFFERS_KEPT: usize = 4;
 
 thread_local! {

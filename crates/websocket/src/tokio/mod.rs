@@ -25,11 +25,13 @@ pub struct Options {
     /// one read's answers add. What the application feeds unasked it bounds by
     /// [`WebSocket::unsent_bytes`]. Default 1 MiB, in bytes.
     pub unsent_bytes_max: usize,
-    /// How long a closing connection may take: to write the Close, to hear the peer's, to see the stream's end.
+    /// How long a closing connection may take: to write the Close, to hear the peer's, to see the
+    /// stream's end.
     ///
     /// Default 3 s: many round trips of a bad network; a dead one is not worth waiting for.
     pub closing_within: Duration,
-    /// How long [`accept`] and [`connect`] may take. Default 10 s, so that half-open connections cost little.
+    /// How long [`accept`] and [`connect`] may take. Default 10 s, so that half-open connections
+    /// cost little.
     pub handshake_within: Duration,
 }
 

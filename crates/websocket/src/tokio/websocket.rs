@@ -40,7 +40,8 @@ use crate::message::MessageKind;
 /// }
 /// ```
 ///
-/// Dropping it drops the stream: the peer sees an end without a Close. [`close`](Self::close) first.
+/// Dropping it drops the stream: the peer sees an end without a Close. [`close`](Self::close)
+/// first.
 ///
 /// The runtime's timers must be enabled: a closing connection has a deadline.
 #[derive(Debug)]
@@ -74,7 +75,8 @@ struct Ending {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
-    /// The server's end, after its handshake. `read_ahead` is what was already read after the request.
+    /// The server's end, after its handshake. `read_ahead` is what was already read after the
+    /// request.
     pub fn server(stream: S, read_ahead: impl Into<Vec<u8>>, options: Options) -> Self {
         Self::new(
             stream,
@@ -84,7 +86,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         )
     }
 
-    /// The client's end, after its handshake. `read_ahead` is what was already read after the response.
+    /// The client's end, after its handshake. `read_ahead` is what was already read after the
+    /// response.
     pub fn client(stream: S, read_ahead: impl Into<Vec<u8>>, options: Options) -> Self {
         let connection = Connection::client(options.config, random_mask_keys());
         Self::new(stream, read_ahead.into(), connection, options)
