@@ -1,0 +1,5 @@
+/** What our bare pages keep on their `window`, for the tests to look at. */
+interface Window {
+	seen: any[];
+	acknowledged: number;
+}

@@ -1,0 +1,113 @@
+/**
+ * The real `tidings` binary on a port and a data directory of its own, to be killed and started again.
+ *
+ * `TIDINGS_BIN` names the binary; without it the workspace's debug build is taken.
+ */
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Child } from './child.mjs';
+import { until } from './until.mjs';
+
+/** @import { Scope } from './child.mjs' */
+
+export const TIDINGS =
+	process.env.TIDINGS_BIN ?? fileURLToPath(new URL('../../target/debug/tidings', import.meta.url));
+
+/**
+ * Ports for servers lie below those that the kernel gives to outgoing connections (32768 and up on
+ * Linux): while a server is down nobody else can get its port.
+ */
+const PORTS = { first: 20_000, count: 10_000 };
+
+/** Settings of whoever runs the tests are not the tests'. */
+const ENV = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('TIDINGS_')));
+
+export class Server {
+	/** @type {Child | undefined} */
+	#child;
+	#data;
+	#args;
+
+	/**
+	 * @param {number} port
+	 * @param {string} data
+	 * @param {readonly string[]} args
+	 */
+	constructor(port, data, args) {
+		this.port = port;
+		this.#data = data;
+		this.#args = args;
+	}
+
+	/**
+	 * Starts one for a test, or a file of tests; it is gone when that ends.
+	 * @param {Scope} test
+	 * @param {{ args?: readonly string[] }} [options] more arguments for `tidings serve`
+	 */
+	static async start(test, { args = [] } = {}) {
+		const data = await mkdtemp(join(tmpdir(), 'tidings-interop-'));
+		const server = new Server(await freePort(), data, args);
+		test.after(async () => {
+			await server.kill();
+			await rm(data, { recursive: true, force: true });
+		});
+		await server.start();
+		return server;
+	}
+
+	get url() {
+		return `http://127.0.0.1:${this.port}`;
+	}
+
+	/** Starts it again, on the same port, with the same data. */
+	async start() {
+		const args = ['serve', '--listen', `127.0.0.1:${this.port}`, '--data', this.#data, ...this.#args];
+		const child = new Child(TIDINGS, args, { env: ENV });
+		this.#child = child;
+		const words = () => `${child.stdout}${child.stderr}`;
+		await until(
+			`${TIDINGS} to be ready`,
+			async () => {
+				if (!child.isRunning) return true;
+				return (await fetch(`${this.url}/readyz`)).ok;
+			},
+			{ seen: words },
+		);
+		if (!child.isRunning) throw new Error(`${TIDINGS} ended at once (${await child.exited}): ${words()}`);
+	}
+
+	/** As a power cut would: no goodbye to anybody. */
+	async kill() {
+		await this.#child?.end('SIGKILL');
+	}
+
+	/** As an operator would: it may say goodbye. */
+	async stop() {
+		return this.#child?.end('SIGTERM');
+	}
+
+	/** What it has written for its operator. */
+	get output() {
+		return `${this.#child?.stdout}${this.#child?.stderr}`;
+	}
+}
+
+async function freePort() {
+	for (;;) {
+		const port = PORTS.first + Math.floor(Math.random() * PORTS.count);
+		if (await isFree(port)) return port;
+	}
+}
+
+/** @param {number} port */
+function isFree(port) {
+	return new Promise((resolve) => {
+		const probe = createServer();
+		probe.once('error', () => resolve(false));
+		probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)));
+	});
+}
