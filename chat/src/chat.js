@@ -4,11 +4,20 @@
  *
  * Decisions are in `model/`; here they meet the client, the clock and what is remembered.
  * It knows no document, so the tests run it as it is.
+ *
+ * @import { Key } from './i18n/words.js'
+ * @import { Choice, Link } from './model/link.js'
+ * @import { ChatState, Space } from './model/state.js'
+ * @import { Message, Timeline } from './model/timeline.js'
+ * @import { Memory } from './storage.js'
+ * @import { Channel, Tidings } from '/client/client.js'
  */
 
 import { isChoice } from './model/link.js';
 import { peopleOf, withoutPerson, withPerson } from './model/people.js';
+import { epochOf, formatRead, parseRead } from './model/read.js';
 import { channelOf, INDEX_CHANNEL, roomFrom, ROOMS_MAX, START_ROOMS, withRoom } from './model/rooms.js';
+import { NEW_SPACE } from './model/state.js';
 import {
 	EMPTY,
 	newestSeq,
@@ -23,39 +32,6 @@ import {
 } from './model/timeline.js';
 import { isDue, withoutExpired, withSign } from './model/typing.js';
 
-/** @typedef {import('./i18n/words.js').Key} Key */
-/** @typedef {import('./model/link.js').Choice} Choice */
-/** @typedef {import('./model/link.js').Link} Link */
-/** @typedef {import('./model/people.js').People} People */
-/** @typedef {import('./model/rooms.js').Room} Room */
-/** @typedef {import('./model/timeline.js').Message} Message */
-/** @typedef {import('./model/timeline.js').Timeline} Timeline */
-/** @typedef {import('./model/typing.js').Typists} Typists */
-/** @typedef {import('/client/client.js').Tidings} Tidings */
-/** @typedef {import('/client/client.js').Channel} Channel */
-
-/**
- * @typedef {object} Space what is known of one room
- * @property {Timeline} timeline
- * @property {boolean} isReady its newest messages are here
- * @property {boolean} isRefused the reader may not follow it
- * @property {"idle" | "loading" | "failed"} older whether earlier history is on its way
- * @property {number | null} readSeq the newest message that the reader has seen; null: not known yet
- * @property {Typists} typists
- * @property {string} draft
- */
-
-/**
- * @typedef {object} ChatState
- * @property {string} me
- * @property {Link} link
- * @property {readonly Room[]} rooms
- * @property {string} room the open one
- * @property {ReadonlyMap<string, Space>} spaces by room
- * @property {People} people in the open room
- * @property {number} newAfter the "new" line stands behind this seq; 0: none
- */
-
 /** Messages asked for when a room is opened, and each time the reader scrolls up. */
 const PAGE = 50;
 
@@ -67,9 +43,6 @@ const OPEN = 1;
 
 /** Close code of a token that was good and is no more. */
 const TOKEN_EXPIRED = 4002;
-
-/** @type {Space} */
-const NEW_SPACE = { timeline: EMPTY, isReady: false, isRefused: false, older: 'idle', readSeq: null, typists: new Map(), draft: '' };
 
 let chats = 0;
 
@@ -103,7 +76,7 @@ export class Chat {
 	 * @param {string} parts.me the reader's name as the server will say it
 	 * @param {string} parts.room the room to open first
 	 * @param {Choice} parts.choice
-	 * @param {import('./storage.js').Memory} parts.memory
+	 * @param {Memory} parts.memory
 	 * @param {(why: Key) => void} parts.onRefused the server does not let the reader in
 	 * @param {() => number} [parts.now]
 	 */
@@ -253,7 +226,7 @@ export class Chat {
 		this.#channels.set(room, channel);
 		if (!this.state.spaces.has(room)) this.#update(room, {});
 		channel.addEventListener('subscribed', ({ cursor }) => {
-			this.#learnEpoch(cursor);
+			this.#learnEpoch(epochOf(cursor));
 			if (!this.space(room).isReady) this.#loadNewest(room);
 			if (room === this.state.room) this.#askPeople();
 		});
@@ -328,7 +301,7 @@ export class Chat {
 		if (!isReady || older === 'loading' || timeline.complete) return;
 		this.#update(room, { older: 'loading' });
 		try {
-			const page = await this.#history(room, { before: oldestSeq(timeline), limit: PAGE });
+			const page = await this.#history(room, { before: oldestSeq(timeline) || undefined, limit: PAGE });
 			this.#update(room, { timeline: this.#withPage(this.space(room).timeline, page), older: 'idle' });
 		} catch {
 			this.#update(room, { older: 'failed' });
@@ -345,7 +318,8 @@ export class Chat {
 			if (room === this.state.room) this.#set({ newAfter: this.#newAfter(room) });
 			this.#readAll();
 		} catch {
-			// The link broke: `subscribed` comes again with the next one.
+			// Not the connection, which the client mends, but a refusal: the reader may try again.
+			this.#update(room, { isReady: true, older: 'failed' });
 		}
 	}
 
@@ -418,9 +392,14 @@ export class Chat {
 		return readSeq !== null && unreadCount(timeline, readSeq, this.state.me) > 0 ? readSeq : 0;
 	}
 
-	/** @param {string} cursor */
-	#learnEpoch(cursor) {
-		this.#epoch = cursor.slice(0, cursor.lastIndexOf('-'));
+	/** @param {string} epoch */
+	#learnEpoch(epoch) {
+		const isOther = this.#epoch !== '' && this.#epoch !== epoch;
+		this.#epoch = epoch;
+		if (!isOther) return;
+		// The server has a new log: its seqs begin again, and what was read was read elsewhere.
+		const spaces = new Map([...this.state.spaces].map(([name, space]) => [name, { ...space, readSeq: null }]));
+		this.#set({ spaces, newAfter: 0 });
 	}
 
 	/**
@@ -428,16 +407,14 @@ export class Chat {
 	 * @returns {number | null}
 	 */
 	#recallRead(room) {
-		const read = readOf(this.#memory.recall('read'));
-		// A seq of another log says nothing about this one.
-		return read.epoch === this.#epoch ? (read.rooms[room] ?? null) : null;
+		return parseRead(this.#memory.recall('read'), this.#epoch)[room] ?? null;
 	}
 
 	#rememberRead() {
 		/** @type {Record<string, number>} */
 		const rooms = {};
 		for (const [name, { readSeq }] of this.state.spaces) if (readSeq !== null) rooms[name] = readSeq;
-		this.#memory.remember('read', JSON.stringify({ epoch: this.#epoch, rooms }));
+		this.#memory.remember('read', formatRead(this.#epoch, rooms));
 	}
 
 	/* Typing, and who is here */
@@ -504,7 +481,6 @@ export class Chat {
 		// A change that was asked for is no lost connection.
 		this.#wasLive = false;
 		this.#tidings.transport = choice;
-		this.#watchLink();
 	};
 
 	#followLink() {
@@ -555,23 +531,10 @@ export class Chat {
 
 /**
  * The choice remembered from the last visit.
- * @param {import('./storage.js').Memory} memory
+ * @param {Memory} memory
  * @returns {Choice}
  */
 export function choiceOf(memory) {
 	const remembered = memory.recall('transport');
 	return isChoice(remembered) ? remembered : 'auto';
-}
-
-/**
- * @param {string | null} text
- * @returns {{ epoch: string, rooms: Record<string, number> }}
- */
-function readOf(text) {
-	try {
-		const read = JSON.parse(text ?? '');
-		return { epoch: String(read.epoch), rooms: { ...read.rooms } };
-	} catch {
-		return { epoch: '', rooms: {} };
-	}
 }

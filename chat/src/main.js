@@ -1,4 +1,9 @@
-/** Starts the page: asks the server how it lets people in, then hands over to the app. */
+/**
+ * Starts the page: asks the server how it lets people in, then hands over to the app.
+ *
+ * @import { Credential } from './ui/app.js'
+ * @import { Key } from './i18n/words.js'
+ */
 
 import { Tidings } from '/client/client.js';
 import { h, render } from '../vendor/preact.js';
@@ -7,9 +12,6 @@ import { hashOf, roomInHash } from './model/rooms.js';
 import { subjectOf } from './model/token.js';
 import { memoryOf } from './storage.js';
 import { App } from './ui/app.js';
-
-/** @typedef {import('./ui/app.js').Credential} Credential */
-/** @typedef {import('./i18n/words.js').Key} Key */
 
 const memory = memoryOf(() => localStorage);
 

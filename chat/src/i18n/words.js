@@ -17,7 +17,7 @@ import { zhCN } from './zh-CN.js';
  * @property {Language} language
  * @property {(key: Key, values?: Record<string, string | number>) => string} t
  * @property {(stem: string, n: number) => string} plural words for a number of things
- * @property {(at: number) => string} time 14:05
+ * @property {(at: number) => string} time 14:05, or 2:05 PM
  * @property {(at: number, now: number) => string} day Today, Yesterday, Monday 3 March
  * @property {(at: number, now: number) => string} brief a time today, else a short date
  * @property {(at: number) => string} full date and time
@@ -44,19 +44,29 @@ export function pickLanguage(chosen, preferred) {
 }
 
 /**
+ * The reader's own variant of a language, for dates and times: `en-GB` says 14:05 and 3 March.
  * @param {Language} language
+ * @param {readonly string[]} preferred the browser's languages, best first
+ */
+export function localeOf(language, preferred) {
+	return (language === 'en' && preferred.find((tag) => /^en-/i.test(tag))) || language;
+}
+
+/**
+ * @param {Language} language
+ * @param {string} [locale] for dates and times
  * @returns {Words}
  */
-export function wordsOf(language) {
+export function wordsOf(language, locale = language) {
 	/** @type {Record<string, string | undefined>} */
 	const dictionary = DICTIONARIES[language];
 	const plurals = new Intl.PluralRules(language);
 	const numbers = new Intl.NumberFormat(language);
-	const time = new Intl.DateTimeFormat(language, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
-	const day = new Intl.DateTimeFormat(language, { weekday: 'long', month: 'long', day: 'numeric' });
-	const dayAndYear = new Intl.DateTimeFormat(language, { year: 'numeric', month: 'long', day: 'numeric' });
-	const date = new Intl.DateTimeFormat(language, { month: 'short', day: 'numeric' });
-	const full = new Intl.DateTimeFormat(language, { dateStyle: 'full', timeStyle: 'short' });
+	const time = new Intl.DateTimeFormat(locale, { hour: 'numeric', minute: '2-digit' });
+	const day = new Intl.DateTimeFormat(locale, { weekday: 'long', month: 'long', day: 'numeric' });
+	const dayAndYear = new Intl.DateTimeFormat(locale, { year: 'numeric', month: 'long', day: 'numeric' });
+	const date = new Intl.DateTimeFormat(locale, { month: 'short', day: 'numeric' });
+	const full = new Intl.DateTimeFormat(locale, { dateStyle: 'full', timeStyle: 'short' });
 
 	/** @type {Words["t"]} */
 	const t = (key, values) => filled(dictionary[key] ?? key, values);

@@ -41,14 +41,19 @@ export function initials(name) {
 	return `${head[0] ?? '?'}${last ?? ''}`.toUpperCase();
 }
 
+/** Hues in degrees that are told apart easily and stay clear in both themes: no olive, no mustard. */
+const HUES = [18, 48, 148, 182, 212, 240, 266, 292, 318, 348];
+
 /**
- * Hue in degrees for a name, one of twelve that are easy to tell apart.
+ * Hue in degrees for a name, always the same one.
  * @param {string} name
+ * @returns {number}
  */
 export function hueOf(name) {
 	// FNV-1a, finished with a mix: short names differ in few bits otherwise.
 	let hash = 0x811c9dc5;
 	for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
-	hash ^= hash >>> 15;
-	return ((hash >>> 0) % 12) * 30 + 15;
+	hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
+	hash ^= hash >>> 12;
+	return HUES[(hash >>> 0) % HUES.length] ?? 0;
 }

@@ -1,9 +1,9 @@
 /**
  * How a room's messages stand on the page: days, the line above what is new, and groups
  * of one author's messages written in one go.
+ *
+ * @import { Entry } from './timeline.js'
  */
-
-/** @typedef {import('./timeline.js').Entry} Entry */
 
 /**
  * @typedef {{ kind: "day", key: string, at: number }} DayRow

@@ -1,21 +1,25 @@
-/** Chooses between the door and the chat, and holds the reader's settings. */
+/**
+ * Chooses between the door and the chat, and holds the reader's settings.
+ *
+ * @import { Chat } from '../chat.js'
+ * @import { Key } from '../i18n/words.js'
+ * @import { Theme } from './context.js'
+ * @import { Memory } from '../storage.js'
+ */
 
 import { useEffect, useMemo, useState } from '../../vendor/preact-hooks.js';
-import { pickLanguage, wordsOf } from '../i18n/words.js';
+import { localeOf, pickLanguage, wordsOf } from '../i18n/words.js';
 import { SettingsContext } from './context.js';
 import { Door } from './door.js';
 import { html } from './html.js';
 import { Shell } from './shell.js';
 
-/** @typedef {import('../chat.js').Chat} Chat */
-/** @typedef {import('../i18n/words.js').Key} Key */
-/** @typedef {import('./context.js').Theme} Theme */
 /** @typedef {{ name: string } | { token: string }} Credential */
 
 /**
  * @param {object} props
  * @param {"guest" | "token"} props.auth what the server asks for
- * @param {import('../storage.js').Memory} props.memory
+ * @param {Memory} props.memory
  * @param {(credential: Credential, onRefused: (why: Key) => void) => Chat} props.startChat
  */
 export function App({ auth, memory, startChat }) {
@@ -24,7 +28,7 @@ export function App({ auth, memory, startChat }) {
 	const [name, setName] = useState(memory.recall('name') ?? '');
 	const [refusal, setRefusal] = useState(/** @type {Key | null} */ (null));
 	const [chat, setChat] = useState(/** @type {Chat | null} */ (null));
-	const words = useMemo(() => wordsOf(language), [language]);
+	const words = useMemo(() => wordsOf(language, localeOf(language, navigator.languages)), [language]);
 
 	/** @param {Credential} credential */
 	const enter = (credential) => {

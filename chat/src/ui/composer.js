@@ -1,6 +1,6 @@
 /** Where messages are written. */
 
-import { useLayoutEffect, useRef, useState } from '../../vendor/preact-hooks.js';
+import { useEffect, useLayoutEffect, useRef, useState } from '../../vendor/preact-hooks.js';
 import { TEXT_LENGTH_MAX } from '../model/text.js';
 import { useWords } from './context.js';
 import { html } from './html.js';
@@ -34,6 +34,11 @@ export function Composer({ title, draft, onDraft, onSend }) {
 		element.style.height = `${element.scrollHeight}px`;
 	}, [text]);
 
+	// A keyboard on the screen is not opened unasked.
+	useEffect(() => {
+		if (matchMedia('(pointer: fine)').matches) area.current?.focus();
+	}, []);
+
 	/** @param {string} next */
 	const write = (next) => {
 		setText(next);
@@ -58,9 +63,11 @@ export function Composer({ title, draft, onDraft, onSend }) {
 
 	/** @param {string} emoji */
 	const insert = (emoji) => {
-		const { selectionStart, selectionEnd } = area.current ?? { selectionStart: text.length, selectionEnd: text.length };
-		write(text.slice(0, selectionStart) + emoji + text.slice(selectionEnd));
-		area.current?.focus();
+		const element = area.current;
+		if (element === null) return;
+		element.setRangeText(emoji, element.selectionStart, element.selectionEnd, 'end');
+		write(element.value);
+		element.focus();
 	};
 
 	return html`<form

@@ -1,11 +1,13 @@
-/** What every part of the page may need: the reader's words and ways to change the settings. */
+/**
+ * What every part of the page may need: the reader's words and ways to change the settings.
+ *
+ * @import { Language, Words } from '../i18n/words.js'
+ */
 
 import { createContext } from '../../vendor/preact.js';
 import { useContext } from '../../vendor/preact-hooks.js';
 import { wordsOf } from '../i18n/words.js';
 
-/** @typedef {import('../i18n/words.js').Language} Language */
-/** @typedef {import('../i18n/words.js').Words} Words */
 /** @typedef {"system" | "light" | "dark"} Theme */
 
 /**

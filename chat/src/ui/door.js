@@ -1,4 +1,8 @@
-/** The way in: a name, or a token where the server asks for one. */
+/**
+ * The way in: a name, or a token where the server asks for one.
+ *
+ * @import { Key } from '../i18n/words.js'
+ */
 
 import { useEffect, useRef, useState } from '../../vendor/preact-hooks.js';
 import { nameFault } from '../model/names.js';
@@ -7,8 +11,6 @@ import { useWords } from './context.js';
 import { html } from './html.js';
 import { Mark, Tide } from './icons.js';
 import { LanguageButton, ThemeButton } from './settings.js';
-
-/** @typedef {import('../i18n/words.js').Key} Key */
 
 /**
  * @param {object} props

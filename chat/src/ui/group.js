@@ -1,4 +1,10 @@
-/** What one author wrote in one go. */
+/**
+ * What one author wrote in one go.
+ *
+ * @import { GroupRow } from '../model/rows.js'
+ * @import { Entry } from '../model/timeline.js'
+ * @import { Words } from '../i18n/words.js'
+ */
 
 import { Component } from '../../vendor/preact.js';
 import { hueOf } from '../model/names.js';
@@ -6,10 +12,6 @@ import { isEmojiOnly, pieces } from '../model/text.js';
 import { Avatar } from './avatar.js';
 import { classes, html } from './html.js';
 import { icons } from './icons.js';
-
-/** @typedef {import('../model/rows.js').GroupRow} GroupRow */
-/** @typedef {import('../model/timeline.js').Entry} Entry */
-/** @typedef {import('../i18n/words.js').Words} Words */
 
 /**
  * @typedef {object} GroupProps

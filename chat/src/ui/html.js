@@ -1,11 +1,11 @@
-/** The one place where Preact and htm meet. */
+/**
+ * The one place where Preact and htm meet.
+ */
 
 import htm from '../../vendor/htm.js';
 import { h } from '../../vendor/preact.js';
 
 export const html = htm.bind(h);
-
-/** @typedef {import('../../vendor/preact.js').Child} Child */
 
 /**
  * Class names that hold, as one string.

@@ -4,6 +4,9 @@
  * Only the newest part is on the page; scrolling up brings more, first from what is
  * loaded, then from history. Whatever is added, what the reader looks at stays where it
  * is: at the bottom the page follows, elsewhere the first visible message is held.
+ *
+ * @import { Space } from '../model/state.js'
+ * @import { Words } from '../i18n/words.js'
  */
 
 import { Component } from '../../vendor/preact.js';
@@ -13,9 +16,6 @@ import { classes, html } from './html.js';
 import { Group } from './group.js';
 import { icons } from './icons.js';
 import { RoomBeginning } from './room-beginning.js';
-
-/** @typedef {import('../chat.js').Space} Space */
-/** @typedef {import('../i18n/words.js').Words} Words */
 
 /**
  * @typedef {object} MessagesProps

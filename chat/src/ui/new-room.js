@@ -1,12 +1,14 @@
-/** The dialog that makes a room. */
+/**
+ * The dialog that makes a room.
+ *
+ * @import { Key } from '../i18n/words.js'
+ */
 
 import { useEffect, useRef, useState } from '../../vendor/preact-hooks.js';
 import { roomFrom } from '../model/rooms.js';
 import { Tile } from './avatar.js';
 import { useWords } from './context.js';
 import { html } from './html.js';
-
-/** @typedef {import('../i18n/words.js').Key} Key */
 
 /**
  * @param {object} props

@@ -1,4 +1,8 @@
-/** The right side: who is here. */
+/**
+ * The right side: who is here.
+ *
+ * @import { People } from '../model/people.js'
+ */
 
 import { meFirst } from '../model/people.js';
 import { Avatar } from './avatar.js';
@@ -11,7 +15,7 @@ const SHOWN_MAX = 200;
 
 /**
  * @param {object} props
- * @param {import('../model/people.js').People} props.people
+ * @param {People} props.people
  * @param {ReadonlySet<string>} props.typing
  * @param {string} props.me
  * @param {boolean} props.isHidden

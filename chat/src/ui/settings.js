@@ -1,11 +1,13 @@
-/** Two buttons: the next language, the next theme. */
+/**
+ * Two buttons: the next language, the next theme.
+ *
+ * @import { Theme } from './context.js'
+ */
 
 import { LANGUAGE_NAMES } from '../i18n/words.js';
 import { useSettings } from './context.js';
 import { html } from './html.js';
 import { icons } from './icons.js';
-
-/** @typedef {import('./context.js').Theme} Theme */
 
 /** @type {Record<Theme, Theme>} */
 const NEXT_THEME = { system: 'light', light: 'dark', dark: 'system' };
@@ -23,7 +25,7 @@ export function LanguageButton() {
 		title=${label}
 		onClick=${() => setLanguage(next)}
 	>
-		${icons.language()}<span lang=${next} aria-hidden="true">${next === 'en' ? 'EN' : '中'}</span>
+		<span lang=${next} aria-hidden="true">${next === 'en' ? 'EN' : '中'}</span>
 	</button>`;
 }
 

@@ -1,6 +1,11 @@
-/** The page inside: rooms, the room, who is here. On a phone the sides are drawers. */
+/**
+ * The page inside: rooms, the room, who is here. On a phone the sides are drawers.
+ *
+ * @import { Chat } from '../chat.js'
+ * @import { LinkState } from '../model/link.js'
+ */
 
-import { useEffect, useState } from '../../vendor/preact-hooks.js';
+import { useEffect, useRef, useState } from '../../vendor/preact-hooks.js';
 import { Composer } from './composer.js';
 import { useWords } from './context.js';
 import { classes, html } from './html.js';
@@ -11,7 +16,6 @@ import { Sidebar, titleOf } from './sidebar.js';
 import { TransportBadge } from './transport-badge.js';
 import { TypingLine } from './typing-line.js';
 
-/** @typedef {import('../chat.js').Chat} Chat */
 /** @typedef {"rooms" | "people" | null} Drawer */
 
 /** Narrower pages show one thing at a time. The style sheets have the same numbers. */
@@ -42,6 +46,15 @@ export function Shell({ chat, onLeave }) {
 	useEffect(() => {
 		document.title = `${unread > 0 ? `(${unread}) ` : ''}${title} · Tidings`;
 	}, [unread, title]);
+
+	// The focus goes into a drawer with the reader, and back out.
+	const opened = useRef(/** @type {Drawer} */ (null));
+	useEffect(() => {
+		const target = drawer !== null ? `.${drawer === 'rooms' ? 'sidebar' : 'people'} button` : opened.current && `.${opened.current}-button`;
+		const element = target === null ? null : document.querySelector(target);
+		if (element instanceof HTMLElement) element.focus();
+		opened.current = drawer;
+	}, [drawer]);
 
 	useEffect(() => {
 		/** @param {KeyboardEvent} event */
@@ -152,7 +165,7 @@ function useMedia(query) {
 
 /**
  * The trouble worth telling: only what has lasted a moment.
- * @param {import('../model/link.js').LinkState} state
+ * @param {LinkState} state
  */
 function useTrouble(state) {
 	const trouble = state === 'reconnecting' || state === 'offline' ? state : null;

@@ -1,4 +1,11 @@
-/** The left side: the rooms with what was said last, and the reader with the settings. */
+/**
+ * The left side: the rooms with what was said last, and the reader with the settings.
+ *
+ * @import { Chat } from '../chat.js'
+ * @import { ChatState } from '../model/state.js'
+ * @import { Room } from '../model/rooms.js'
+ * @import { Words } from '../i18n/words.js'
+ */
 
 import { useState } from '../../vendor/preact-hooks.js';
 import { newestSeq, unreadCount } from '../model/timeline.js';
@@ -8,11 +15,6 @@ import { classes, html } from './html.js';
 import { icons, Mark } from './icons.js';
 import { NewRoom } from './new-room.js';
 import { LanguageButton, ThemeButton } from './settings.js';
-
-/** @typedef {import('../chat.js').Chat} Chat */
-/** @typedef {import('../chat.js').ChatState} ChatState */
-/** @typedef {import('../model/rooms.js').Room} Room */
-/** @typedef {import('../i18n/words.js').Words} Words */
 
 /** From here on an unread count says nothing more. */
 const UNREAD_SHOWN_MAX = 99;
@@ -66,7 +68,7 @@ export function Sidebar({ chat, state, isHidden, onClose, onLeave }) {
 		<ul class="rooms" data-testid="room-list" onKeyDown=${moveBetweenLinks}>
 			${state.rooms.map(
 				(room) => html`<li key=${room.name}>
-					<${RoomLink} room=${room} state=${state} onOpen=${() => (chat.open(room.name), onClose())} />
+					<${RoomLink} room=${room} state=${state} onOpen=${onClose} />
 				</li>`,
 			)}
 		</ul>

@@ -1,13 +1,14 @@
-/** Shows how messages travel just now, and lets the reader choose another way. */
+/**
+ * Shows how messages travel just now, and lets the reader choose another way.
+ *
+ * @import { Choice, Link } from '../model/link.js'
+ */
 
 import { TRANSPORTS } from '../model/link.js';
 import { useWords } from './context.js';
 import { html } from './html.js';
 import { icons } from './icons.js';
 import { useMenu } from './menu.js';
-
-/** @typedef {import('../model/link.js').Link} Link */
-/** @typedef {import('../model/link.js').Choice} Choice */
 
 /** @param {{ link: Link, onChoose: (choice: Choice) => void }} props */
 export function TransportBadge({ link, onChoose }) {
