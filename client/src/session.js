@@ -1,0 +1,283 @@
+/**
+ * What the client wants of the server, and what has come of it, whatever link carries it. Pure: no
+ * clock, no socket, no timer.
+ *
+ * What happens goes into `handle*`; what to do comes out of `poll*`, to be asked after each input
+ * until they give nothing: `pollCommand` what to send on the present link, `pollOutput` what to tell
+ * the application, `pollTimeout` when to come back. Everything asked is kept until it is answered
+ * and said again on the next link, publishes in their order and under their ids.
+ *
+ * @import { Backoff } from './backoff.js'
+ * @import { Command, Frame, Page, Publish, Range } from './wire/frames.js'
+ */
+import { Subscription } from './subscription.js';
+import { decodeData, decodeMessage, encodeData } from './wire/data.js';
+import { TidingsError } from './wire/error.js';
+
+/** Default bound of what is published and not yet answered, in bytes of JSON: a page's worth. */
+export const QUEUE_BYTES_MAX = 1 << 20;
+
+/**
+ * @typedef {{ command: Publish, bytes: number, sent: boolean }} Publishing
+ * @typedef {{ command: Command, subscription?: Subscription }} Question
+ */
+
+/**
+ * For the application: an event of a channel, or what became of a request; the number 0 is none's.
+ * @typedef {{ channel: string, type: string, fields: object }
+ *   | { req: number, answer: unknown }
+ *   | { req: number, error: TidingsError }} Output
+ */
+
+export class Session {
+	#backoff;
+	#queueBytesMax;
+	#req = 0;
+	/** @type {Map<string, Subscription>} */
+	#subscriptions = new Map();
+	/** @type {Map<number, Publishing>} */
+	#publishes = new Map();
+	/** @type {Map<number, Question>} */
+	#questions = new Map();
+	/** @type {Command[]} */
+	#commands = [];
+	/** @type {Output[]} */
+	#outputs = [];
+	#window = 0;
+	/** When to go on after a refusal that asks for patience. */
+	#pausedUntil = 0;
+	/** Bytes published and not yet answered. */
+	bufferedAmount = 0;
+
+	/**
+	 * @param {Backoff} backoff for what is refused now and may do later
+	 * @param {number} [queueBytesMax]
+	 */
+	constructor(backoff, queueBytesMax = QUEUE_BYTES_MAX) {
+		this.#backoff = backoff;
+		this.#queueBytesMax = queueBytesMax;
+	}
+
+	/**
+	 * Everything of this channel up to here was delivered.
+	 * @param {string} channel
+	 */
+	cursor(channel) {
+		return this.#subscriptions.get(channel)?.cursor;
+	}
+
+	/**
+	 * Follows a channel, unless it is followed already.
+	 * @param {string} channel
+	 * @param {{ after?: string, history?: number }} [from]
+	 */
+	subscribe(channel, { after, history } = {}) {
+		if (this.#subscriptions.has(channel)) return;
+		/** @type {Subscription} */
+		const subscription = new Subscription(
+			{
+				emit: (type, fields) => {
+					if (this.#subscriptions.get(channel) === subscription) this.#emit(channel, type, fields);
+				},
+				read: (range) => this.ask({ type: 'history', channel, ...range }, subscription),
+			},
+			after,
+			history,
+		);
+		this.#subscriptions.set(channel, subscription);
+		this.#subscribe(channel, subscription);
+	}
+
+	/** @param {string} channel */
+	unsubscribe(channel) {
+		if (this.#subscriptions.delete(channel)) {
+			this.#commands.push({ type: 'unsubscribe', req: ++this.#req, channel });
+		}
+	}
+
+	/**
+	 * Asks for what can be asked again without harm.
+	 * @param {{ type: 'presence', channel: string } | { type: 'history', channel: string } & Range} what
+	 * @param {Subscription} [subscription] that wants it; else the application
+	 * @returns {number} its number in the output
+	 */
+	ask(what, subscription) {
+		const command = { ...what, req: ++this.#req };
+		this.#questions.set(command.req, { command, subscription });
+		this.#commands.push(command);
+		return command.req;
+	}
+
+	/**
+	 * @param {string} channel
+	 * @param {unknown} data
+	 * @param {string} id
+	 * @returns {number} its number in the output
+	 * @throws {TidingsError} `queue_full`
+	 * @throws {TypeError} when `data` is not JSON
+	 */
+	publish(channel, data, id) {
+		const wire = encodeData(data);
+		const bytes = JSON.stringify(wire).length;
+		if (this.bufferedAmount + bytes > this.#queueBytesMax) {
+			throw new TidingsError(
+				'queue_full',
+				`${this.#queueBytesMax} bytes wait to be published: await publish() before the next, or raise queueBytesMax`,
+			);
+		}
+		const req = ++this.#req;
+		this.#publishes.set(req, { command: { type: 'publish', req, channel, id, ...wire }, bytes, sent: false });
+		this.bufferedAmount += bytes;
+		return req;
+	}
+
+	/**
+	 * A new link, to be told everything anew.
+	 * @param {number} window how many publishes may be unanswered on it and still keep their order
+	 */
+	handleLink(window) {
+		this.#window = window;
+		this.#commands = [];
+		for (const [channel, subscription] of this.#subscriptions) this.#subscribe(channel, subscription);
+		for (const { command } of this.#questions.values()) this.#commands.push(command);
+		this.#rewind();
+	}
+
+	/**
+	 * @param {Frame} frame
+	 * @param {number} now ms
+	 */
+	handleFrame(frame, now) {
+		switch (frame.type) {
+			case 'message':
+				return this.#subscriptions.get(frame.channel)?.handleMessage(decodeMessage(frame));
+			case 'subscribed':
+				return this.#subscriptions.get(frame.channel)?.handleSubscribed(frame.cursor, frame.truncated);
+			case 'truncated':
+				return this.#subscriptions.get(frame.channel)?.handleTruncated(frame.oldest);
+			case 'cursor':
+				for (const channel of frame.channels) this.#subscriptions.get(channel)?.handleCursor(frame.cursor);
+				return;
+			case 'signal':
+				return this.#emit(frame.channel, 'signal', { from: frame.from, data: decodeData(frame) });
+			case 'join':
+			case 'leave':
+				return this.#emit(frame.channel, frame.type, { user: frame.user, at: frame.at });
+			case 'unsubscribed':
+				// With a number it answers our own wish; without, a permission was withdrawn.
+				if (!frame.req) this.#drop(frame.channel, new TidingsError(frame.code ?? 'unsubscribed', 'withdrawn'));
+				return;
+			case 'published': {
+				const { seq, id, at } = frame;
+				this.#backoff.reset();
+				return this.#settle(frame.req, { answer: { seq, id, at } });
+			}
+			case 'presence': {
+				const { users, count } = frame;
+				return this.#settle(frame.req, { answer: { users, count } });
+			}
+			case 'history': {
+				const page = { messages: frame.messages.map(decodeMessage), truncated: frame.truncated };
+				return this.#settle(frame.req, { answer: page }, page);
+			}
+			case 'error':
+				return this.#handleError(frame.req, frame.error ?? new TidingsError(frame.code, frame.message), now);
+		}
+	}
+
+	/**
+	 * @param {number} now ms
+	 * @returns {Command | undefined} the next to send
+	 */
+	pollCommand(now) {
+		if (now < this.#pausedUntil) return;
+		const command = this.#commands.shift();
+		if (command) return command;
+		let window = this.#window;
+		for (const publishing of this.#publishes.values()) {
+			if (!window--) return;
+			if (!publishing.sent) {
+				publishing.sent = true;
+				return publishing.command;
+			}
+		}
+	}
+
+	/** @returns {Output | undefined} the next to tell */
+	pollOutput() {
+		return this.#outputs.shift();
+	}
+
+	/** When to poll for commands again though nothing happened; 0 or past: no need. */
+	pollTimeout() {
+		return this.#pausedUntil;
+	}
+
+	/**
+	 * @param {string} channel
+	 * @param {Subscription} subscription
+	 */
+	#subscribe(channel, subscription) {
+		const req = (subscription.req = ++this.#req);
+		this.#commands.push({ type: 'subscribe', req, channel, after: subscription.cursor });
+	}
+
+	/**
+	 * @param {string} channel
+	 * @param {string} type
+	 * @param {object} fields
+	 */
+	#emit(channel, type, fields) {
+		if (this.#subscriptions.has(channel)) this.#outputs.push({ channel, type, fields });
+	}
+
+	/**
+	 * @param {string} channel
+	 * @param {TidingsError} error
+	 */
+	#drop(channel, error) {
+		this.#emit(channel, 'error', { error });
+		this.#subscriptions.delete(channel);
+	}
+
+	/** All publishes that are not answered are sent again, in their order. */
+	#rewind() {
+		for (const publishing of this.#publishes.values()) publishing.sent = false;
+	}
+
+	/**
+	 * @param {number} req
+	 * @param {{ answer: unknown } | { error: TidingsError }} outcome
+	 * @param {Page} [page] where the answer is one
+	 */
+	#settle(req, outcome, page) {
+		const publishing = this.#publishes.get(req);
+		const question = this.#questions.get(req);
+		if (publishing) this.bufferedAmount -= publishing.bytes;
+		this.#publishes.delete(req);
+		this.#questions.delete(req);
+		if (question?.subscription) question.subscription.handlePage(req, page);
+		else if (publishing || question) this.#outputs.push({ req, ...outcome });
+	}
+
+	/**
+	 * @param {number | undefined} req
+	 * @param {TidingsError} error
+	 * @param {number} now
+	 */
+	#handleError(req, error, now) {
+		if (!req) return void this.#outputs.push({ req: 0, error });
+		const following = [...this.#subscriptions].find(([, subscription]) => subscription.req === req);
+		if (error.later) {
+			this.#pausedUntil = now + Math.max(this.#backoff.next(), error.after ?? 0);
+			const question = this.#questions.get(req);
+			if (question) this.#commands.push(question.command);
+			else if (following) this.#subscribe(...following);
+			else this.#rewind();
+		} else if (following) {
+			this.#drop(following[0], error);
+		} else {
+			this.#settle(req, { error });
+		}
+	}
+}

@@ -1,0 +1,158 @@
+/**
+ * One followed channel: which message is the next, whatever the links bring. Pure.
+ *
+ * A link may repeat messages, or skip some; what is delivered is each once and in order. Repeats are
+ * known by `seq`. A gap is known by `prev`: then, and for the messages that a new follower wants
+ * first, a page of history is asked for, and what comes meanwhile is held until it is there.
+ *
+ * @import { Cursor } from './cursor.js'
+ * @import { Message, Page, Range } from './wire/frames.js'
+ */
+import { formatCursor, parseCursor } from './cursor.js';
+
+/** Most messages held during a gap; those beyond it are read from history in their turn. */
+export const HELD_MAX = 256;
+/** Messages asked for at once to fill a gap. */
+const PAGE_MESSAGES = 100;
+
+/**
+ * What a subscription has to say.
+ * @typedef {object} Outlet
+ * @property {(type: string, fields: object) => void} emit an event for the application
+ * @property {(range: Range) => number} read asks for history; `handlePage` gets it with this number
+ */
+
+export class Subscription {
+	#outlet;
+	#history;
+	/** @type {Cursor | undefined} */
+	#cursor;
+	/** @type {Message[]} */
+	#held = [];
+	/** The page that is waited for; 0: none. */
+	#page = 0;
+	/** Whether the application knows that messages are missing before the next one. */
+	#torn = false;
+	/** Number of the `subscribe` last sent. */
+	req = 0;
+
+	/**
+	 * @param {Outlet} outlet
+	 * @param {string} [after] cursor to go on from; without it: from now
+	 * @param {number} [history] so many messages first; only without `after`
+	 */
+	constructor(outlet, after, history = 0) {
+		this.#outlet = outlet;
+		this.#cursor = after ? parseCursor(after) : undefined;
+		this.#history = history;
+	}
+
+	/** Everything up to here was delivered. */
+	get cursor() {
+		return this.#cursor && formatCursor(this.#cursor);
+	}
+
+	/**
+	 * A link begins to bring the channel's messages: from `cursor` on if there was no place to go on
+	 * from, or if the server has another log by now.
+	 * @param {string} cursor
+	 * @param {boolean} truncated
+	 */
+	handleSubscribed(cursor, truncated) {
+		const before = this.#cursor;
+		const start = parseCursor(cursor);
+		this.#outlet.emit('subscribed', { cursor });
+		if (before?.epoch !== start.epoch) {
+			this.#cursor = start;
+			this.#held = [];
+			this.#page = 0;
+			if (before) this.#tear();
+			else if (this.#history) this.#read({ before: start.seq + 1, limit: this.#history });
+		} else if (truncated) {
+			this.#tear();
+		}
+	}
+
+	/** @param {Message} message */
+	handleMessage(message) {
+		const cursor = this.#cursor;
+		if (!cursor || message.seq <= cursor.seq) return;
+		if (this.#page) {
+			this.#hold(message);
+		} else if (message.prev > cursor.seq && !this.#torn) {
+			this.#hold(message);
+			this.#read({ after: cursor.seq, limit: PAGE_MESSAGES });
+		} else {
+			this.#deliver(message, cursor);
+		}
+	}
+
+	/**
+	 * @param {number} req
+	 * @param {Page} [page] none: it was refused
+	 */
+	handlePage(req, page = { messages: [], truncated: true }) {
+		const cursor = this.#cursor;
+		if (!cursor || req !== this.#page) return;
+		const { messages, truncated } = page;
+		this.#page = 0;
+		if (this.#history) {
+			// The messages that a new follower wants first lie before its cursor.
+			this.#history = 0;
+			for (const message of messages) this.#deliver(message, cursor);
+		} else {
+			const { seq } = cursor;
+			if (truncated) this.#tear();
+			for (const message of messages) if (message.seq > cursor.seq) this.#deliver(message, cursor);
+			// Nothing new in it: what is missing is gone, and asking again would not end.
+			if (cursor.seq === seq) this.#tear();
+		}
+		for (const message of this.#held.splice(0)) this.handleMessage(message);
+	}
+
+	/**
+	 * Messages before the next one are gone.
+	 * @param {number} oldest seq of the oldest one kept; 0: none
+	 */
+	handleTruncated(oldest) {
+		if (this.#cursor && !this.#page) this.#cursor.seq = Math.max(this.#cursor.seq, oldest - 1);
+		this.#tear(oldest);
+	}
+
+	/**
+	 * The stream has brought everything up to here.
+	 * @param {string} text
+	 */
+	handleCursor(text) {
+		const { epoch, seq } = parseCursor(text);
+		const cursor = this.#cursor;
+		if (cursor?.epoch === epoch && !this.#page) cursor.seq = Math.max(cursor.seq, seq);
+	}
+
+	/** @param {Range} range */
+	#read(range) {
+		this.#page = this.#outlet.read(range);
+	}
+
+	/** @param {Message} message */
+	#hold(message) {
+		// When it is full the newest takes the last place: the gap before it is seen in its turn.
+		this.#held[Math.min(this.#held.length, HELD_MAX - 1)] = message;
+	}
+
+	/**
+	 * @param {Message} message
+	 * @param {Cursor} cursor
+	 */
+	#deliver(message, cursor) {
+		cursor.seq = message.seq;
+		this.#torn = false;
+		this.#outlet.emit('message', { data: message.data, message, lastEventId: formatCursor(cursor) });
+	}
+
+	/** @param {number} [oldest] */
+	#tear(oldest) {
+		if (!this.#torn) this.#outlet.emit('truncated', { oldest });
+		this.#torn = true;
+	}
+}

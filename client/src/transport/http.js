@@ -1,0 +1,226 @@
+/**
+ * Frames over HTTP: what polls and SSE have in common.
+ *
+ * A command becomes a request and its answer a frame. The channels that are followed are read
+ * together, from the lowest of their cursors on, by one `Reader`; when one is added or taken away
+ * the reader is stopped and begins again.
+ *
+ * @import { Command, Frame, Hello } from '../wire/frames.js'
+ * @import { Ear, Environment, Link } from './link.js'
+ */
+import { formatCursor, parseCursor } from '../cursor.js';
+import { readProblem, TidingsError } from '../wire/error.js';
+
+/** How each command is asked, and the type of its answer. */
+const REQUESTS = {
+	publish: ['messages', 'published'],
+	history: ['messages', 'history'],
+	signal: ['signals', ''],
+	presence: ['presence', 'presence'],
+};
+
+/**
+ * @typedef {object} Stream what a reader is given
+ * @property {Environment} environment
+ * @property {string} path of the request, without parameters of the reader's own
+ * @property {() => string} after the cursor to read from
+ * @property {(path: string, accept?: string) => Promise<Response>} get
+ * @property {(cursor: string, hello: Hello) => void} begin the server answers, from `cursor` on
+ * @property {(frame: Frame) => void} frame
+ * @property {(cursor: string) => void} advance everything up to `cursor` was given
+ */
+
+/**
+ * Reads until it is stopped (`get` and bodies then reject) or throws because it cannot go on.
+ * @typedef {(stream: Stream) => Promise<void>} Reader
+ */
+
+/**
+ * @typedef {object} Place how far a channel was read
+ * @property {string} channel
+ * @property {number} req of its `subscribe`
+ * @property {string} [after] none: its "now" is not known yet
+ * @property {string} [epoch] that the client was told of
+ */
+
+/**
+ * @param {Environment} environment
+ * @param {Ear} ear
+ * @param {Reader} read
+ * @returns {Link}
+ */
+export function http(environment, ear, read) {
+	const life = new AbortController();
+	let reading = new AbortController();
+	let restarting = false;
+	/** @type {Map<string, Place>} */
+	const places = new Map();
+
+	/**
+	 * @param {string} path
+	 * @param {AbortSignal} signal
+	 * @param {{ accept?: string, body?: object }} [how]
+	 */
+	async function call(path, signal, { accept = 'application/json', body } = {}) {
+		const { url, token, fetch } = environment;
+		/** @type {Record<string, string>} */
+		const headers = { accept };
+		if (token) headers.authorization = `Bearer ${token}`;
+		if (body) headers['content-type'] = 'application/json';
+		const response = await fetch(url + path, {
+			method: body ? 'POST' : 'GET',
+			body: body && JSON.stringify(body),
+			headers,
+			signal,
+			cache: 'no-store',
+		});
+		if (!response.ok) throw await readProblem(response);
+		return response;
+	}
+
+	/** @param {unknown} error */
+	function lose(error) {
+		if (life.signal.aborted) return;
+		const { status, later, code, after } = error instanceof TidingsError ? error : new TidingsError('', '', 503);
+		// The close codes say what the statuses said: come again, with another token, or not at all.
+		const closing = status === 401 ? (code === 'token_expired' ? 4002 : 4001) : later ? 1006 : 1008;
+		ear.lost({ code: closing, reason: String(error), after });
+	}
+
+	/** @param {Command} command */
+	async function request(command) {
+		const { type, req, channel, id, data, bytes, ...range } = /** @type {Record<string, string>} */ (command);
+		const [resource, answer] = REQUESTS[/** @type {keyof typeof REQUESTS} */ (type)];
+		const query = new URLSearchParams(JSON.parse(JSON.stringify(range)));
+		const timer = environment.setTimeout(() => lose(new Error('no answer in time')), environment.timeout * 2);
+		try {
+			const response = await call(
+				`/v1/channels/${encodeURIComponent(channel ?? '')}/${resource}?${query}`,
+				life.signal,
+				{ body: data === undefined ? undefined : { id, data, bytes } },
+			);
+			if (answer) ear.frame({ ...(await response.json()), type: answer, req });
+		} catch (error) {
+			if (life.signal.aborted) return;
+			if (!(error instanceof TidingsError) || error.status === 401) lose(error);
+			else ear.frame({ type: 'error', req: Number(req), code: error.code, message: error.message, error });
+		} finally {
+			environment.clearTimeout(timer);
+		}
+	}
+
+	/** @param {Place[]} of */
+	const path = (of) => `/v1/events?${new URLSearchParams(of.map(({ channel }) => ['channel', channel]))}`;
+
+	/**
+	 * Asks for the "now" of channels, which also tells which of them are refused: those are left out.
+	 * @param {Place[]} of
+	 * @param {AbortSignal} signal
+	 * @returns {Promise<boolean>} whether one was refused
+	 */
+	async function vet(of, signal) {
+		try {
+			const { cursor } = await (await call(path(of), signal)).json();
+			for (const place of of) place.after ??= cursor;
+			return false;
+		} catch (error) {
+			if (!(error instanceof TidingsError) || error.later || error.status === 401) throw error;
+			const [{ channel, req }, ...others] = /** @type {[Place, ...Place[]]} */ (of);
+			if (others.length) {
+				let refused = false;
+				for (const place of of) refused = (await vet([place], signal)) || refused;
+				return refused;
+			}
+			places.delete(channel);
+			ear.frame({ type: 'error', req, code: error.code, message: error.message, error });
+			return true;
+		}
+	}
+
+	/** @param {AbortSignal} signal */
+	async function follow(signal) {
+		try {
+			const fresh = [...places.values()].filter(({ after }) => !after);
+			if (fresh.length) await vet(fresh, signal);
+			while (places.size) {
+				const of = [...places.values()];
+				try {
+					await read(stream(of, signal));
+				} catch (error) {
+					const refused = error instanceof TidingsError && !error.later && error.status !== 401;
+					if (!refused || !(await vet(of, signal))) throw error;
+				}
+			}
+			// Nothing to read: it is as open as it can be.
+			ear.frame({ type: 'hello', heartbeat: { interval: Infinity, timeout: 0, tries: 0 } });
+		} catch (error) {
+			if (!signal.aborted) lose(error);
+		}
+	}
+
+	/**
+	 * @param {Place[]} of
+	 * @param {AbortSignal} signal
+	 * @returns {Stream}
+	 */
+	function stream(of, signal) {
+		const channels = of.map(({ channel }) => channel);
+		const cursors = () => of.map(({ after = '' }) => parseCursor(after));
+		return {
+			environment,
+			path: path(of),
+			after: () => formatCursor(cursors().reduce((low, cursor) => (cursor.seq < low.seq ? cursor : low))),
+			get: (path, accept) => call(path, signal, { accept }),
+			frame: ear.frame,
+			begin(cursor, hello) {
+				ear.frame(hello);
+				const { epoch } = parseCursor(cursor);
+				for (const place of of) {
+					if (!place.after || parseCursor(place.after).epoch !== epoch) place.after = cursor;
+					if (place.epoch === epoch) continue;
+					place.epoch = epoch;
+					ear.frame({ type: 'subscribed', channel: place.channel, cursor: place.after, truncated: false });
+				}
+			},
+			advance(cursor) {
+				const { seq } = parseCursor(cursor);
+				for (const place of of) if (parseCursor(place.after ?? '').seq < seq) place.after = cursor;
+				ear.frame({ type: 'cursor', channels, cursor });
+			},
+		};
+	}
+
+	function restart() {
+		if (restarting) return;
+		restarting = true;
+		// Channels that are subscribed together are read together.
+		queueMicrotask(() => {
+			restarting = false;
+			reading.abort();
+			reading = new AbortController();
+			if (!life.signal.aborted) follow(reading.signal);
+		});
+	}
+
+	restart();
+	return {
+		// Requests may overtake one another on their way.
+		window: 1,
+		send(command) {
+			if (command.type === 'subscribe') {
+				const { channel, req, after } = command;
+				places.set(channel, { channel, req, after });
+				restart();
+			} else if (command.type === 'unsubscribe') {
+				places.delete(command.channel);
+				restart();
+			} else if (command.type !== 'ping') {
+				request(command);
+			}
+		},
+		close() {
+			life.abort();
+			reading.abort();
+		},
+	};
+}

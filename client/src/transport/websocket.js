@@ -1,0 +1,42 @@
+/**
+ * WebSocket: frames both ways, as they are.
+ *
+ * @import { Command } from '../wire/frames.js'
+ * @import { Transport } from './link.js'
+ */
+
+/** Publishes in flight: enough to fill a long, fat path with small messages. */
+const WINDOW = 64;
+
+/** @type {Transport} */
+export function websocket({ url, token, WebSocket }, ear) {
+	if (!WebSocket) throw new TypeError('no WebSocket here: give one in the options');
+	const socket = new WebSocket(`${url.replace(/^http/, 'ws')}/v1/connect`, ['tidings.v1.json']);
+	/** @type {Command[] | undefined} what waits for the server's hello */
+	let early = [];
+	/** @param {object} frame */
+	const write = (frame) => socket.send(JSON.stringify(frame));
+
+	socket.onopen = () => {
+		if (token) write({ type: 'hello', token });
+	};
+	socket.onmessage = ({ data }) => {
+		const frame = JSON.parse(data);
+		ear.frame(frame);
+		if (frame.type === 'hello') {
+			early?.forEach(write);
+			early = undefined;
+		}
+	};
+	socket.onclose = ({ code, reason }) => ear.lost({ code, reason: reason || `closed with ${code}` });
+
+	return {
+		window: WINDOW,
+		send: (command) => void (early ? early.push(command) : write(command)),
+		close(code, reason) {
+			// A dead path may keep the closing handshake waiting for a minute: nobody listens to it.
+			socket.onopen = socket.onmessage = socket.onclose = null;
+			socket.close(code, reason);
+		},
+	};
+}
