@@ -1,14 +1,17 @@
 //! The hub: what all shards of a node share, and the doors that answer one question each.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use tidings_engine::{Engine, Page, Published};
-use tidings_wire::{ChannelName, Cursor, Data, Heartbeat, MessageId, Present};
+use tidings_engine::{Draft, Engine, Page, Published, Query};
+use tidings_wire::{ChannelName, Code, Cursor, Data, Heartbeat, MessageId, Present};
 
-use crate::{Auth, Identity, Limits, NamespacePolicies, Refusal, Ticket};
+use crate::clock::Ticks;
+use crate::tickets::Tickets;
+use crate::{Auth, Identity, Limits, NamespacePolicies, Refusal, Ticket, random};
 
 /// Settings of a hub.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct HubConfig {
     /// How it learns who is there.
     pub auth: Auth,
@@ -21,49 +24,75 @@ pub struct HubConfig {
 }
 
 /// Shared by all shards of a node: settings, engine, permissions, tickets.
-pub struct Hub(());
+pub struct Hub {
+    engine: Arc<dyn Engine>,
+    config: HubConfig,
+    ticks: Ticks,
+    tickets: Tickets,
+    sessions: AtomicUsize,
+    connections: AtomicU64,
+}
 
 impl Hub {
     /// A hub over `engine`.
     pub fn new(engine: Arc<dyn Engine>, config: HubConfig) -> Arc<Self> {
-        let _ = (engine, config);
-        todo!()
+        Arc::new(Self {
+            engine,
+            config,
+            ticks: Ticks::start(),
+            tickets: Tickets::default(),
+            sessions: AtomicUsize::new(0),
+            connections: AtomicU64::new(0),
+        })
     }
 
     /// Where messages live.
     pub fn engine(&self) -> &Arc<dyn Engine> {
-        todo!()
+        &self.engine
     }
 
     /// The settings that it was made with.
     pub fn config(&self) -> &HubConfig {
-        todo!()
+        &self.config
     }
 
     /// The log's newest place: "now".
     pub fn now_cursor(&self) -> Cursor {
-        todo!()
+        Cursor {
+            epoch: self.engine.epoch(),
+            seq: self.engine.head(),
+        }
+    }
+
+    /// Sessions of all shards, pollers' leases among them.
+    pub fn sessions(&self) -> usize {
+        self.sessions.load(Ordering::Relaxed)
     }
 
     /// Who bears `token`; `None`: no token at all. In development mode `guest:NAME` is a guest of that
     /// name and nothing at all one with a name of our choice; with a secret, `unauthenticated` for a
     /// token that is missing or does not verify, and `token_expired`.
     pub fn authenticate(&self, token: Option<&str>) -> Result<Identity, Refusal> {
-        let _ = token;
-        todo!()
+        let auth = &self.config.auth;
+        auth.verify(token, crate::clock::wall(), fastrand::u16(..))
     }
 
     /// A ticket for `identity`: good once, for [`Limits::ticket_age`]. `busy` when too many wait.
     pub fn ticket(&self, identity: &Identity) -> Result<Ticket, Refusal> {
-        let _ = identity;
-        todo!()
+        let limits = &self.config.limits;
+        let text = random::hex();
+        self.tickets
+            .keep(text.clone(), identity.clone(), self.ticks.now(), limits)?;
+        Ok(Ticket {
+            text,
+            valid_for: limits.ticket_age,
+        })
     }
 
     /// Whom `ticket` stands for; it stands for nobody after that. `unauthenticated` when it is
     /// unknown, used or too old.
     pub fn redeem(&self, ticket: &str) -> Result<Identity, Refusal> {
-        let _ = ticket;
-        todo!()
+        self.tickets.take(ticket, self.ticks.now())
     }
 
     /// Stores a message and delivers it. Without `id` the hub makes one. Dropping the future does not
@@ -75,14 +104,23 @@ impl Hub {
         data: Data,
         id: Option<MessageId>,
     ) -> Result<Published, Refusal> {
-        let _ = (who, channel, data, id);
-        todo!()
+        who.check_write(&channel)?;
+        self.config.limits.check_data(&data)?;
+        let draft = Draft {
+            channel,
+            id: id.unwrap_or_else(random::id),
+            from: who.user.clone(),
+            data,
+        };
+        Ok(self.engine.publish(draft).await?)
     }
 
     /// Delivers a signal, at most once, to those who follow the channel now.
     pub fn signal(&self, who: &Identity, channel: ChannelName, data: Data) -> Result<(), Refusal> {
-        let _ = (who, channel, data);
-        todo!()
+        who.check_write(&channel)?;
+        self.config.limits.check_data(&data)?;
+        self.engine.signal(channel, who.user.clone(), data);
+        Ok(())
     }
 
     /// Stored messages, oldest first: the newest `limit` before `before`, or with `after` the oldest
@@ -96,8 +134,15 @@ impl Hub {
         after: Option<u64>,
         limit: Option<u32>,
     ) -> Result<Page, Refusal> {
-        let _ = (who, channel, before, after, limit);
-        todo!()
+        who.check_read(&channel)?;
+        let limit = self.config.limits.history_limit(limit)?;
+        let query = Query {
+            channel,
+            after,
+            before,
+            limit,
+        };
+        Ok(self.engine.read(query).await?)
     }
 
     /// Who is in a channel, in the order of their names.
@@ -106,7 +151,28 @@ impl Hub {
         who: &Identity,
         channel: ChannelName,
     ) -> Result<Vec<Present>, Refusal> {
-        let _ = (who, channel);
-        todo!()
+        who.check_read(&channel)?;
+        Ok(self.engine.present(channel).await?)
+    }
+
+    /// Counts one more session; its connection's number.
+    pub(crate) fn admit(&self) -> Result<u64, Refusal> {
+        let sessions_max = self.config.limits.sessions;
+        if self.sessions.fetch_add(1, Ordering::Relaxed) >= sessions_max {
+            self.dismiss();
+            let detail = "the server has all the sessions that it takes; try again later";
+            return Err(Refusal::new(Code::LimitReached, detail));
+        }
+        Ok(self.connections.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Counts one session less.
+    pub(crate) fn dismiss(&self) {
+        self.sessions.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// The time, in the ticks that deadlines are measured by.
+    pub(crate) fn tick(&self) -> u64 {
+        self.ticks.now()
     }
 }

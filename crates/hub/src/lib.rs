@@ -11,17 +11,33 @@
 //! Behind the door everything is pure: no clock, no socket, no task, no engine.
 
 pub mod auth;
+mod channel;
+mod clock;
+mod commands;
+mod effect;
+mod fanout;
 mod hub;
+mod lane;
 mod limits;
 mod link;
+mod passing;
 mod policies;
+mod random;
 mod refusal;
+mod room;
+mod session;
 mod shard;
+mod subscription;
+mod tail;
+#[cfg(test)]
+mod tests;
+mod tickets;
 
 pub use auth::{Auth, Claims, Identity, Permissions, Secret, Ticket};
 pub use hub::{Hub, HubConfig};
 pub use limits::Limits;
-pub use link::{Link, Push, Room};
+pub use link::Link;
 pub use policies::{NamespacePolicies, NamespacePolicy};
 pub use refusal::Refusal;
+pub use room::{Push, Room};
 pub use shard::{Shard, StreamRequest};

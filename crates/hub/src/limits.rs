@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use tidings_wire::{Code, Data};
+
+use crate::Refusal;
+
 /// The hub's bounds. Whoever meets one is told so; nothing grows silently.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -15,8 +19,9 @@ pub struct Limits {
     pub history_default: u32,
     /// Messages of a history page at most; more is `bad_request`. Default 1,000.
     pub history_max: u32,
-    /// Histories under way or not yet sent in one session; one more is `busy`. Default 4: somebody
-    /// who scrolls asks for one at a time, and a page may be large.
+    /// Histories under way or not yet sent in one session; one more is `busy`. As many of its
+    /// subscriptions catch up at a time; more wait their turn. Default 4: somebody who scrolls asks
+    /// for one at a time, and a page may be large.
     pub histories: usize,
     /// Events of one poll's answer that does not say how many. Default 100.
     pub poll_default: usize,
@@ -37,7 +42,7 @@ pub struct Limits {
     /// while one writes a client, too few to keep us busy.
     pub bad_frames: u32,
     /// Messages that one session keeps of what was read for it from the log, over all its channels,
-    /// but at least [`PAGE_MESSAGES_MIN`] a channel. Default 256.
+    /// but at least 4 a channel. Default 256.
     pub page_messages: usize,
     /// Reads from the engine under way for one shard; more wait their turn. Default 64.
     pub reads: usize,
@@ -54,7 +59,7 @@ pub struct Limits {
 
 /// Messages that a session may keep of each channel that it reads, however many there are: with 100
 /// channels and the largest messages that is 25 MB for one session, and a few hundred KB in practice.
-pub const PAGE_MESSAGES_MIN: usize = 4;
+pub(crate) const PAGE_MESSAGES_MIN: usize = 4;
 
 impl Default for Limits {
     fn default() -> Self {
@@ -77,6 +82,60 @@ impl Default for Limits {
             lease: Duration::from_secs(30),
             ticket_age: Duration::from_secs(30),
             tickets: 10_000,
+        }
+    }
+}
+
+impl Limits {
+    /// Refuses data that is too large.
+    pub(crate) fn check_data(&self, data: &Data) -> Result<(), Refusal> {
+        if data.len() <= self.data_bytes {
+            return Ok(());
+        }
+        let detail = format!(
+            "the data has {} bytes and at most {} are taken; send what is larger as a link",
+            data.len(),
+            self.data_bytes
+        );
+        Err(Refusal::new(Code::TooLarge, detail))
+    }
+
+    /// How many messages a history has.
+    pub(crate) fn history_limit(&self, limit: Option<u32>) -> Result<usize, Refusal> {
+        let limit = limit.unwrap_or(self.history_default);
+        if (1..=self.history_max).contains(&limit) {
+            return Ok(limit as usize);
+        }
+        let detail = format!("a page of history has 1 to {} messages", self.history_max);
+        Err(Refusal::new(Code::BadRequest, detail))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_is_bounded_in_bytes() {
+        let limits = Limits {
+            data_bytes: 4,
+            ..Limits::default()
+        };
+        assert!(limits.check_data(&Data::from_text("a")).is_ok());
+        assert!(limits.check_data(&Data::from_text("ab")).is_ok());
+        let refusal = limits.check_data(&Data::from_text("abc")).unwrap_err();
+        assert_eq!(refusal.code, Code::TooLarge);
+    }
+
+    #[test]
+    fn a_page_of_history_is_bounded_in_messages() {
+        let limits = Limits::default();
+        assert_eq!(limits.history_limit(None), Ok(50));
+        assert_eq!(limits.history_limit(Some(1)), Ok(1));
+        assert_eq!(limits.history_limit(Some(1000)), Ok(1000));
+        for limit in [0, 1001] {
+            let refusal = limits.history_limit(Some(limit)).unwrap_err();
+            assert_eq!(refusal.code, Code::BadRequest);
         }
     }
 }

@@ -3,101 +3,149 @@
 //! The transport hands in what its client said (`handle*`), asks for as much as it can write
 //! (`poll`), and waits (`ready`) when there was nothing. It never looks inside a message.
 
-use std::sync::Arc;
+use std::future::poll_fn;
+use std::task::{Context, Poll};
 
-use tidings_wire::{
-    Code, Cursor, Encoded, Heartbeat, MessageId, Reply, Request, RequestError, User,
-};
+use tidings_wire::{Command, Cursor, Heartbeat, MessageId, Request, RequestError, User};
+
+use crate::fanout::{LinkKey, Said};
+use crate::room::{Push, Room};
+use crate::shard::Shard;
 
 /// A transport's end of a session. Dropping it detaches: subscriptions end, presence is left (a
 /// poller's lease stays for its time), answers still under way are ignored.
-pub struct Link(());
-
-/// How much a transport can take now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Room {
-    /// About so many bytes ([`Encoded::weight`]). The last event given may reach beyond it, so that
-    /// one larger than the room gets through; 0: nothing at all.
-    pub bytes: usize,
-    /// At most so many events.
-    pub events: usize,
-}
-
-/// What a transport is to write.
-#[derive(Clone, Debug)]
-pub enum Push {
-    /// An event; its bytes are the same for all followers.
-    Event(Arc<Encoded>),
-    /// An answer to this client alone. Framed transports only.
-    Reply(Reply),
-    /// The last push: the transport ends the connection.
-    Close {
-        /// Why; it knows its close code.
-        code: Code,
-        /// Why, for people.
-        reason: String,
-    },
+pub struct Link {
+    shard: Shard,
+    key: LinkKey,
+    user: Option<User>,
+    session: MessageId,
+    /// What a stream was given, kept for when another link has taken its session over.
+    cursor: Cursor,
+    truncated: bool,
 }
 
 impl Link {
+    pub(crate) fn new(shard: Shard, key: LinkKey) -> Self {
+        let fanout = shard.0.fanout.borrow();
+        let session = fanout.session(key).expect("it was just attached");
+        let (user, id) = (session.user().cloned(), session.id.clone());
+        let truncated = session.truncated;
+        let cursor = fanout.cursor(session);
+        drop(fanout);
+        Self {
+            shard,
+            key,
+            user,
+            session: id,
+            cursor,
+            truncated,
+        }
+    }
+
     /// Takes a command. Framed transports only.
     pub fn handle(&mut self, request: Request) {
-        let _ = request;
-        todo!()
+        let Request { req, command } = request;
+        let hub = self.shard.hub();
+        let said = match command {
+            Command::Hello { token } => Said::Hello(req, hub.authenticate(token.as_deref())),
+            Command::Refresh { token } => Said::Refresh(req, hub.authenticate(Some(&token))),
+            command => Said::Request(Request { req, command }),
+        };
+        self.say(said);
     }
 
     /// Takes a frame that was no command: answered by an error, and too many in a row
     /// ([`Limits::bad_frames`](crate::Limits::bad_frames)) by a close.
     pub fn handle_bad_frame(&mut self, error: RequestError) {
-        let _ = error;
-        todo!()
+        self.say(Said::Nonsense(error));
+    }
+
+    fn say(&mut self, said: Said) {
+        let inner = &self.shard.0;
+        let moment = inner.moment();
+        inner.act(|fanout| fanout.handle(self.key, said, moment));
+        if self.user.is_none() {
+            let fanout = inner.fanout.borrow();
+            self.user = fanout.session(self.key).and_then(|it| it.user().cloned());
+        }
     }
 
     /// Fills `room` with answers, passing events and messages, appended to `out`.
     pub fn poll(&mut self, room: Room, out: &mut Vec<Push>) {
-        let _ = (room, out);
-        todo!()
+        let inner = &self.shard.0;
+        inner.act(|fanout| fanout.poll(self.key, room, out));
+        let fanout = inner.fanout.borrow();
+        if let Some(session) = fanout.session(self.key) {
+            self.cursor.seq = session.position;
+            self.truncated = session.truncated;
+        }
     }
 
     /// Waits until [`poll`](Self::poll) may have something. Returns at once if room ran out last time,
     /// so wait for room first. Cancel safe.
     pub async fn ready(&self) {
-        todo!()
+        poll_fn(|context| self.poll_ready(context)).await;
+    }
+
+    fn poll_ready(&self, context: &mut Context<'_>) -> Poll<()> {
+        let inner = &self.shard.0;
+        if inner.fanout.borrow().is_marked(self.key) {
+            return Poll::Ready(());
+        }
+        let mut wakers = inner.wakers.borrow_mut();
+        let place = self.key.session();
+        if wakers.len() <= place {
+            wakers.resize(place + 1, None);
+        }
+        match &mut wakers[place] {
+            Some(waker) => waker.clone_from(context.waker()),
+            empty => *empty = Some(context.waker().clone()),
+        }
+        Poll::Pending
     }
 
     /// Whether everything up to now was given and no read is under way: a short poll may answer. What
     /// was acknowledged to anybody before the stream began counts as "now".
     pub fn is_current(&self) -> bool {
-        todo!()
+        self.shard.0.fanout.borrow().is_current(self.key)
     }
 
     /// Whether the last [`poll`](Self::poll) left something for want of room (a poll's `more`).
     pub fn has_more(&self) -> bool {
-        todo!()
+        let fanout = self.shard.0.fanout.borrow();
+        fanout.session(self.key).is_some_and(|session| session.more)
     }
 
     /// Everything up to here was given by [`poll`](Self::poll). Polls and SSE streams.
     pub fn cursor(&self) -> Cursor {
-        todo!()
+        self.cursor.clone()
     }
 
     /// Whether the client has a hole that nothing can fill (a poll's `truncated`).
     pub fn was_truncated(&self) -> bool {
-        todo!()
+        self.truncated
     }
 
     /// Who is there, once known.
     pub fn user(&self) -> Option<&User> {
-        todo!()
+        self.user.as_ref()
     }
 
     /// The session's id: a poller's own, or one of ours.
     pub fn session(&self) -> &MessageId {
-        todo!()
+        &self.session
     }
 
     /// When silence is alarming.
     pub fn heartbeat(&self) -> Heartbeat {
-        todo!()
+        self.shard.hub().config().heartbeat
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        let inner = &self.shard.0;
+        let moment = inner.moment();
+        inner.act(|fanout| fanout.detach(self.key, moment));
     }
 }

@@ -1,15 +1,51 @@
 //! A shard: one thread's sessions, channels and tails, and the task that hears the engine.
+//!
+//! The shell around [`Fanout`]: it reads the clock and the engine's head, carries out effects, brings
+//! back the answers, and wakes links. Notices are taken until there are none before anybody is woken, so
+//! that under load a link is woken once for many messages.
 
-use std::rc::Rc;
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
 
+use tidings_engine::{Answer, Draft, EngineError, Notice, Page, Query, Watch};
 use tidings_wire::{ChannelName, Cursor, MessageId};
+use tokio::sync::Semaphore;
+use tokio::task::spawn_local;
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use crate::{Hub, Identity, Link, Refusal};
+use crate::effect::{Answered, Ask, Effect};
+use crate::fanout::{Fanout, Fresh};
+use crate::session::{Moment, Settings};
+use crate::{Hub, Identity, Link, Refusal, auth, clock, random};
+
+/// How exactly ends of tokens and leases are kept: one look a second costs nothing and is as good as
+/// a timer for each.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Notices taken before links are woken: enough for a burst, little enough that nobody waits long.
+const NOTICES_AT_A_TIME: usize = 256;
+
+/// Pauses before a read that failed for now is tried again: from a moment to a second, doubling.
+const RETRY_AFTER: Duration = Duration::from_millis(20);
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(1);
 
 /// One thread's share of the hub. Cheap to clone; stays on its thread.
 #[derive(Clone)]
-pub struct Shard(Rc<()>);
+pub struct Shard(pub(crate) Rc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) fanout: RefCell<Fanout>,
+    /// By session: what its link waits with.
+    pub(crate) wakers: RefCell<Vec<Option<Waker>>>,
+    /// Reads for those who are behind take turns.
+    reads: Semaphore,
+    /// Kept for its room.
+    woken: RefCell<Vec<u32>>,
+}
 
 /// What a poll or an SSE stream wants.
 #[derive(Clone, Debug)]
@@ -29,27 +65,222 @@ impl Shard {
     /// A shard on this thread. Must be called inside a `LocalSet`, where its task then lives until
     /// the engine ends or the last `Shard` and [`Link`] are dropped.
     pub fn start(hub: Arc<Hub>) -> Self {
-        let _ = hub;
-        let _ = Self(Rc::new(())).0;
-        todo!()
+        // First the watch, then the head: what is committed in between is heard twice, not never.
+        let watch = hub.engine().watch();
+        let head = hub.engine().head();
+        let config = hub.config();
+        let settings = Settings {
+            epoch: hub.engine().epoch(),
+            limits: config.limits.clone(),
+            namespaces: config.namespaces.clone(),
+            heartbeat: config.heartbeat,
+        };
+        let inner = Rc::new(Inner {
+            reads: Semaphore::new(config.limits.reads),
+            fanout: RefCell::new(Fanout::new(settings, head)),
+            wakers: RefCell::default(),
+            woken: RefCell::default(),
+            hub,
+        });
+        spawn_local(pump(Rc::downgrade(&inner), watch));
+        Self(inner)
     }
 
     /// What it shares with the other shards.
     pub fn hub(&self) -> &Arc<Hub> {
-        todo!()
+        &self.0.hub
     }
 
     /// A session over a framed transport (WebSocket, WebTransport). Without an identity its first
     /// command must be `hello`. `limit_reached` when the node has all the sessions it may have.
     pub fn connect(&self, identity: Option<Identity>) -> Result<Link, Refusal> {
-        let _ = identity;
-        todo!()
+        let connection = self.0.hub.admit()?;
+        let fresh = Fresh {
+            id: random::id(),
+            connection,
+        };
+        let moment = self.0.moment();
+        let key = self.0.act(|fanout| fanout.connect(identity, fresh, moment));
+        Ok(Link::new(self.clone(), key))
     }
 
     /// A poll or an SSE stream: channels fixed now, messages of all of them in the order of `seq`, one
     /// cursor. Refusals: `forbidden`, `limit_reached`, `bad_request` without channels.
     pub fn stream(&self, identity: Identity, request: StreamRequest) -> Result<Link, Refusal> {
-        let _ = (identity, request);
-        todo!()
+        let connection = self.0.hub.admit()?;
+        let fresh = Fresh {
+            id: random::id(),
+            connection,
+        };
+        let moment = self.0.moment();
+        let key = self
+            .0
+            .act(|fanout| fanout.stream(identity, request, fresh, moment))?;
+        Ok(Link::new(self.clone(), key))
+    }
+}
+
+impl Inner {
+    /// The time and the head, for the pure part.
+    pub(crate) fn moment(&self) -> Moment {
+        Moment {
+            at: auth::unix_millis(clock::wall()),
+            tick: self.hub.tick(),
+            head: self.hub.engine().head(),
+        }
+    }
+
+    /// Runs `act`, and then does outside what it left to be done.
+    pub(crate) fn act<T>(self: &Rc<Self>, act: impl FnOnce(&mut Fanout) -> T) -> T {
+        let mut fanout = self.fanout.borrow_mut();
+        let result = act(&mut fanout);
+        let effects = fanout.take_effects();
+        drop(fanout);
+        for effect in effects {
+            self.carry_out(effect);
+        }
+        self.wake();
+        result
+    }
+
+    fn wake(&self) {
+        let mut woken = self.woken.take();
+        self.fanout.borrow_mut().take_marked(&mut woken);
+        let mut wakers = self.wakers.borrow_mut();
+        for session in woken.drain(..) {
+            if let Some(waker) = wakers.get_mut(session as usize).and_then(Option::take) {
+                waker.wake();
+            }
+        }
+        drop(wakers);
+        self.woken.replace(woken);
+    }
+
+    fn carry_out(self: &Rc<Self>, effect: Effect) {
+        let engine = self.hub.engine();
+        match effect {
+            Effect::Publish {
+                ask,
+                channel,
+                from,
+                data,
+                id,
+            } => {
+                let draft = Draft {
+                    channel,
+                    id: id.unwrap_or_else(random::id),
+                    from,
+                    data,
+                };
+                self.bring(ask, engine.publish(draft), Answered::Published);
+            }
+            Effect::Signal {
+                channel,
+                from,
+                data,
+            } => engine.signal(channel, from, data),
+            Effect::Read { ask, query } => {
+                let inner = self.clone();
+                spawn_local(async move { inner.read(ask, query).await });
+            }
+            Effect::History { ask, query } => {
+                self.bring(ask, engine.read(query), Answered::Page);
+            }
+            Effect::Presence { ask, channel } => {
+                self.bring(ask, engine.present(channel), Answered::Present);
+            }
+            Effect::Enter(entry) => engine.enter(entry),
+            Effect::Leave(entry) => engine.leave(entry),
+            Effect::Ended => self.hub.dismiss(),
+        }
+    }
+
+    /// Brings the answer back when it comes.
+    fn bring<T: 'static>(
+        self: &Rc<Self>,
+        ask: Ask,
+        answer: Answer<T>,
+        answered: fn(Result<T, EngineError>) -> Answered,
+    ) {
+        let inner = self.clone();
+        spawn_local(async move {
+            let answer = answered(answer.await);
+            inner.act(|fanout| fanout.handle_answer(ask, answer));
+        });
+    }
+
+    /// Reads a page when its turn has come, again and again while that fails for now.
+    async fn read(self: &Rc<Self>, ask: Ask, query: Query) {
+        let mut pause = RETRY_AFTER;
+        loop {
+            let result = self.try_read(query.clone()).await;
+            let transient = matches!(result, Err(EngineError::Busy | EngineError::Unavailable(_)));
+            if !transient {
+                return self.act(|fanout| fanout.handle_answer(ask, Answered::Page(result)));
+            }
+            sleep(pause).await;
+            pause = RETRY_AFTER_MAX.min(2 * pause);
+            if !self.fanout.borrow().wants(ask) {
+                return;
+            }
+        }
+    }
+
+    async fn try_read(&self, query: Query) -> Result<Page, EngineError> {
+        // Never closed, so never an error; and the turn ends with the read, not with the pause.
+        let _turn = self.reads.acquire().await;
+        self.hub.engine().read(query).await
+    }
+}
+
+impl Drop for Inner {
+    /// Sessions that no link holds, which are leases, end with their shard.
+    fn drop(&mut self) {
+        let mut fanout = self.fanout.borrow_mut();
+        fanout.end();
+        let engine = self.hub.engine();
+        for effect in fanout.take_effects() {
+            match effect {
+                Effect::Leave(entry) => engine.leave(entry),
+                Effect::Ended => self.hub.dismiss(),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Hears the engine and the clock for as long as there is a shard.
+async fn pump(shard: Weak<Inner>, mut watch: Watch) {
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let notice = tokio::select! {
+            notice = watch.next() => notice,
+            _ = ticks.tick() => {
+                let Some(inner) = shard.upgrade() else {
+                    return;
+                };
+                let moment = inner.moment();
+                inner.act(|fanout| fanout.handle_tick(moment));
+                continue;
+            }
+        };
+        let (Some(first), Some(inner)) = (notice, shard.upgrade()) else {
+            return;
+        };
+        let rest = std::iter::from_fn(|| watch.try_next());
+        let notices = std::iter::once(first).chain(rest).take(NOTICES_AT_A_TIME);
+        inner.act(|fanout| {
+            for notice in notices {
+                match notice {
+                    Notice::Committed(batch) => fanout.handle_batch(&batch),
+                    Notice::Passing(event) => fanout.handle_passing(event),
+                    Notice::Lagged => fanout.handle_lag(inner.hub.engine().head()),
+                }
+            }
+        });
+        drop(inner);
+        // Those that were woken come first.
+        tokio::task::yield_now().await;
     }
 }

@@ -1,0 +1,160 @@
+//! The channels that somebody on this shard follows. A channel that nobody follows costs nothing.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use slab::Slab;
+use tidings_engine::Batch;
+use tidings_wire::{ChannelName, Encoded};
+
+use crate::Limits;
+use crate::passing::Passing;
+use crate::tail::{Tail, seq};
+
+/// A followed channel.
+pub(crate) struct Channel {
+    pub(crate) name: ChannelName,
+    pub(crate) tail: Tail,
+    pub(crate) passing: Passing,
+    followers: Vec<Follower>,
+}
+
+/// One session's subscription: a place in a dense list, for the fan-out walks it from end to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Follower {
+    pub(crate) session: u32,
+    pub(crate) subscription: u32,
+}
+
+/// A follower whose place in its channel's list has changed, because another one left.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moved {
+    pub(crate) follower: Follower,
+    pub(crate) place: usize,
+}
+
+/// All followed channels, and how far the shard has heard the engine.
+pub(crate) struct Channels {
+    watermark: u64,
+    by_name: HashMap<ChannelName, usize>,
+    channels: Slab<Channel>,
+}
+
+impl Channels {
+    /// None yet; the engine is heard from `watermark` on.
+    pub(crate) fn new(watermark: u64) -> Self {
+        Self {
+            watermark,
+            by_name: HashMap::new(),
+            channels: Slab::new(),
+        }
+    }
+
+    /// Every message up to here has been heard, and is in the tail of its channel or behind its floor.
+    pub(crate) fn watermark(&self) -> u64 {
+        self.watermark
+    }
+
+    /// The channel under `key`, which its followers hold.
+    pub(crate) fn channel(&self, key: usize) -> &Channel {
+        &self.channels[key]
+    }
+
+    /// The key of a channel that somebody follows.
+    pub(crate) fn find(&self, name: &ChannelName) -> Option<usize> {
+        self.by_name.get(name).copied()
+    }
+
+    /// Adds a follower; its channel's key and its place there.
+    pub(crate) fn follow(&mut self, name: &ChannelName, follower: Follower) -> (usize, usize) {
+        let key = match self.find(name) {
+            Some(key) => key,
+            None => {
+                let key = self.channels.insert(Channel {
+                    name: name.clone(),
+                    tail: Tail::new(self.watermark),
+                    passing: Passing::default(),
+                    followers: Vec::new(),
+                });
+                self.by_name.insert(name.clone(), key);
+                key
+            }
+        };
+        let followers = &mut self.channels[key].followers;
+        followers.push(follower);
+        (key, followers.len() - 1)
+    }
+
+    /// Removes the follower at `place`; the one that took its place, if any, must be told.
+    pub(crate) fn unfollow(&mut self, key: usize, place: usize) -> Option<Moved> {
+        let channel = &mut self.channels[key];
+        channel.followers.swap_remove(place);
+        if channel.followers.is_empty() {
+            let channel = self.channels.remove(key);
+            self.by_name.remove(&channel.name);
+            return None;
+        }
+        let follower = *channel.followers.get(place)?;
+        Some(Moved { follower, place })
+    }
+
+    /// Takes what was committed, each message into the tail of its channel, and calls `mark` for
+    /// every follower of a channel that has something new. Whether something before it was missed,
+    /// which concerns everybody.
+    pub(crate) fn handle_batch(
+        &mut self,
+        batch: &Batch,
+        limits: &Limits,
+        mut mark: impl FnMut(Follower),
+    ) -> bool {
+        let missed = batch.after > self.watermark;
+        if missed {
+            self.forget(batch.after);
+        }
+        let mut touched = Vec::new();
+        for event in &batch.events {
+            // Heard already: what the engine told between `watch` and `head`, or before a lag.
+            if seq(event) <= self.watermark {
+                continue;
+            }
+            self.watermark = seq(event);
+            if let Some(&key) = self.by_name.get(event.event().channel()) {
+                self.channels[key].tail.push(event.clone(), limits);
+                if touched.last() != Some(&key) {
+                    touched.push(key);
+                }
+            }
+        }
+        for key in touched {
+            self.channels[key]
+                .followers
+                .iter()
+                .copied()
+                .for_each(&mut mark);
+        }
+        missed
+    }
+
+    /// Takes a passing event, and calls `mark` for every follower of its channel.
+    pub(crate) fn handle_passing(
+        &mut self,
+        event: Arc<Encoded>,
+        limits: &Limits,
+        mark: impl FnMut(Follower),
+    ) {
+        let Some(key) = self.find(event.event().channel()) else {
+            return;
+        };
+        let channel = &mut self.channels[key];
+        channel.passing.push(event, limits.passing_events);
+        channel.followers.iter().copied().for_each(mark);
+    }
+
+    /// Something up to `head` was missed: the tails forget, and the followers will read.
+    pub(crate) fn forget(&mut self, head: u64) {
+        self.watermark = self.watermark.max(head);
+        for (_, channel) in &mut self.channels {
+            channel.tail.forget(self.watermark);
+        }
+    }
+}

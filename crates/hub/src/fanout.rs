@@ -1,0 +1,447 @@
+//! The fan-out: the pure part of a shard, where what the engine says meets the sessions.
+//!
+//! A notice goes into the tail of its channel and marks the sessions that follow it; that is all a
+//! delivery costs until a transport has room and polls. Nothing here knows a clock, a task or the
+//! engine: what is to be done outside is taken from [`Fanout::take_effects`], and who is to be woken
+//! from [`Fanout::take_marked`].
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::sync::Arc;
+
+use slab::Slab;
+use tidings_engine::Batch;
+use tidings_wire::{ChannelName, Code, Cursor, Encoded, MessageId, Request, RequestError, User};
+
+use crate::channel::{Channels, Follower, Moved};
+use crate::effect::{Answered, Ask, Effect, Effects};
+use crate::room::{Offer, Push, Room};
+use crate::session::{Ending, Moment, Session, Settings, World};
+use crate::shard::StreamRequest;
+use crate::{Identity, Refusal};
+
+/// See the module.
+pub(crate) struct Fanout {
+    settings: Settings,
+    channels: Channels,
+    sessions: Slab<Session>,
+    /// By session: whether a poll may find something. Dense, for the fan-out writes here and nowhere
+    /// else in a session.
+    marks: Vec<bool>,
+    /// Those that were marked since the shell last asked.
+    marked: Vec<u32>,
+    /// Streams whose "now" the watermark has not reached, with that "now".
+    awaiting: Vec<(u64, LinkKey)>,
+    /// Pollers by user and session id, attached or not.
+    leases: HashMap<(User, MessageId), usize>,
+    /// At most one for each connection, at or before its deadline.
+    deadlines: BinaryHeap<Reverse<(u64, usize, u64)>>,
+    effects: Effects,
+    moved: Vec<Moved>,
+    /// The number of the newest link. Numbers are never used again, so that a link that another one
+    /// has replaced, or whose session is gone, finds nobody.
+    links: u64,
+}
+
+/// Which session a link is attached to, and which of its links it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LinkKey {
+    session: usize,
+    link: u64,
+}
+
+impl LinkKey {
+    /// The session's place, dense and reused.
+    pub(crate) fn session(self) -> usize {
+        self.session
+    }
+}
+
+/// What the shell gives a new session.
+pub(crate) struct Fresh {
+    /// An id that nobody else has.
+    pub(crate) id: MessageId,
+    /// A number that no other connection of the process has.
+    pub(crate) connection: u64,
+}
+
+impl Fanout {
+    /// No sessions yet; the engine is heard from `watermark` on.
+    pub(crate) fn new(settings: Settings, watermark: u64) -> Self {
+        Self {
+            settings,
+            channels: Channels::new(watermark),
+            sessions: Slab::new(),
+            marks: Vec::new(),
+            marked: Vec::new(),
+            awaiting: Vec::new(),
+            leases: HashMap::new(),
+            deadlines: BinaryHeap::new(),
+            effects: Effects::default(),
+            moved: Vec::new(),
+            links: 0,
+        }
+    }
+
+    /// What never changes.
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    // Sessions and their links.
+
+    /// A framed session; with an identity it is greeted at once.
+    pub(crate) fn connect(
+        &mut self,
+        identity: Option<Identity>,
+        fresh: Fresh,
+        moment: Moment,
+    ) -> LinkKey {
+        let watermark = self.channels.watermark();
+        let mut session = Session::new(fresh.id, fresh.connection, watermark);
+        session.present = true;
+        if let Some(identity) = identity {
+            session.identify(identity, moment);
+            session.greet(None, moment, &self.settings);
+        }
+        let key = self.sessions.insert(session);
+        self.attach(key)
+    }
+
+    /// A stream; a poller whose lease still runs goes on with it.
+    pub(crate) fn stream(
+        &mut self,
+        identity: Identity,
+        request: StreamRequest,
+        fresh: Fresh,
+        moment: Moment,
+    ) -> Result<LinkKey, Refusal> {
+        let mut channels = request.channels;
+        channels.sort_unstable();
+        channels.dedup();
+        if let Err(refusal) = self.check_stream(&identity, &channels) {
+            self.effects.push(Effect::Ended);
+            return Err(refusal);
+        }
+        let leased = request.session.is_some();
+        let id = request.session.unwrap_or(fresh.id);
+        let lease = (identity.user.clone(), id);
+        let key = match self.leases.get(&lease).filter(|_| leased) {
+            Some(key) => {
+                // The one that was counted for this is not needed.
+                self.effects.push(Effect::Ended);
+                *key
+            }
+            None => {
+                let id = lease.1.clone();
+                let mut session = Session::new(id, fresh.connection, moment.head);
+                session.leased = leased;
+                session.present = leased || request.presence;
+                let key = self.sessions.insert(session);
+                if leased {
+                    self.leases.insert(lease, key);
+                }
+                key
+            }
+        };
+        self.with(key, |session, world| {
+            session.identify(identity, moment);
+            session.resume(&channels, request.after.as_ref(), moment, world);
+        });
+        let link = self.attach(key);
+        if moment.head > self.channels.watermark() {
+            self.awaiting.push((moment.head, link));
+        }
+        Ok(link)
+    }
+
+    fn check_stream(&self, identity: &Identity, channels: &[ChannelName]) -> Result<(), Refusal> {
+        let subscriptions_max = self.settings.limits.subscriptions;
+        if channels.is_empty() {
+            let detail = "name at least one channel, as in \"?channel=chat:lobby\"";
+            return Err(Refusal::new(Code::BadRequest, detail));
+        }
+        if channels.len() > subscriptions_max {
+            let detail = format!("a stream has at most {subscriptions_max} channels");
+            return Err(Refusal::new(Code::LimitReached, detail));
+        }
+        channels
+            .iter()
+            .try_for_each(|channel| identity.check_read(channel))
+    }
+
+    fn attach(&mut self, key: usize) -> LinkKey {
+        self.links += 1;
+        // Whoever held the session before has to look, and will find that it is not theirs any more.
+        self.mark(key);
+        self.sessions[key].link = Some(self.links);
+        self.watch_deadline(key);
+        LinkKey {
+            session: key,
+            link: self.links,
+        }
+    }
+
+    /// A link is gone. Its session ends, or its lease begins to run out.
+    pub(crate) fn detach(&mut self, link: LinkKey, moment: Moment) {
+        let Some(session) = self.attached(link) else {
+            return;
+        };
+        if !session.leased || session.ending != Ending::No {
+            return self.remove(link.session);
+        }
+        session.link = None;
+        let lease = self.settings.limits.lease.as_millis() as u64;
+        self.with(link.session, |session, _| {
+            session.deadline = Some(moment.tick + lease);
+        });
+        self.watch_deadline(link.session);
+    }
+
+    fn remove(&mut self, key: usize) {
+        self.with(key, Session::unfollow_all);
+        let session = self.sessions.remove(key);
+        if session.leased
+            && let Some(user) = session.user()
+        {
+            self.leases.remove(&(user.clone(), session.id));
+        }
+        self.effects.push(Effect::Ended);
+    }
+
+    fn attached(&mut self, link: LinkKey) -> Option<&mut Session> {
+        self.sessions
+            .get_mut(link.session)
+            .filter(|session| session.link == Some(link.link))
+    }
+
+    /// Runs `act` on a session, and then tells those whose places it changed.
+    fn with<T>(&mut self, key: usize, act: impl FnOnce(&mut Session, &mut World<'_>) -> T) -> T {
+        let mut world = World {
+            key,
+            settings: &self.settings,
+            channels: &mut self.channels,
+            effects: &mut self.effects,
+            moved: &mut self.moved,
+        };
+        let result = act(&mut self.sessions[key], &mut world);
+        for Moved { follower, place } in self.moved.drain(..) {
+            let Follower {
+                session,
+                subscription,
+            } = follower;
+            self.sessions[session as usize].subscriptions[subscription as usize].place = place;
+        }
+        result
+    }
+
+    // What the client says, and what it is given.
+
+    /// Something from a framed link. What is said over a link that was replaced is not heard.
+    pub(crate) fn handle(&mut self, link: LinkKey, said: Said, moment: Moment) {
+        if self.attached(link).is_none() {
+            return;
+        }
+        self.with(link.session, |session, world| match said {
+            Said::Request(request) => session.handle(request, moment, world),
+            Said::Hello(req, proof) => session.handle_hello(req, proof, moment, world),
+            Said::Refresh(req, proof) => session.handle_refresh(req, proof, moment, world),
+            Said::Nonsense(error) => session.handle_bad_frame(error, &world.settings.limits),
+        });
+        self.mark(link.session);
+        self.watch_deadline(link.session);
+    }
+
+    /// Fills `room`.
+    pub(crate) fn poll(&mut self, link: LinkKey, room: Room, out: &mut Vec<Push>) {
+        let mut offer = Offer::new(room, out);
+        if self.attached(link).is_none() {
+            let reason = "another request with the same session has taken over; one at a time";
+            return offer.close(Code::Busy, reason.to_owned());
+        }
+        let more = self.with(link.session, |session, world| {
+            session.poll(&mut offer, world);
+            session.more
+        });
+        self.marks[link.session] = more;
+    }
+
+    /// Whether a poll may find something.
+    pub(crate) fn is_marked(&self, link: LinkKey) -> bool {
+        match self.session(link) {
+            Some(_) => self.marks[link.session],
+            None => true,
+        }
+    }
+
+    /// Whether everything up to now was given and nothing is being read.
+    pub(crate) fn is_current(&self, link: LinkKey) -> bool {
+        let current = |session: &Session| session.is_current(&self.channels);
+        !self.is_marked(link) && self.session(link).is_some_and(current)
+    }
+
+    /// The session of a link that is still its own.
+    pub(crate) fn session(&self, link: LinkKey) -> Option<&Session> {
+        self.sessions
+            .get(link.session)
+            .filter(|session| session.link == Some(link.link))
+    }
+
+    /// How far everything was given to a stream.
+    pub(crate) fn cursor(&self, session: &Session) -> Cursor {
+        Cursor {
+            epoch: self.settings.epoch.clone(),
+            seq: session.position,
+        }
+    }
+
+    // What the engine says.
+
+    /// Messages were committed.
+    pub(crate) fn handle_batch(&mut self, batch: &Batch) {
+        let Self { marks, marked, .. } = self;
+        let mark = |follower: Follower| set_mark(marks, marked, follower.session as usize);
+        let limits = &self.settings.limits;
+        let missed = self.channels.handle_batch(batch, limits, mark);
+        if missed {
+            self.mark_all();
+        }
+        self.release();
+    }
+
+    /// A signal, a join or a leave.
+    pub(crate) fn handle_passing(&mut self, event: Arc<Encoded>) {
+        let Self { marks, marked, .. } = self;
+        let mark = |follower: Follower| set_mark(marks, marked, follower.session as usize);
+        let limits = &self.settings.limits;
+        self.channels.handle_passing(event, limits, mark);
+    }
+
+    /// Notices were missed; `head` is the engine's, read after that was known.
+    pub(crate) fn handle_lag(&mut self, head: u64) {
+        self.channels.forget(head);
+        self.mark_all();
+        self.release();
+    }
+
+    /// The answer to something that was asked; whoever does not wait for it any more is not told.
+    pub(crate) fn handle_answer(&mut self, ask: Ask, answer: Answered) {
+        if !self.sessions.contains(ask.session) {
+            return;
+        }
+        let act = |session: &mut Session, world: &mut World<'_>| {
+            session.handle_answer(ask, answer, world)
+        };
+        if self.with(ask.session, act) {
+            self.mark(ask.session);
+        }
+    }
+
+    /// Whether somebody still waits for the page.
+    pub(crate) fn wants(&self, ask: Ask) -> bool {
+        self.sessions
+            .get(ask.session)
+            .is_some_and(|session| session.is_reading(ask))
+    }
+
+    /// Marks the streams whose "now" has been heard of.
+    fn release(&mut self) {
+        let watermark = self.channels.watermark();
+        let mut awaiting = std::mem::take(&mut self.awaiting);
+        awaiting.retain(|(goal, link)| {
+            if *goal <= watermark && self.session(*link).is_some() {
+                self.mark(link.session);
+            }
+            *goal > watermark
+        });
+        self.awaiting = awaiting;
+    }
+
+    fn mark(&mut self, key: usize) {
+        set_mark(&mut self.marks, &mut self.marked, key);
+    }
+
+    fn mark_all(&mut self) {
+        for (key, _) in &self.sessions {
+            set_mark(&mut self.marks, &mut self.marked, key);
+        }
+    }
+
+    // Time, and what the shell takes.
+
+    /// Ends the sessions whose token, and the leases whose time, is over.
+    pub(crate) fn handle_tick(&mut self, moment: Moment) {
+        while let Some(Reverse((at, key, connection))) = self.deadlines.peek().copied() {
+            if at > moment.tick {
+                return;
+            }
+            self.deadlines.pop();
+            let session = self.sessions.get_mut(key);
+            let Some(session) = session.filter(|session| session.connection == connection) else {
+                continue;
+            };
+            session.watched = false;
+            if session
+                .deadline
+                .is_none_or(|deadline| deadline > moment.tick)
+            {
+                self.watch_deadline(key);
+            } else if session.link.is_none() {
+                self.remove(key);
+            } else {
+                let reason = "the token is too old; connect again with a new one".to_owned();
+                session.ending = Ending::Soon(Code::TokenExpired, reason);
+                self.mark(key);
+            }
+        }
+    }
+
+    fn watch_deadline(&mut self, key: usize) {
+        let session = &mut self.sessions[key];
+        let (Some(deadline), false) = (session.deadline, session.watched) else {
+            return;
+        };
+        session.watched = true;
+        self.deadlines
+            .push(Reverse((deadline, key, session.connection)));
+    }
+
+    /// Ends all sessions.
+    pub(crate) fn end(&mut self) {
+        let keys: Vec<_> = self.sessions.iter().map(|(key, _)| key).collect();
+        keys.into_iter().for_each(|key| self.remove(key));
+    }
+
+    /// What the shell is to do, in order.
+    pub(crate) fn take_effects(&mut self) -> Vec<Effect> {
+        self.effects.take()
+    }
+
+    /// The places of the sessions that are to be woken, each once; into `woken`.
+    pub(crate) fn take_marked(&mut self, woken: &mut Vec<u32>) {
+        std::mem::swap(&mut self.marked, woken);
+        self.marked.clear();
+    }
+}
+
+/// What came over a framed link.
+pub(crate) enum Said {
+    /// A command that needs nothing but the session.
+    Request(Request),
+    /// The first one, and what its token proves.
+    Hello(Option<u64>, Result<Identity, Refusal>),
+    /// A new token, and what it proves.
+    Refresh(Option<u64>, Result<Identity, Refusal>),
+    /// No command.
+    Nonsense(RequestError),
+}
+
+fn set_mark(marks: &mut Vec<bool>, marked: &mut Vec<u32>, key: usize) {
+    if marks.len() <= key {
+        marks.resize(key + 1, false);
+    }
+    if !marks[key] {
+        marks[key] = true;
+        marked.push(key as u32);
+    }
+}

@@ -1,0 +1,223 @@
+//! A lane: subscriptions whose messages are sent in one order, behind one position.
+//!
+//! The main lane of a session holds everything that is live (and on a poll or SSE stream, everything).
+//! A subscription that catches up on a framed link has a lane of its own, never goes beyond the main
+//! lane's position, and joins it where it has reached it.
+//!
+//! Each channel of a lane is complete up to some `seq`: its tail up to the shard's watermark, a page
+//! up to where it was read. The least of these is the lane's **horizon**. Everything up to the horizon
+//! is at hand, so it can be sent in order; nothing beyond it may be, for an earlier message of another
+//! channel could still turn up.
+
+use std::sync::Arc;
+
+use tidings_engine::Query;
+use tidings_wire::{Encoded, Event};
+
+use crate::effect::Effect;
+use crate::limits::PAGE_MESSAGES_MIN;
+use crate::room::Offer;
+use crate::session::{Session, World};
+use crate::subscription::{Begin, Subscription};
+
+/// Which lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// The session's.
+    Main,
+    /// That of the subscription in this slot, which catches up.
+    Own(usize),
+}
+
+impl Lane {
+    fn holds(self, slot: usize, subscription: &Subscription) -> bool {
+        match self {
+            Self::Main => subscription.own.is_none(),
+            Self::Own(own) => slot == own,
+        }
+    }
+}
+
+/// A channel with messages to merge, and the first of them.
+struct Run {
+    slot: usize,
+    place: usize,
+    next: u64,
+}
+
+impl Session {
+    /// Sends what the room takes of a lane; whether its position moved.
+    pub(crate) fn fill(
+        &mut self,
+        lane: Lane,
+        offer: &mut Offer<'_>,
+        world: &mut World<'_>,
+    ) -> bool {
+        let start = self.position_of(lane);
+        let mut position = start;
+        // What catches up does not overtake what is live.
+        let cap = match lane {
+            Lane::Main => u64::MAX,
+            Lane::Own(_) => self.position,
+        };
+        let mut runs = Vec::new();
+        while !offer.ran_out() {
+            let Some(horizon) = self.survey(lane, position, cap, &mut runs, offer, world) else {
+                break;
+            };
+            if horizon <= position {
+                break;
+            }
+            position = self.merge(position, horizon, &mut runs, offer, world);
+        }
+        self.set_position(lane, position);
+        if !offer.is_full() {
+            self.read_on(lane, position, world);
+        }
+        position > start
+    }
+
+    /// Looks at every channel of the lane: its next message goes into `runs`, and the least `seq` that
+    /// all are complete up to is the horizon. Tells of holes on the way; `None` if there is no room to.
+    fn survey(
+        &mut self,
+        lane: Lane,
+        position: u64,
+        cap: u64,
+        runs: &mut Vec<Run>,
+        offer: &mut Offer<'_>,
+        world: &World<'_>,
+    ) -> Option<u64> {
+        runs.clear();
+        let watermark = world.channels.watermark();
+        let mut horizon = None;
+        for (slot, subscription) in &mut self.subscriptions {
+            if !lane.holds(slot, subscription) {
+                continue;
+            }
+            let channel = world.channels.channel(subscription.channel);
+            if let Some(oldest) = subscription.hole {
+                let event = Event::Truncated {
+                    channel: channel.name.clone(),
+                    oldest,
+                };
+                let event = Arc::new(Encoded::new(event, world.settings.epoch.clone()));
+                if !offer.event(&event) {
+                    return None;
+                }
+                subscription.hole = None;
+                self.truncated = true;
+            }
+            subscription.pass(position);
+            let source = subscription.source(position, channel, watermark);
+            horizon = Some(source.complete.min(horizon.unwrap_or(u64::MAX)));
+            if let Some(next) = source.next {
+                runs.push(Run {
+                    slot,
+                    place: source.place,
+                    next,
+                });
+            }
+        }
+        Some(horizon.unwrap_or(watermark).min(cap))
+    }
+
+    /// Sends the messages of all runs up to the horizon, least `seq` first; the lane's new position.
+    fn merge(
+        &mut self,
+        mut position: u64,
+        horizon: u64,
+        runs: &mut [Run],
+        offer: &mut Offer<'_>,
+        world: &World<'_>,
+    ) -> u64 {
+        loop {
+            let least = runs.iter_mut().min_by_key(|run| run.next);
+            let Some(run) = least.filter(|run| run.next <= horizon) else {
+                return horizon;
+            };
+            if offer.is_full() {
+                offer.refuse();
+                return position;
+            }
+            let subscription = &mut self.subscriptions[run.slot];
+            let channel = world.channels.channel(subscription.channel);
+            let (event, next) = subscription.take(run.place, channel);
+            if let Some(event) = event {
+                offer.event(&event);
+            }
+            position = run.next;
+            run.place += 1;
+            run.next = next.unwrap_or(u64::MAX);
+        }
+    }
+
+    /// Asks for the next page of every channel of the lane that has nothing at hand.
+    fn read_on(&mut self, lane: Lane, position: u64, world: &mut World<'_>) {
+        let limits = &world.settings.limits;
+        let mut must_read = false;
+        // Those that read, and those that hold a page; of them, those that catch up by themselves.
+        let (mut reading, mut catching_up) = (0, 0);
+        for (slot, subscription) in &self.subscriptions {
+            let channel = world.channels.channel(subscription.channel);
+            let at = subscription.own.unwrap_or(self.position);
+            must_read |= lane.holds(slot, subscription) && subscription.must_read(at, channel);
+            reading += usize::from(!subscription.is_running_on(channel, at));
+            let holds = subscription.page.is_some() || subscription.read.is_some();
+            catching_up += usize::from(subscription.own.is_some() && holds);
+        }
+        let must_wait = lane != Lane::Main && catching_up >= limits.histories;
+        if !must_read || must_wait {
+            return;
+        }
+        let limit = (limits.page_messages / reading.max(1)).max(PAGE_MESSAGES_MIN);
+        for (slot, subscription) in &mut self.subscriptions {
+            let channel = world.channels.channel(subscription.channel);
+            if !lane.holds(slot, subscription) || !subscription.must_read(position, channel) {
+                continue;
+            }
+            let (after, limit) = match subscription.begin {
+                Begin::Newest { count, .. } => (None, count),
+                Begin::Running | Begin::Lost => (Some(position), limit),
+            };
+            let ask = world.effects.ask(world.key);
+            subscription.read = Some(ask.number);
+            world.effects.push(Effect::Read {
+                ask,
+                query: Query {
+                    channel: channel.name.clone(),
+                    after,
+                    before: None,
+                    limit,
+                },
+            });
+        }
+    }
+
+    fn position_of(&self, lane: Lane) -> u64 {
+        match lane {
+            Lane::Main => self.position,
+            Lane::Own(slot) => self.subscriptions[slot].own.unwrap_or(self.position),
+        }
+    }
+
+    /// Moves a lane; one that has reached the main lane, and goes on from the tail, joins it.
+    fn set_position(&mut self, lane: Lane, position: u64) {
+        match lane {
+            Lane::Main => self.position = position,
+            Lane::Own(slot) => self.subscriptions[slot].own = Some(position),
+        }
+    }
+
+    /// Lets the subscription in `slot` join the main lane, if it has reached it and holds nothing up.
+    pub(crate) fn join(&mut self, slot: usize, world: &World<'_>) {
+        let subscription = &mut self.subscriptions[slot];
+        subscription.pass(self.position);
+        let channel = world.channels.channel(subscription.channel);
+        let reached = subscription.own == Some(self.position);
+        let free = subscription.page.is_none() && subscription.hole.is_none();
+        if reached && free && subscription.is_running_on(channel, self.position) {
+            subscription.own = None;
+        }
+    }
+}

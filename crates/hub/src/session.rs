@@ -1,0 +1,403 @@
+//! A session: one client's cursors over its channels. Pure: no clock, socket, task or engine.
+//!
+//! What comes in is `handle_*`ed (commands.rs), what goes out is `poll`ed into the room that a
+//! transport has, and what only the shell can do is left as an [`Effect`]. A session is not a queue:
+//! but for the answers to its own commands it holds no more than positions, and of the log no more
+//! than a bounded page a channel while it catches up (lane.rs).
+
+use std::collections::VecDeque;
+
+use slab::Slab;
+use tidings_engine::{Entry, Page};
+use tidings_wire::{
+    ChannelName, Code, Cursor, Epoch, Heartbeat, MessageId, PROTOCOL_VERSION, Reply, ReplyBody,
+    User,
+};
+
+use crate::channel::{Channels, Follower, Moved};
+use crate::effect::{Ask, Effect, Effects};
+use crate::lane::Lane;
+use crate::room::Offer;
+use crate::subscription::{Begin, Kept, Subscription};
+use crate::{Identity, Limits, NamespacePolicies, auth};
+
+/// What never changes while a shard runs.
+pub(crate) struct Settings {
+    pub(crate) epoch: Epoch,
+    pub(crate) limits: Limits,
+    pub(crate) namespaces: NamespacePolicies,
+    pub(crate) heartbeat: Heartbeat,
+}
+
+/// The time, and the log's head, as the shell read them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Moment {
+    /// Milliseconds since the Unix epoch: what clients are told.
+    pub(crate) at: u64,
+    /// Milliseconds that only ever grow: what deadlines are measured by.
+    pub(crate) tick: u64,
+    /// The engine's head.
+    pub(crate) head: u64,
+}
+
+/// What a session works on besides itself.
+pub(crate) struct World<'a> {
+    /// The session's own key, by which followers and questions name it.
+    pub(crate) key: usize,
+    pub(crate) settings: &'a Settings,
+    pub(crate) channels: &'a mut Channels,
+    pub(crate) effects: &'a mut Effects,
+    /// Followers of others whose place changed; the owner of the sessions tells them.
+    pub(crate) moved: &'a mut Vec<Moved>,
+}
+
+/// See the module.
+pub(crate) struct Session {
+    pub(crate) id: MessageId,
+    pub(crate) identity: Option<Identity>,
+    /// The number of the link that it is attached to; `None` while only its lease holds it.
+    pub(crate) link: Option<u64>,
+    /// Which of its user's connections it is, for presence.
+    pub(crate) connection: u64,
+    /// Whether it is seen in the channels that it follows.
+    pub(crate) present: bool,
+    /// Whether it outlives its link for a while.
+    pub(crate) leased: bool,
+    /// When its token or its lease ends, in ticks.
+    pub(crate) deadline: Option<u64>,
+    /// Whether somebody is to look at the deadline.
+    pub(crate) watched: bool,
+
+    /// The main lane's: the client has been sent everything up to here.
+    pub(crate) position: u64,
+    pub(crate) subscriptions: Slab<Subscription>,
+    /// What was acknowledged to somebody before the stream began, so "now" is not before it.
+    pub(crate) goal: u64,
+    /// Whether a hole was told.
+    pub(crate) truncated: bool,
+
+    pub(crate) replies: VecDeque<Reply>,
+    pub(crate) pending: Vec<(u64, Pending)>,
+    pub(crate) bad_frames: u32,
+    pub(crate) ending: Ending,
+
+    /// Whether the last poll left something for want of room.
+    pub(crate) more: bool,
+    /// Whether, after the last poll, something was still to be read.
+    behind: bool,
+    /// Whether lanes that catch up go first next time, so that neither side starves the other.
+    own_first: bool,
+}
+
+/// A command whose answer the engine is still to give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pending {
+    Publish { req: Option<u64> },
+    History { req: Option<u64> },
+    Presence { req: Option<u64> },
+}
+
+/// Whether and why a session ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// It goes on.
+    No,
+    /// When everything that was answered has been sent.
+    Soon(Code, String),
+    /// It has: nothing comes in or goes out any more.
+    Done,
+}
+
+impl Session {
+    /// A session without channels, of somebody who may not be known yet.
+    pub(crate) fn new(id: MessageId, connection: u64, position: u64) -> Self {
+        Self {
+            id,
+            identity: None,
+            link: None,
+            connection,
+            present: false,
+            leased: false,
+            deadline: None,
+            watched: false,
+            position,
+            subscriptions: Slab::new(),
+            goal: 0,
+            truncated: false,
+            replies: VecDeque::new(),
+            pending: Vec::new(),
+            bad_frames: 0,
+            ending: Ending::No,
+            more: false,
+            behind: true,
+            own_first: false,
+        }
+    }
+
+    /// Who is there, once known.
+    pub(crate) fn user(&self) -> Option<&User> {
+        self.identity.as_ref().map(|identity| &identity.user)
+    }
+
+    /// Knows from now on who is there; when that ends, in milliseconds since the Unix epoch.
+    pub(crate) fn identify(&mut self, identity: Identity, moment: Moment) -> Option<u64> {
+        let expires = identity.expires.map(auth::unix_millis);
+        self.deadline = expires.map(|expires| moment.tick + expires.saturating_sub(moment.at));
+        self.identity = Some(identity);
+        expires
+    }
+
+    /// The first answer on a framed link.
+    pub(crate) fn greet(&mut self, req: Option<u64>, moment: Moment, settings: &Settings) {
+        let Some(identity) = &self.identity else {
+            return;
+        };
+        self.replies.push_back(Reply {
+            req,
+            body: ReplyBody::Hello {
+                session: self.id.clone(),
+                user: identity.user.clone(),
+                cursor: Cursor {
+                    epoch: settings.epoch.clone(),
+                    seq: moment.head,
+                },
+                heartbeat: settings.heartbeat,
+                version: PROTOCOL_VERSION,
+            },
+        });
+    }
+
+    /// Begins a stream of `channels` behind `after`. A poller does so with each poll, and keeps its
+    /// place in what passes through the channels that it had before.
+    pub(crate) fn resume(
+        &mut self,
+        channels: &[ChannelName],
+        after: Option<&Cursor>,
+        moment: Moment,
+        world: &mut World<'_>,
+    ) {
+        let known = after.filter(|after| is_known(after, moment, world.settings));
+        self.position = known.map_or(moment.head, |after| after.seq);
+        self.goal = moment.head;
+        self.truncated = after.is_some() && known.is_none();
+        self.ending = Ending::No;
+        self.behind = true;
+        let begin = match self.truncated {
+            true => Begin::Lost,
+            false => Begin::Running,
+        };
+        let slots: Vec<_> = self.subscriptions.iter().map(|(slot, _)| slot).collect();
+        for slot in slots {
+            let subscription = &mut self.subscriptions[slot];
+            if channels.contains(&world.channels.channel(subscription.channel).name) {
+                subscription.restart(begin);
+            } else {
+                self.unfollow(slot, world);
+            }
+        }
+        for channel in channels {
+            if self.subscription_to(channel, world.channels).is_none() {
+                self.follow(channel, None, begin, world);
+            }
+        }
+    }
+
+    /// Follows `name`, and enters it if the session is to be seen there.
+    pub(crate) fn follow(
+        &mut self,
+        name: &ChannelName,
+        own: Option<u64>,
+        begin: Begin,
+        world: &mut World<'_>,
+    ) {
+        let entry = self.subscriptions.vacant_entry();
+        let follower = Follower {
+            session: world.key as u32,
+            subscription: entry.key() as u32,
+        };
+        let (channel, place) = world.channels.follow(name, follower);
+        let entered = self.present && world.settings.namespaces.of(name).presence;
+        entry.insert(Subscription {
+            channel,
+            place,
+            passing: world.channels.channel(channel).passing.next(),
+            own,
+            begin,
+            page: None,
+            read: None,
+            hole: None,
+            entered,
+        });
+        if entered && let Some(entry) = self.entry(name) {
+            world.effects.push(Effect::Enter(entry));
+        }
+    }
+
+    /// Follows the channel of `slot` no longer.
+    pub(crate) fn unfollow(&mut self, slot: usize, world: &mut World<'_>) {
+        let subscription = self.subscriptions.remove(slot);
+        let name = world.channels.channel(subscription.channel).name.clone();
+        if subscription.entered
+            && let Some(entry) = self.entry(&name)
+        {
+            world.effects.push(Effect::Leave(entry));
+        }
+        let moved = world
+            .channels
+            .unfollow(subscription.channel, subscription.place);
+        world.moved.extend(moved);
+    }
+
+    /// Follows nothing any longer.
+    pub(crate) fn unfollow_all(&mut self, world: &mut World<'_>) {
+        let slots: Vec<_> = self.subscriptions.iter().map(|(slot, _)| slot).collect();
+        for slot in slots {
+            self.unfollow(slot, world);
+        }
+    }
+
+    /// The slot of the subscription to `name`, if there is one.
+    pub(crate) fn subscription_to(&self, name: &ChannelName, channels: &Channels) -> Option<usize> {
+        let channel = channels.find(name)?;
+        self.subscriptions
+            .iter()
+            .find(|(_, subscription)| subscription.channel == channel)
+            .map(|(slot, _)| slot)
+    }
+
+    fn entry(&self, channel: &ChannelName) -> Option<Entry> {
+        Some(Entry {
+            channel: channel.clone(),
+            user: self.user()?.clone(),
+            connection: self.connection,
+        })
+    }
+
+    /// Fills a transport's room: answers, then what passes, then messages. Whether anything is left
+    /// that was refused for want of room is [`more`](Self::more).
+    pub(crate) fn poll(&mut self, offer: &mut Offer<'_>, world: &mut World<'_>) {
+        if self.ending == Ending::Done {
+            return;
+        }
+        while !self.replies.is_empty() && offer.reply(|| self.replies.pop_front()) {}
+        if self.replies.is_empty()
+            && let Ending::Soon(code, reason) = &mut self.ending
+        {
+            offer.close(*code, std::mem::take(reason));
+            self.ending = Ending::Done;
+            return;
+        }
+        self.give_passing(offer, world);
+        self.fill_lanes(offer, world);
+        self.behind = self.is_behind(world);
+        self.more = offer.ran_out() || (self.behind && offer.is_full());
+    }
+
+    /// Whether everything up to now was given. Of use only while nothing has marked it since the
+    /// last poll.
+    pub(crate) fn is_current(&self, channels: &Channels) -> bool {
+        !self.more && !self.behind && self.goal <= channels.watermark()
+    }
+
+    fn give_passing(&mut self, offer: &mut Offer<'_>, world: &World<'_>) {
+        for (_, subscription) in &mut self.subscriptions {
+            let passing = &world.channels.channel(subscription.channel).passing;
+            while let Some((number, event)) = passing.at(subscription.passing) {
+                if !offer.event(event) {
+                    return;
+                }
+                subscription.passing = number + 1;
+            }
+        }
+    }
+
+    /// Fills all lanes in turn for as long as one of them gets on.
+    fn fill_lanes(&mut self, offer: &mut Offer<'_>, world: &mut World<'_>) {
+        self.own_first = !self.own_first;
+        if self.own_first {
+            self.fill_own_lanes(offer, world);
+        }
+        loop {
+            let main = self.fill(Lane::Main, offer, world);
+            let own = self.fill_own_lanes(offer, world);
+            if !(main || own) || offer.ran_out() {
+                return;
+            }
+        }
+    }
+
+    fn fill_own_lanes(&mut self, offer: &mut Offer<'_>, world: &mut World<'_>) -> bool {
+        let catching_up: Vec<_> = self
+            .subscriptions
+            .iter()
+            .filter(|(_, subscription)| subscription.own.is_some())
+            .map(|(slot, _)| slot)
+            .collect();
+        let mut moved = false;
+        for slot in catching_up {
+            moved |= self.fill(Lane::Own(slot), offer, world);
+            self.join(slot, world);
+        }
+        moved
+    }
+
+    fn is_behind(&self, world: &World<'_>) -> bool {
+        let watermark = world.channels.watermark();
+        self.subscriptions.iter().any(|(_, subscription)| {
+            let position = subscription.own.unwrap_or(self.position);
+            subscription.begin != Begin::Running
+                || subscription.page.is_some()
+                || subscription.hole.is_some()
+                || subscription.read.is_some()
+                || position < watermark
+        })
+    }
+
+    /// Takes the page that a subscription has waited for.
+    pub(crate) fn handle_page(&mut self, ask: Ask, page: &Page, world: &World<'_>) {
+        let Some(subscription) = self.waiting(ask) else {
+            return;
+        };
+        let epoch = &world.settings.epoch;
+        subscription.read = None;
+        subscription.page = Some(Kept::new(page, epoch));
+        match std::mem::replace(&mut subscription.begin, Begin::Running) {
+            Begin::Running => subscription.hole = page.truncated.then_some(page.oldest),
+            Begin::Lost => subscription.hole = Some(page.oldest),
+            Begin::Newest { req, .. } => {
+                let first = page.messages.first();
+                let start = first.map_or(page.head, |message| message.seq - 1);
+                subscription.own = Some(start);
+                let channel = &world.channels.channel(subscription.channel).name;
+                let body = ReplyBody::Subscribed {
+                    channel: channel.clone(),
+                    cursor: Cursor {
+                        epoch: epoch.clone(),
+                        seq: start,
+                    },
+                    truncated: false,
+                };
+                self.replies.push_back(Reply { req, body });
+            }
+        }
+    }
+
+    fn waiting(&mut self, ask: Ask) -> Option<&mut Subscription> {
+        self.subscriptions
+            .iter_mut()
+            .map(|(_, subscription)| subscription)
+            .find(|subscription| subscription.read == Some(ask.number))
+    }
+
+    /// Whether a subscription waits for this page.
+    pub(crate) fn is_reading(&self, ask: Ask) -> bool {
+        self.subscriptions
+            .iter()
+            .any(|(_, subscription)| subscription.read == Some(ask.number))
+    }
+}
+
+/// Whether a client's cursor means something in this log.
+pub(crate) fn is_known(cursor: &Cursor, moment: Moment, settings: &Settings) -> bool {
+    cursor.epoch == settings.epoch && cursor.seq <= moment.head
+}

@@ -1,0 +1,152 @@
+//! A subscription: a cursor over one channel, and where its next messages come from.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use tidings_engine::Page;
+use tidings_wire::{Encoded, Epoch, Event};
+
+use crate::channel::Channel;
+use crate::tail::seq;
+
+/// One session's subscription to one channel.
+pub(crate) struct Subscription {
+    /// The channel's key, and the place in its list of followers.
+    pub(crate) channel: usize,
+    pub(crate) place: usize,
+    /// The number of the next passing event.
+    pub(crate) passing: u64,
+    /// How far the client has been sent, for as long as it catches up by itself; `None`: it goes with
+    /// the session's main lane, whose position is its own.
+    pub(crate) own: Option<u64>,
+    /// How it begins.
+    pub(crate) begin: Begin,
+    /// What was read from the log and not sent yet.
+    pub(crate) page: Option<Kept>,
+    /// The number of the read that is under way.
+    pub(crate) read: Option<u64>,
+    /// The client is to be told of a hole; the oldest message kept (0: none).
+    pub(crate) hole: Option<u64>,
+    /// Whether the connection entered the channel, and will have to leave it.
+    pub(crate) entered: bool,
+}
+
+/// How a subscription begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Begin {
+    /// It has begun.
+    Running,
+    /// With a hole, for the client's cursor means nothing here. What is read first tells the oldest.
+    Lost,
+    /// With the newest so many messages; only when they are read is it known where it starts.
+    Newest { req: Option<u64>, count: usize },
+}
+
+/// A page of the log that is being sent.
+pub(crate) struct Kept {
+    events: VecDeque<Arc<Encoded>>,
+    /// The channel has nothing but these events up to here.
+    complete: u64,
+}
+
+impl Kept {
+    /// The messages of `page` as events, and how far they are complete.
+    pub(crate) fn new(page: &Page, epoch: &Epoch) -> Self {
+        let events: VecDeque<_> = page
+            .messages
+            .iter()
+            .map(|message| Encoded::new(Event::Message(message.clone()), epoch.clone()))
+            .map(Arc::new)
+            .collect();
+        let complete = match events.back() {
+            Some(last) if page.more => seq(last),
+            _ => page.head,
+        };
+        Self { events, complete }
+    }
+}
+
+/// The next message of a subscription, and how far it is known.
+pub(crate) struct Source {
+    /// Up to here, what there is is at hand.
+    pub(crate) complete: u64,
+    /// The next message's `seq`, if it is at hand.
+    pub(crate) next: Option<u64>,
+    /// Its place in the tail; of no meaning when it is in the page.
+    pub(crate) place: usize,
+}
+
+impl Subscription {
+    /// Begins anew, with whatever position its lane has; what was read for the old one is ignored.
+    pub(crate) fn restart(&mut self, begin: Begin) {
+        self.begin = begin;
+        self.page = None;
+        self.read = None;
+        self.hole = None;
+    }
+
+    /// Lets go of what is behind `position`, and of the page once it is all sent.
+    pub(crate) fn pass(&mut self, position: u64) {
+        let Some(page) = &mut self.page else {
+            return;
+        };
+        while page.events.front().is_some_and(|e| seq(e) <= position) {
+            page.events.pop_front();
+        }
+        if page.events.is_empty() && page.complete <= position {
+            self.page = None;
+        }
+    }
+
+    /// Where to go on behind `position`.
+    pub(crate) fn source(&self, position: u64, channel: &Channel, watermark: u64) -> Source {
+        if let Some(page) = &self.page {
+            return Source {
+                complete: page.complete,
+                next: page.events.front().map(|event| seq(event)),
+                place: 0,
+            };
+        }
+        if !self.is_running_on(channel, position) {
+            return Source {
+                complete: position,
+                next: None,
+                place: 0,
+            };
+        }
+        let place = channel.tail.place_after(position);
+        Source {
+            complete: watermark,
+            next: channel.tail.at(place).map(|event| seq(event)),
+            place,
+        }
+    }
+
+    /// The message at a place that [`source`](Self::source) gave, and the one behind it.
+    pub(crate) fn take(
+        &mut self,
+        place: usize,
+        channel: &Channel,
+    ) -> (Option<Arc<Encoded>>, Option<u64>) {
+        match &mut self.page {
+            Some(page) => {
+                let event = page.events.pop_front();
+                (event, page.events.front().map(|event| seq(event)))
+            }
+            None => (
+                channel.tail.at(place).cloned(),
+                channel.tail.at(place + 1).map(|event| seq(event)),
+            ),
+        }
+    }
+
+    /// Whether nothing behind `position` is at hand, and no read is under way to bring it.
+    pub(crate) fn must_read(&self, position: u64, channel: &Channel) -> bool {
+        self.page.is_none() && self.read.is_none() && !self.is_running_on(channel, position)
+    }
+
+    /// Whether it goes on from the channel's tail.
+    pub(crate) fn is_running_on(&self, channel: &Channel, position: u64) -> bool {
+        self.begin == Begin::Running && channel.tail.covers(position)
+    }
+}
