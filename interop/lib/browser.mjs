@@ -62,6 +62,8 @@ export class Watch {
 	/** @param {Page} page */
 	constructor(page) {
 		page.on('console', (message) => {
+			// An icon is the browser's own wish where a page names none.
+			if (message.location().url.endsWith('/favicon.ico')) return;
 			if (['error', 'warning'].includes(message.type())) this.#complaints.push(message.text());
 		});
 		page.on('pageerror', (error) => this.#complaints.push(String(error.stack ?? error)));

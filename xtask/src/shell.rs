@@ -4,8 +4,9 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -81,7 +82,7 @@ impl Shell {
 pub(crate) struct Call<'shell> {
     shell: &'shell Shell,
     command: Command,
-    skip: Option<(i32, &'static str)>,
+    skip: Option<i32>,
 }
 
 impl Call<'_> {
@@ -96,6 +97,11 @@ impl Call<'_> {
         self
     }
 
+    /// Adds an option and its value.
+    pub(crate) fn option(self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.args([OsStr::new(name), value.as_ref()])
+    }
+
     pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
         self
@@ -107,9 +113,10 @@ impl Call<'_> {
         self
     }
 
-    /// Takes this exit code to mean "cannot be done on this machine", for `reason`.
-    pub(crate) fn skipped_on(mut self, code: i32, reason: &'static str) -> Self {
-        self.skip = Some((code, reason));
+    /// Takes this exit code to mean "cannot be done on this machine", for the reason that the
+    /// command's last line gives.
+    pub(crate) fn skipped_on(mut self, code: i32) -> Self {
+        self.skip = Some(code);
         self
     }
 
@@ -132,20 +139,28 @@ impl Call<'_> {
     pub(crate) fn run(mut self) -> Verdict {
         let line = self.line();
         println!("$ {line}");
+        if self.skip.is_some() {
+            self.command.stdout(Stdio::piped());
+        }
         let mut child = self
             .command
             .spawn()
             .map_err(|error| Stop::Failed(format!("cannot run `{line}`: {error}")))?;
+        let reason = child
+            .stdout
+            .take()
+            .map(|output| thread::spawn(|| pass_on(output)));
         let Some(status) = wait(&mut child, self.shell.deadline) else {
             return Err(Stop::Failed(format!(
                 "took too long and was ended: `{line}`"
             )));
         };
-        match (status.code(), self.skip) {
-            (Some(0), _) => Ok(()),
-            (Some(code), Some((skip, reason))) if code == skip => {
-                Err(Stop::Skipped(reason.to_owned()))
-            }
+        let reason = reason
+            .and_then(|reader| reader.join().ok())
+            .unwrap_or_default();
+        match status.code() {
+            Some(0) => Ok(()),
+            code if code.is_some() && code == self.skip => Err(Stop::Skipped(reason)),
             _ => Err(Stop::Failed(format!("`{line}` ended with {status}"))),
         }
     }
@@ -178,6 +193,16 @@ impl Call<'_> {
             _ => line,
         }
     }
+}
+
+/// Shows what a child prints, as it comes; gives its last line.
+fn pass_on(output: ChildStdout) -> String {
+    let mut last = String::new();
+    for line in BufReader::new(output).lines().map_while(Result::ok) {
+        println!("{line}");
+        last = line;
+    }
+    last
 }
 
 /// The child's end, or `None` after its family was killed at the deadline.
@@ -266,17 +291,12 @@ mod tests {
     }
 
     #[test]
-    fn only_the_named_exit_code_skips() {
+    fn only_the_named_exit_code_skips_and_the_last_line_is_the_reason() {
         let shell = Shell::with_limit(PLENTY);
-        let exit = |code: &str| {
-            shell
-                .call("sh")
-                .args(["-c", code])
-                .skipped_on(3, "no python")
-                .run()
-        };
+        let exit = |script: &str| shell.call("sh").args(["-c", script]).skipped_on(3).run();
         assert_eq!(exit("exit 0"), Ok(()));
-        assert_eq!(exit("exit 3"), Err(Stop::Skipped("no python".to_owned())));
+        let skipped = exit("echo looking; echo there is no python; exit 3");
+        assert_eq!(skipped, Err(Stop::Skipped("there is no python".to_owned())));
         assert!(matches!(exit("exit 4"), Err(Stop::Failed(_))));
     }
 

@@ -17,6 +17,8 @@ pub(crate) enum Tool {
     Chromium,
     /// `curl`, which is a client like any other.
     Curl,
+    /// Python 3, for the runner of the Autobahn suite.
+    Python,
 }
 
 /// The oldest Node that the client promises to run in.
@@ -61,6 +63,7 @@ impl Tools {
             Tool::NodePackages => node_packages(shell),
             Tool::Chromium => self.program("Chromium", CHROMIUM_NAMES, shell),
             Tool::Curl => self.program("curl", &["curl"], shell),
+            Tool::Python => self.program("Python 3", &["python3"], shell),
         }
     }
 
