@@ -19,8 +19,8 @@
  * @property {Event & { data: unknown, from: string }} signal
  * @property {Event & { user: string, at: number }} join
  * @property {Event & { user: string, at: number }} leave
- * @property {Event & { oldest?: number }} truncated messages before the next one are gone; `oldest`, where
- *   the server said so, is the seq of the oldest one it keeps, 0: none
+ * @property {Event & { oldest?: number }} truncated messages before the next one are gone; `oldest` is the seq
+ *   of the oldest one that is kept, 0: none; absent where the log is another, or has lost its end
  * @property {Event & { cursor: string }} subscribed a link begins to bring the channel
  * @property {Event & { error: TidingsError }} error the channel may not be followed, or no longer
  */

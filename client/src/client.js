@@ -140,7 +140,7 @@ export class Tidings extends EventTarget {
 		for (const type of ['online', 'pageshow', 'visibilitychange']) {
 			page.addEventListener?.(type, () => this.#handleReturn(), { signal: this.#life.signal });
 		}
-		this.#connect('');
+		this.#connect('start');
 	}
 
 	/** `CONNECTING`, `OPEN`, `CLOSING` or `CLOSED`, as of a `WebSocket`. */
@@ -301,9 +301,11 @@ export class Tidings extends EventTarget {
 		// What has worked is kept. What has not makes way for the next at once, until all have failed.
 		if (!this.#proven) this.#choice = (this.#choice + 1) % this.#order.length;
 		if (this.#proven || !this.#choice) delay = Math.max(this.#backoff.next(), after);
+		// A server that ends has said when to come back.
+		const asked = this.#readyState === Tidings.OPEN && this.#deadline < Infinity ? this.#deadline : 0;
+		this.#deadline = Math.max(this.#options.now() + delay, asked);
 		this.#setState(Tidings.CONNECTING, reason);
 		this.#reason = reason;
-		this.#deadline = this.#options.now() + delay;
 		this.#arm();
 	}
 

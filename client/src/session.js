@@ -23,7 +23,7 @@ export const QUEUE_BYTES_MAX = 1 << 20;
  */
 
 /**
- * For the application: an event of a channel, or what became of a request; the number 0 is none's.
+ * For the application: an event of a channel, or what became of a request. An error's number may be none's.
  * @typedef {{ channel: string, type: string, fields: object }
  *   | { req: number, answer: unknown }
  *   | { req: number, error: TidingsError }} Output
@@ -118,7 +118,7 @@ export class Session {
 	 */
 	publish(channel, data, id) {
 		const wire = encodeData(data);
-		const bytes = JSON.stringify(wire).length;
+		const bytes = new TextEncoder().encode(JSON.stringify(wire)).length;
 		if (this.bufferedAmount + bytes > this.#queueBytesMax) {
 			throw new TidingsError(
 				'queue_full',
@@ -256,8 +256,9 @@ export class Session {
 		if (publishing) this.bufferedAmount -= publishing.bytes;
 		this.#publishes.delete(req);
 		this.#questions.delete(req);
-		if (question?.subscription) question.subscription.handlePage(req, page);
-		else if (publishing || question) this.#outputs.push({ req, ...outcome });
+		// A page that a subscription cannot have is no answer to anybody else: it is told as it is.
+		question?.subscription?.handlePage(req, page);
+		if ('error' in outcome || !question?.subscription) this.#outputs.push({ req, ...outcome });
 	}
 
 	/**

@@ -31,7 +31,7 @@ export class Subscription {
 	#held = [];
 	/** The page that is waited for; 0: none. */
 	#page = 0;
-	/** Whether the application knows that messages are missing before the next one. */
+	/** Whether messages before the next one are gone, which the application was told. */
 	#torn = false;
 	/** Number of the `subscribe` last sent. */
 	req = 0;
@@ -54,23 +54,24 @@ export class Subscription {
 
 	/**
 	 * A link begins to bring the channel's messages: from `cursor` on if there was no place to go on
-	 * from, or if the server has another log by now.
-	 * @param {string} cursor
+	 * from, or if it means nothing to the server's log.
+	 * @param {string} text
 	 * @param {boolean} truncated
 	 */
-	handleSubscribed(cursor, truncated) {
-		const before = this.#cursor;
-		const start = parseCursor(cursor);
-		this.#outlet.emit('subscribed', { cursor });
-		if (before?.epoch !== start.epoch) {
+	handleSubscribed(text, truncated) {
+		const cursor = this.#cursor;
+		const start = parseCursor(text);
+		if (cursor?.epoch !== start.epoch) {
 			this.#cursor = start;
 			this.#held = [];
 			this.#page = 0;
-			if (before) this.#tear();
-			else if (this.#history) this.#read({ before: start.seq + 1, limit: this.#history });
+			if (!cursor && this.#history) this.#read({ before: start.seq + 1, limit: this.#history });
 		} else if (truncated) {
-			this.#tear();
+			// A log that has lost its end in a crash gives the same seqs again.
+			cursor.seq = Math.min(cursor.seq, start.seq);
 		}
+		this.#outlet.emit('subscribed', { cursor: this.cursor });
+		if (cursor && (truncated || cursor !== this.#cursor)) this.#tear();
 	}
 
 	/** @param {Message} message */
@@ -102,7 +103,7 @@ export class Subscription {
 			for (const message of messages) this.#deliver(message, cursor);
 		} else {
 			const { seq } = cursor;
-			if (truncated) this.#tear();
+			if (truncated) this.#tear(messages[0]?.seq);
 			for (const message of messages) if (message.seq > cursor.seq) this.#deliver(message, cursor);
 			// Nothing new in it: what is missing is gone, and asking again would not end.
 			if (cursor.seq === seq) this.#tear();

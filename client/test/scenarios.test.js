@@ -245,6 +245,20 @@ for (const transport of ['poll', 'long-poll', 'sse', 'websocket']) {
 			await seen.count(5);
 			assert.deepEqual(seen.events.map(({ type }) => type), ['truncated', ...Array(4).fill('message')]);
 			assert.deepEqual(seen.data, [8, 9, 10, 11]);
+			assert.equal(seen.events[0].oldest, 8);
+		});
+
+		test('a log that lost its end in a crash is told, and its new messages are not taken for old ones', fake, async () => {
+			const { server } = world;
+			const { room, seen } = await follow('rewound', {}, ['message', 'truncated']);
+			for (const number of range(0, 5)) server.publish(room.name, { data: number });
+			await seen.count(5);
+			server.lose(3);
+			await seen.count(6);
+			server.publish(room.name, { data: 'again' }, 'other');
+			await seen.count(7);
+			assert.equal(seen.events[5].type, 'truncated');
+			assert.deepEqual(seen.data, [0, 1, 2, 3, 4, 'again']);
 		});
 
 		test('a new log under the same address is told, and followed from its now', fake, async () => {

@@ -91,11 +91,11 @@ export function http(environment, ear, read) {
 	async function request(command) {
 		const { type, req, channel, id, data, bytes, ...range } = /** @type {Record<string, string>} */ (command);
 		const [resource, answer] = REQUESTS[/** @type {keyof typeof REQUESTS} */ (type)];
-		const query = new URLSearchParams(JSON.parse(JSON.stringify(range)));
+		const query = String(new URLSearchParams(JSON.parse(JSON.stringify(range))));
 		const timer = environment.setTimeout(() => lose(new Error('no answer in time')), environment.timeout * 2);
 		try {
 			const response = await call(
-				`/v1/channels/${encodeURIComponent(channel ?? '')}/${resource}?${query}`,
+				`/v1/channels/${encodeURIComponent(channel ?? '')}/${resource}${query && `?${query}`}`,
 				life.signal,
 				{ body: data === undefined ? undefined : { id, data, bytes } },
 			);
@@ -165,21 +165,24 @@ export function http(environment, ear, read) {
 	 */
 	function stream(of, signal) {
 		const channels = of.map(({ channel }) => channel);
-		const cursors = () => of.map(({ after = '' }) => parseCursor(after));
+		const lowest = () =>
+			of.map(({ after = '' }) => parseCursor(after)).reduce((low, cursor) => (cursor.seq < low.seq ? cursor : low));
 		return {
 			environment,
 			path: path(of),
-			after: () => formatCursor(cursors().reduce((low, cursor) => (cursor.seq < low.seq ? cursor : low))),
+			after: () => formatCursor(lowest()),
 			get: (path, accept) => call(path, signal, { accept }),
 			frame: ear.frame,
 			begin(cursor, hello) {
 				ear.frame(hello);
-				const { epoch } = parseCursor(cursor);
+				const { epoch, seq } = parseCursor(cursor);
+				// A log that has lost its end in a crash begins before what it was asked for.
+				const truncated = seq < lowest().seq;
 				for (const place of of) {
-					if (!place.after || parseCursor(place.after).epoch !== epoch) place.after = cursor;
-					if (place.epoch === epoch) continue;
+					if (truncated || parseCursor(place.after ?? '').epoch !== epoch) place.after = cursor;
+					if (!truncated && place.epoch === epoch) continue;
 					place.epoch = epoch;
-					ear.frame({ type: 'subscribed', channel: place.channel, cursor: place.after, truncated: false });
+					ear.frame({ type: 'subscribed', channel: place.channel, cursor: place.after ?? '', truncated });
 				}
 			},
 			advance(cursor) {

@@ -17,8 +17,9 @@ const reader = (long) => async ({ environment, path, after, get, frame, begin, a
 	const heartbeat = { interval: wait * 1000 + pollEvery, timeout, tries: TRIES };
 	// The first is answered at once, to know that the way is open.
 	for (let held = 0; ; ) {
-		const parameters = `&after=${after()}&wait=${held}&limit=${LIMIT}&session=${session}`;
-		const { cursor, events, more } = await (await get(path + parameters)).json();
+		const parameters = `&after=${after()}&limit=${LIMIT}&session=${session}`;
+		const response = await get(path + parameters + (held ? `&wait=${held}` : ''));
+		const { cursor, events, more } = await response.json();
 		begin(cursor, { type: 'hello', heartbeat });
 		for (const event of events) frame(event);
 		advance(cursor);

@@ -21,11 +21,15 @@ export function websocket({ url, token, WebSocket }, ear) {
 		if (token) write({ type: 'hello', token });
 	};
 	socket.onmessage = ({ data }) => {
-		const frame = JSON.parse(data);
-		ear.frame(frame);
-		if (frame.type === 'hello') {
-			early?.forEach(write);
-			early = undefined;
+		try {
+			const frame = JSON.parse(data);
+			ear.frame(frame);
+			if (frame.type === 'hello') {
+				early?.forEach(write);
+				early = undefined;
+			}
+		} catch (error) {
+			ear.lost({ reason: String(error) });
 		}
 	};
 	socket.onclose = ({ code, reason }) => ear.lost({ code, reason: reason || `closed with ${code}` });
@@ -36,7 +40,12 @@ export function websocket({ url, token, WebSocket }, ear) {
 		close(code, reason) {
 			// A dead path may keep the closing handshake waiting for a minute: nobody listens to it.
 			socket.onopen = socket.onmessage = socket.onclose = null;
-			socket.close(code, reason);
+			try {
+				socket.close(code, reason);
+			} catch {
+				// A code or reason that only a server may say.
+				socket.close();
+			}
 		},
 	};
 }

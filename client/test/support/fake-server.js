@@ -79,6 +79,7 @@ export class FakeServer {
 			}
 
 			close(code = 1000, reason = '') {
+				if (code !== 1000 && !(code >= 3000 && code < 5000)) throw new DOMException('code', 'InvalidAccessError');
 				this.#link.end(code, reason);
 			}
 		};
@@ -132,6 +133,12 @@ export class FakeServer {
 		this.#floors.clear();
 	}
 
+	/** A crash of the machine: the log loses its newest messages and keeps its identity. */
+	lose(count) {
+		this.cut();
+		for (const { channel, id } of this.#messages.splice(-count)) this.#ids.delete(`${channel} ${id}`);
+	}
+
 	/** Ends all connections. */
 	cut(code = 1006, reason = '') {
 		for (const link of [...this.#links]) link.end(code, reason);
@@ -159,15 +166,19 @@ export class FakeServer {
 		}
 	}
 
+	/** Whether a cursor is of this log, and not beyond its end. */
+	#knows(cursor) {
+		const [epoch, seq] = cursor.split('-');
+		return epoch === this.epoch && Number(seq) <= (this.#messages.at(-1)?.seq ?? 0);
+	}
+
 	/** What a reader at `after` is owed: missed messages, and `truncated` before them where some are gone. */
 	#missed(channels, after) {
-		const [epoch, seq] = after.split('-');
-		const gone = channels.filter((channel) => epoch !== this.epoch || Number(seq) < (this.#floors.get(channel) ?? 0));
+		const known = this.#knows(after);
+		const seq = Number(after.split('-')[1]);
+		const gone = channels.filter((channel) => !known || seq < (this.#floors.get(channel) ?? 0));
 		const truncated = gone.map((channel) => ({ type: 'truncated', channel, oldest: this.#kept(channel)[0]?.seq ?? 0 }));
-		const messages =
-			epoch === this.epoch
-				? channels.flatMap((channel) => this.#kept(channel).filter((message) => message.seq > Number(seq)))
-				: [];
+		const messages = known ? channels.flatMap((channel) => this.#kept(channel).filter((it) => it.seq > seq)) : [];
 		return { truncated, messages: messages.sort((a, b) => a.seq - b.seq) };
 	}
 
@@ -231,7 +242,7 @@ export class FakeServer {
 		const body = new ReadableStream({
 			start: (controller) => {
 				const write = (text) => controller.enqueue(ENCODER.encode(text));
-				let last = after.startsWith(`${this.epoch}-`) ? after : this.cursor;
+				let last = this.#knows(after) ? after : this.cursor;
 				link = this.#link(user, (event) => {
 					if (event.type === 'message') {
 						last = `${this.epoch}-${event.seq}`;
@@ -312,7 +323,9 @@ export class FakeServer {
 					const { truncated, messages } = frame.after
 						? this.#missed([channel], frame.after)
 						: { truncated: [], messages: [] };
-					link.tell({ type: 'subscribed', req, channel, cursor: this.cursor, truncated: truncated.length > 0 });
+					const known = this.#knows(frame.after ?? this.cursor);
+					const cursor = (known && frame.after) || this.cursor;
+					link.tell({ type: 'subscribed', req, channel, cursor, truncated: !known });
 					for (const event of [...truncated, ...messages]) link.tell(event);
 					return link.enter(channel);
 				}
