@@ -1,0 +1,227 @@
+//! Which messages at the old end of the log are to go, by age and by bytes. Pure.
+//!
+//! An account's sweep goes through the log from its old end, a bounded window at a time, deletes what
+//! is the account's and too old or too much, and stops at the first message that stays. So what is
+//! kept of a channel is always its newest messages without a hole.
+
+use std::time::Duration;
+
+use tidings_engine::Retention;
+
+/// A message as the sweep sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Candidate {
+    pub(crate) seq: u64,
+    pub(crate) at: u64,
+    pub(crate) bytes: u64,
+    pub(crate) account: usize,
+}
+
+/// How far an account's sweep came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sweep {
+    /// Nothing of the account is left up to this `seq`.
+    pub(crate) after: u64,
+    pub(crate) next: Next,
+}
+
+/// When a sweep has something to do again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// At once.
+    #[default]
+    Now,
+    /// At this time, in milliseconds since the Unix epoch; it was `asked` then.
+    At { due: u64, asked: u64 },
+    /// When bytes are too many.
+    Full,
+}
+
+impl Sweep {
+    /// Whether to look at the next window.
+    pub(crate) fn is_due(&self, retention: Retention, bytes: u64, now: u64) -> bool {
+        retention.bytes.is_some_and(|bound| bytes > bound)
+            || match self.next {
+                Next::Now => true,
+                // A clock that was set back makes nothing of what was reckoned before.
+                Next::At { due, asked } => now >= due || now < asked,
+                Next::Full => false,
+            }
+    }
+
+    /// Looks at `window`, the log's next messages after [`Sweep::after`], which `is_last` if there are
+    /// no more.
+    pub(crate) fn step(
+        &mut self,
+        window: &[Candidate],
+        is_last: bool,
+        account: usize,
+        retention: Retention,
+        mut bytes: u64,
+        now: u64,
+    ) -> Swept {
+        let ages = Ages {
+            retention: retention.age,
+            now,
+        };
+        let mut delete = Vec::new();
+        for (index, (candidate, at)) in window.iter().zip(latest(window)).enumerate() {
+            let is_much = retention.bytes.is_some_and(|bound| bytes > bound);
+            let is_old = ages.is_old(at);
+            if !is_old && !is_much {
+                self.next = ages.next(at);
+                return Swept {
+                    delete,
+                    is_empty: false,
+                };
+            }
+            self.after = candidate.seq;
+            if candidate.account == account {
+                bytes = bytes.saturating_sub(candidate.bytes);
+                delete.push(index);
+            }
+        }
+        // What comes now is not older than now.
+        self.next = if is_last { ages.next(now) } else { Next::Now };
+        Swept {
+            delete,
+            is_empty: is_last,
+        }
+    }
+}
+
+/// What one step of a sweep decided.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Swept {
+    /// The places in the window that are to be deleted.
+    pub(crate) delete: Vec<usize>,
+    /// Nothing of the account is left in the log.
+    pub(crate) is_empty: bool,
+}
+
+/// The latest that each message can have come: before all that came after it. So a clock that ran
+/// ahead for a while does not keep messages for ever.
+fn latest(window: &[Candidate]) -> Vec<u64> {
+    let mut earliest = u64::MAX;
+    let mut latest: Vec<_> = window
+        .iter()
+        .rev()
+        .map(|candidate| {
+            earliest = earliest.min(candidate.at);
+            earliest
+        })
+        .collect();
+    latest.reverse();
+    latest
+}
+
+#[derive(Clone, Copy)]
+struct Ages {
+    retention: Option<Duration>,
+    now: u64,
+}
+
+impl Ages {
+    fn is_old(self, at: u64) -> bool {
+        self.retention
+            .is_some_and(|age| u128::from(self.now.saturating_sub(at)) >= age.as_millis())
+    }
+
+    fn next(self, at: u64) -> Next {
+        self.retention.map_or(Next::Full, |age| {
+            let age = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+            Next::At {
+                due: at.saturating_add(age),
+                asked: self.now,
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn retention(age: Option<u64>, bytes: Option<u64>) -> Retention {
+        Retention {
+            messages: None,
+            age: age.map(Duration::from_millis),
+            bytes,
+        }
+    }
+
+    /// Messages of 10 bytes, `(at, account)`.
+    fn window(messages: &[(u64, usize)]) -> Vec<Candidate> {
+        let candidates = messages.iter().zip(1..);
+        candidates
+            .map(|(&(at, account), seq)| Candidate {
+                seq,
+                at,
+                bytes: 10,
+                account,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_old_go_and_the_first_young_one_says_when_to_come_back() {
+        let mut sweep = Sweep::default();
+        let window = window(&[(10, 0), (20, 1), (30, 0), (40, 0)]);
+        let Swept { delete, .. } =
+            sweep.step(&window, true, 0, retention(Some(100), None), 30, 130);
+        assert_eq!(delete, [0, 2]);
+        let next = Next::At {
+            due: 140,
+            asked: 130,
+        };
+        assert_eq!(sweep, Sweep { after: 3, next });
+        assert!(!sweep.is_due(retention(Some(100), None), 10, 139));
+        assert!(sweep.is_due(retention(Some(100), None), 10, 140));
+        assert!(sweep.is_due(retention(Some(100), None), 10, 5), "set back");
+    }
+
+    #[test]
+    fn as_many_go_as_are_too_much() {
+        let mut sweep = Sweep::default();
+        let bound = retention(None, Some(15));
+        let Swept { delete, .. } = sweep.step(
+            &window(&[(1, 0), (2, 1), (3, 0), (4, 0)]),
+            true,
+            0,
+            bound,
+            30,
+            9,
+        );
+        assert_eq!(delete, [0, 2]);
+        assert_eq!(sweep.next, Next::Full);
+        assert!(!sweep.is_due(bound, 15, 9) && sweep.is_due(bound, 16, 9));
+    }
+
+    #[test]
+    fn a_full_window_is_followed_by_the_next() {
+        let mut sweep = Sweep::default();
+        let bound = retention(Some(1), None);
+        let swept = sweep.step(&window(&[(1, 1), (2, 0)]), false, 0, bound, 9, 99);
+        assert_eq!((swept.delete.as_slice(), swept.is_empty), (&[1][..], false));
+        assert_eq!((sweep.after, sweep.next), (2, Next::Now));
+    }
+
+    #[test]
+    fn an_empty_log_is_asked_again_when_something_can_be_old() {
+        let mut sweep = Sweep::default();
+        let swept = sweep.step(&[], true, 0, retention(Some(100), None), 0, 5);
+        assert!(swept.is_empty);
+        assert_eq!(sweep.next, Next::At { due: 105, asked: 5 });
+        sweep.step(&[], true, 0, retention(None, None), 0, 5);
+        assert_eq!(sweep.next, Next::Full);
+    }
+
+    #[test]
+    fn a_message_from_the_future_goes_with_those_behind_it() {
+        let mut sweep = Sweep::default();
+        let window = window(&[(9_000_000, 0), (10, 0), (100, 0)]);
+        let Swept { delete, .. } =
+            sweep.step(&window, true, 0, retention(Some(100), None), 30, 150);
+        assert_eq!(delete, [0, 1]);
+    }
+}

@@ -1,0 +1,236 @@
+//! The log as its callers have it: queues in front of the threads that do the work (shell).
+
+use std::fmt;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+
+use tidings_engine::{
+    Answer, Draft, Engine, EngineError, Entry, Notice, Page, Published, Query, Watch,
+};
+use tidings_wire::{ChannelName, Data, Epoch, Event, Present, User};
+
+use crate::housekeeping::Housekeeping;
+use crate::lock::DirectoryLock;
+use crate::open::{Opened, current_boot, open};
+use crate::reader::{self, Read};
+use crate::shared::{Shared, lock};
+use crate::writer::{Task, Wal, Writer};
+use crate::{Durability, LogConfig, OpenError};
+
+/// The durable log of one machine: an [`Engine`] on a SQLite file.
+///
+/// Dropping it closes it: everything that was published by then is stored, the threads end, the
+/// file is left so that the next start has nothing to do. That may take some tenths of a second.
+pub struct Log {
+    shared: Arc<Shared>,
+    publishes: SyncSender<Task>,
+    reads: Mutex<Option<SyncSender<Read>>>,
+    bytes_waiting_max: usize,
+    running: Mutex<Option<Running>>,
+}
+
+/// What ends with the log.
+struct Running {
+    writer: JoinHandle<()>,
+    readers: Vec<JoinHandle<()>>,
+    _lock: DirectoryLock,
+}
+
+impl Log {
+    /// Opens the log in `config.dir`, or makes one.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] says what is wrong with the directory or the file, and what to do.
+    pub fn open(config: LogConfig) -> Result<Self, OpenError> {
+        let opened = open(&config, current_boot())?;
+        let path = opened.path.clone();
+        start(opened, &config).map_err(|detail| OpenError::Failed { path, detail })
+    }
+
+    /// Stores everything that was published by now, then closes the file and lets the directory go;
+    /// the calling thread waits for it. Publishes and reads that come later are answered
+    /// [`EngineError::Closed`]. A second call does nothing.
+    pub fn close(&self) {
+        let Some(running) = lock(&self.running).take() else {
+            return;
+        };
+        self.shared.is_closed.store(true, Ordering::Release);
+        *lock(&self.reads) = None;
+        for reader in running.readers {
+            let _ = reader.join();
+        }
+        let _ = self.publishes.send(Task::Close);
+        let _ = running.writer.join();
+    }
+
+    fn is_closed(&self) -> bool {
+        self.shared.is_closed.load(Ordering::Acquire)
+    }
+
+    /// Called under the roster's lock, so that all watchers hear in the order of what happened.
+    fn tell_passing(&self, event: Option<Event>) {
+        if let Some(event) = event {
+            let event = self.shared.encoded(event);
+            self.shared.notifier.tell(Notice::Passing(event));
+        }
+    }
+}
+
+/// Starts the threads. The error is for people.
+fn start(opened: Opened, config: &LogConfig) -> Result<Log, String> {
+    let Opened {
+        lock,
+        path,
+        mut connection,
+        epoch,
+        chain,
+        has_repeats,
+    } = opened;
+    let failed = |error: rusqlite::Error| error.to_string();
+    let synchronous = match config.durability {
+        Durability::Process => "NORMAL",
+        Durability::Disk => "FULL",
+    };
+    connection
+        .pragma_update(None, "synchronous", synchronous)
+        .map_err(failed)?;
+    let shared = Arc::new(Shared::new(epoch, config.clock.clone(), chain.head()));
+    let (reads, waiting) = sync_channel(config.reads_waiting_max);
+    let waiting = Arc::new(Mutex::new(waiting));
+    let readers = (0..config.readers.max(1)).map(|number| {
+        let connection = reader::connect(&path).map_err(failed)?;
+        let (shared, waiting) = (shared.clone(), waiting.clone());
+        let run = move || reader::run(&connection, &shared, &waiting);
+        spawn(format!("log-reader-{number}"), run)
+    });
+    let readers = readers.collect::<Result<Vec<_>, _>>()?;
+    let (publishes, tasks): (_, Receiver<Task>) = sync_channel(config.publishes_waiting_max);
+    let writer = Writer {
+        wal: Wal::of(&mut connection).map_err(failed)?,
+        connection,
+        housekeeping: Housekeeping::new(&chain, has_repeats),
+        chain,
+        shared: shared.clone(),
+        tasks,
+        batch_messages_max: config.batch_messages_max.max(1),
+        batch_bytes_max: config.batch_bytes_max.max(1),
+        broken: None,
+        resting_until: None,
+    };
+    let writer = spawn("log-writer".to_owned(), move || writer.run())?;
+    Ok(Log {
+        shared,
+        publishes,
+        reads: Mutex::new(Some(reads)),
+        bytes_waiting_max: config.bytes_waiting_max,
+        running: Mutex::new(Some(Running {
+            writer,
+            readers,
+            _lock: lock,
+        })),
+    })
+}
+
+fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, String> {
+    let spawned = thread::Builder::new().name(name).spawn(run);
+    spawned.map_err(|error| format!("no thread can be started: {error}"))
+}
+
+impl Engine for Log {
+    fn epoch(&self) -> Epoch {
+        self.shared.epoch.clone()
+    }
+
+    fn head(&self) -> u64 {
+        self.shared.head()
+    }
+
+    fn publish(&self, draft: Draft) -> Answer<Published> {
+        if self.is_closed() {
+            return Answer::ready(Err(EngineError::Closed));
+        }
+        let bytes = draft.data.len();
+        let waiting = &self.shared.bytes_waiting;
+        let before = waiting.fetch_add(bytes, Ordering::Relaxed);
+        let (responder, answer) = Answer::pending();
+        let sent = match before > 0 && before + bytes > self.bytes_waiting_max {
+            true => Err(EngineError::Busy),
+            false => self
+                .publishes
+                .try_send(Task::Publish(draft, responder))
+                .map_err(refusal),
+        };
+        match sent {
+            Ok(()) => answer,
+            Err(error) => {
+                waiting.fetch_sub(bytes, Ordering::Relaxed);
+                Answer::ready(Err(error))
+            }
+        }
+    }
+
+    fn read(&self, query: Query) -> Answer<Page> {
+        let (responder, answer) = Answer::pending();
+        let sent = match &*lock(&self.reads) {
+            Some(reads) => reads.try_send(Read { query, responder }).map_err(refusal),
+            None => Err(EngineError::Closed),
+        };
+        match sent {
+            Ok(()) => answer,
+            Err(error) => Answer::ready(Err(error)),
+        }
+    }
+
+    fn signal(&self, channel: ChannelName, from: User, data: Data) {
+        self.tell_passing(Some(Event::Signal {
+            channel,
+            from,
+            data,
+        }));
+    }
+
+    fn enter(&self, entry: Entry) {
+        let now = self.shared.clock.now();
+        let mut roster = lock(&self.shared.roster);
+        self.tell_passing(roster.enter(entry, now));
+    }
+
+    fn leave(&self, entry: Entry) {
+        let now = self.shared.clock.now();
+        let mut roster = lock(&self.shared.roster);
+        self.tell_passing(roster.leave(&entry, now));
+    }
+
+    fn present(&self, channel: ChannelName) -> Answer<Vec<Present>> {
+        Answer::ready(Ok(lock(&self.shared.roster).present(&channel)))
+    }
+
+    fn watch(&self) -> Watch {
+        self.shared.notifier.watch()
+    }
+}
+
+fn refusal<T>(error: TrySendError<T>) -> EngineError {
+    match error {
+        TrySendError::Full(_) => EngineError::Busy,
+        TrySendError::Disconnected(_) => EngineError::Closed,
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Log")
+            .field("epoch", &self.shared.epoch)
+            .field("head", &self.shared.head())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,126 @@
+//! The rows of single messages and channels, as both the writer and the readers know them (shell).
+
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, Row, ToSql};
+use tidings_engine::{Draft, Forgotten};
+use tidings_wire::{ChannelName, Data};
+
+use crate::chain;
+use crate::channels::Channel;
+
+/// The channel's row; absent: it has no messages.
+pub(crate) fn find_channel(
+    connection: &Connection,
+    name: &ChannelName,
+) -> rusqlite::Result<Option<Channel>> {
+    connection
+        .prepare_cached(
+            "SELECT id, first, head, head_nth, floor, floor_nth FROM channel WHERE name = ?1",
+        )?
+        .query_row([name.as_str()], |row| channel_in(row, 0))
+        .optional()
+}
+
+/// The channel in six columns of `row`, from `column` on.
+pub(crate) fn channel_in(row: &Row<'_>, column: usize) -> rusqlite::Result<Channel> {
+    Ok(Channel {
+        id: row.get(column)?,
+        first: row.get(column + 1)?,
+        head: row.get(column + 2)?,
+        head_nth: row.get(column + 3)?,
+        floor: row.get(column + 4)?,
+        floor_nth: row.get(column + 5)?,
+    })
+}
+
+/// A channel's name in `column` of `row`; one that no channel can have is damage.
+pub(crate) fn name_in(row: &Row<'_>, column: usize) -> rusqlite::Result<ChannelName> {
+    let name = row.get_ref(column)?.as_str()?;
+    ChannelName::new(name).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.into())
+    })
+}
+
+/// Up to where a channel without a row may have had messages.
+pub(crate) fn forgotten_floor(
+    connection: &Connection,
+    name: &ChannelName,
+) -> rusqlite::Result<u64> {
+    let floor = connection
+        .prepare_cached("SELECT floor FROM forgotten WHERE bucket = ?1")?
+        .query_row([Forgotten::bucket(name) as u64], |row| row.get(0))
+        .optional()?;
+    Ok(floor.unwrap_or(0))
+}
+
+/// Writes a message, and what else its place asks for.
+pub(crate) fn insert(
+    connection: &Connection,
+    draft: &Draft,
+    row: &chain::Row,
+    at: u64,
+) -> rusqlite::Result<()> {
+    let chain::Row { seq, channel, .. } = row;
+    if row.is_first {
+        connection
+            .prepare_cached("INSERT INTO channel VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
+            .execute((
+                channel.id,
+                draft.channel.as_str(),
+                channel.first,
+                channel.head,
+                channel.head_nth,
+                channel.floor,
+                channel.floor_nth,
+            ))?;
+    }
+    let data: &dyn ToSql = match &draft.data {
+        Data::Json(text) => &&**text,
+        Data::Bytes(bytes) => &&**bytes,
+    };
+    connection
+        .prepare_cached("INSERT INTO message VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?
+        .execute((
+            seq,
+            channel.id,
+            channel.head_nth,
+            row.prev,
+            at,
+            draft.from.as_str(),
+            draft.id.as_str(),
+            data,
+        ))?;
+    if row.is_skip {
+        connection
+            .prepare_cached("INSERT INTO skip VALUES (?1, ?2, ?3)")?
+            .execute((channel.id, seq, channel.head_nth))?;
+    }
+    Ok(())
+}
+
+/// Brings the rows of channels up to what the writer knows.
+pub(crate) fn save_channels(
+    connection: &Connection,
+    channels: &[(ChannelName, Channel)],
+) -> rusqlite::Result<()> {
+    for (_, channel) in channels {
+        save_channel(connection, channel)?;
+    }
+    Ok(())
+}
+
+/// Brings the row of `channel` up to what the writer knows.
+pub(crate) fn save_channel(connection: &Connection, channel: &Channel) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE channel SET head = ?2, head_nth = ?3, floor = ?4, floor_nth = ?5 WHERE id = ?1",
+        )?
+        .execute((
+            channel.id,
+            channel.head,
+            channel.head_nth,
+            channel.floor,
+            channel.floor_nth,
+        ))
+        .map(drop)
+}

@@ -1,0 +1,73 @@
+//! What the log's threads and its callers share.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tidings_engine::{Clock, Notifier, Roster};
+use tidings_wire::{ChannelName, Encoded, Epoch, Event};
+
+use crate::channels::Channel;
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) epoch: Epoch,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) notifier: Notifier,
+    pub(crate) roster: Mutex<Roster>,
+    /// `seq` of the newest committed message.
+    head: AtomicU64,
+    /// Where channels end whose rows are behind their messages; bounded as those are.
+    unsaved: Mutex<HashMap<ChannelName, u64>>,
+    /// Bytes of data that wait for the writer.
+    pub(crate) bytes_waiting: AtomicUsize,
+    pub(crate) is_closed: AtomicBool,
+}
+
+impl Shared {
+    pub(crate) fn new(epoch: Epoch, clock: Arc<dyn Clock>, head: u64) -> Self {
+        Self {
+            epoch,
+            clock,
+            notifier: Notifier::default(),
+            roster: Mutex::default(),
+            head: AtomicU64::new(head),
+            unsaved: Mutex::default(),
+            bytes_waiting: AtomicUsize::new(0),
+            is_closed: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn head(&self) -> u64 {
+        self.head.load(Ordering::Acquire)
+    }
+
+    /// The head of a channel whose row is behind. To be asked for *before* a snapshot is taken: the
+    /// snapshot then has at least what is told here.
+    pub(crate) fn unsaved_head(&self, name: &ChannelName) -> Option<u64> {
+        lock(&self.unsaved).get(name).copied()
+    }
+
+    /// A commit changed these channels. To be called before anybody is told of its messages.
+    pub(crate) fn committed(&self, changed: Vec<(ChannelName, Option<Channel>)>, head: u64) {
+        let mut unsaved = lock(&self.unsaved);
+        for (name, channel) in changed {
+            match channel {
+                Some(channel) => drop(unsaved.insert(name, channel.head)),
+                None => drop(unsaved.remove(&name)),
+            }
+        }
+        drop(unsaved);
+        self.head.store(head, Ordering::Release);
+    }
+
+    pub(crate) fn encoded(&self, event: Event) -> Arc<Encoded> {
+        Arc::new(Encoded::new(event, self.epoch.clone()))
+    }
+}
+
+/// What is behind these locks is whole between any two statements, so that a panic elsewhere is no
+/// reason not to go on.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
