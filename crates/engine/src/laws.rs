@@ -1,1 +1,91 @@
-//! The laws as a conformance suite.
+//! The laws of [`Engine`] as a conformance suite: each law is a few functions, each of which takes an
+//! engine from a factory and panics where it breaks the law.
+//!
+//! An engine's tests call [`laws!`](crate::laws!) with a function that makes one:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use tidings_engine::laws::{Setup, Subject};
+//! use tidings_engine::MemoryEngine;
+//!
+//! fn memory(setup: Setup) -> Subject {
+//!     let Setup { clock, retention, dedup_window } = setup;
+//!     Subject::new(MemoryEngine::with_policies(clock, retention, dedup_window))
+//! }
+//!
+//! tidings_engine::laws!(memory);
+//! # fn main() {}
+//! ```
+
+mod once;
+mod order;
+mod presence;
+mod reading;
+mod retention;
+mod tools;
+
+pub use once::{
+    a_draft_is_stored_once_within_the_window, an_id_counts_in_its_own_channel,
+    an_id_is_new_again_after_the_window, copies_at_the_same_time_are_stored_once,
+    watchers_hear_of_a_repeated_draft_once,
+};
+pub use order::{
+    each_message_names_the_one_before_it_in_its_channel, epochs_are_the_same_and_their_own,
+    every_watcher_hears_every_message_in_order, many_publishers_share_one_order,
+    messages_come_back_as_they_were, who_is_told_of_a_message_finds_it,
+};
+pub use presence::{
+    a_signal_passes_and_is_not_stored, a_user_is_present_from_the_first_connection_to_the_last,
+    leaving_where_one_is_not_says_nothing,
+};
+pub use reading::{
+    pages_after_and_before_meet_without_a_hole, the_newest_page_ends_at_the_head,
+    what_is_not_there_is_an_empty_page,
+};
+pub use retention::{
+    a_channel_keeps_its_newest_messages, a_forgotten_channel_says_truncated,
+    a_namespace_keeps_its_newest_bytes, a_policy_is_its_namespaces_own,
+    messages_end_with_their_age, nothing_is_truncated_where_nothing_was_deleted,
+};
+pub use tools::{Setup, Subject};
+
+/// Makes a test of each law. Its argument is a `fn(Setup) -> Subject`.
+#[macro_export]
+macro_rules! laws {
+    ($factory:path) => {
+        $crate::laws!(
+            $factory:
+            each_message_names_the_one_before_it_in_its_channel,
+            many_publishers_share_one_order,
+            messages_come_back_as_they_were,
+            who_is_told_of_a_message_finds_it,
+            every_watcher_hears_every_message_in_order,
+            epochs_are_the_same_and_their_own,
+            a_draft_is_stored_once_within_the_window,
+            an_id_counts_in_its_own_channel,
+            an_id_is_new_again_after_the_window,
+            copies_at_the_same_time_are_stored_once,
+            watchers_hear_of_a_repeated_draft_once,
+            the_newest_page_ends_at_the_head,
+            pages_after_and_before_meet_without_a_hole,
+            what_is_not_there_is_an_empty_page,
+            nothing_is_truncated_where_nothing_was_deleted,
+            a_channel_keeps_its_newest_messages,
+            messages_end_with_their_age,
+            a_namespace_keeps_its_newest_bytes,
+            a_policy_is_its_namespaces_own,
+            a_forgotten_channel_says_truncated,
+            a_signal_passes_and_is_not_stored,
+            a_user_is_present_from_the_first_connection_to_the_last,
+            leaving_where_one_is_not_says_nothing,
+        );
+    };
+    ($factory:path: $($law:ident,)*) => {
+        $(
+            #[test]
+            fn $law() {
+                $crate::laws::$law($factory);
+            }
+        )*
+    };
+}

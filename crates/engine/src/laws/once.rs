@@ -1,0 +1,75 @@
+//! Law 3: a draft is stored once.
+
+use super::tools::{Setup, Subject, draft, next_messages, publish, query, read, seqs, setup};
+use crate::Draft;
+use tidings_wire::Data;
+
+/// The second attempt is answered with the first one's place, whatever it says.
+pub fn a_draft_is_stored_once_within_the_window(make: fn(Setup) -> Subject) {
+    let setup = setup();
+    let clock = setup.clock.clone();
+    let engine = make(setup);
+    let first = publish(&*engine, "room", "x");
+    publish(&*engine, "room", "y");
+    clock.advance(1_000);
+    let other = Draft {
+        data: Data::from_text("something else"),
+        ..draft("room", "x")
+    };
+    let second = engine.publish(other).wait().expect("answered");
+    assert!(second.repeated && !first.repeated);
+    assert_eq!((second.seq, second.at), (first.seq, first.at));
+    assert_eq!(second.id, first.id);
+    assert_eq!(read(&*engine, query("room", 10)).messages.len(), 2);
+}
+
+/// The same id in two channels is two messages.
+pub fn an_id_counts_in_its_own_channel(make: fn(Setup) -> Subject) {
+    let engine = make(setup());
+    let (a, b) = (publish(&*engine, "a", "x"), publish(&*engine, "b", "x"));
+    assert_ne!(a.seq, b.seq);
+    assert!(!b.repeated);
+}
+
+/// The window ends.
+pub fn an_id_is_new_again_after_the_window(make: fn(Setup) -> Subject) {
+    let setup = setup();
+    let (clock, window) = (setup.clock.clone(), setup.dedup_window.as_millis() as u64);
+    let engine = make(setup);
+    let first = publish(&*engine, "room", "x");
+    clock.advance(window - 1);
+    assert!(publish(&*engine, "room", "x").repeated);
+    clock.advance(1);
+    let again = publish(&*engine, "room", "x");
+    assert!(!again.repeated && again.seq > first.seq);
+}
+
+/// Copies that wait beside one another are found out as well.
+pub fn copies_at_the_same_time_are_stored_once(make: fn(Setup) -> Subject) {
+    let engine = make(setup());
+    let answers: Vec<_> = (0..20)
+        .map(|_| engine.publish(draft("room", "x")))
+        .collect();
+    let published: Vec<_> = answers
+        .into_iter()
+        .map(|answer| answer.wait().expect("answered"))
+        .collect();
+    let stored: Vec<_> = published.iter().filter(|one| !one.repeated).collect();
+    assert_eq!(stored.len(), 1);
+    assert!(published.iter().all(|one| one.seq == stored[0].seq));
+    assert_eq!(seqs(&read(&*engine, query("room", 30))), [stored[0].seq]);
+}
+
+/// A repetition is not told again.
+pub fn watchers_hear_of_a_repeated_draft_once(make: fn(Setup) -> Subject) {
+    let engine = make(setup());
+    let mut watch = engine.watch();
+    let first = publish(&*engine, "room", "x").seq;
+    publish(&*engine, "room", "x");
+    let last = publish(&*engine, "room", "y").seq;
+    let mut heard = Vec::new();
+    while heard.last() != Some(&last) {
+        heard.extend(next_messages(&mut watch));
+    }
+    assert_eq!(heard, [first, last]);
+}
