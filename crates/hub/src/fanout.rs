@@ -83,11 +83,6 @@ impl Fanout {
         }
     }
 
-    /// What never changes.
-    pub(crate) fn settings(&self) -> &Settings {
-        &self.settings
-    }
-
     // Sessions and their links.
 
     /// A framed session; with an identity it is greeted at once.
