@@ -1,3 +1,32 @@
-//! Placeholder.
+//! `tidings`: instant messaging for the Web in one binary.
+//!
+//! The map: [`cli`] is what a person types, [`config`] what a server is told; [`server`] starts
+//! threads that accept [`connection`]s and lead each request to a door ([`http`]) or a
+//! [`transport`]; [`shutdown`] ends it all in order. [`assets`] are the web chat and the browser
+//! client, [`metrics`] what is counted, [`fault`] what a person is told when it cannot be done.
 
-fn main() {}
+mod assets;
+mod banner;
+mod cli;
+mod config;
+mod connection;
+mod fault;
+mod http;
+mod metrics;
+mod server;
+mod shutdown;
+mod transport;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match cli::run(cli::Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            eprintln!("{fault}");
+            fault.exit_code()
+        }
+    }
+}

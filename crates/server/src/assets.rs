@@ -1,0 +1,126 @@
+//! The web chat and the browser client, which live in the binary.
+//!
+//! `/` is the chat's page, `/chat/…` its files, `/client/…` the client's modules. A file is asked for
+//! again with its `ETag` every time: an upgrade shows at once, and an unchanged file costs a 304.
+
+use std::borrow::Cow;
+
+use axum::Router;
+use axum::extract::Path;
+use axum::routing::get;
+use bytes::Bytes;
+use http::header::{
+    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
+    IF_NONE_MATCH,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use rust_embed::{EmbeddedFile, RustEmbed};
+use tidings_wire::Code;
+
+use crate::http::body::Whole;
+use crate::http::problem;
+
+#[derive(RustEmbed)]
+#[folder = "../../chat"]
+#[exclude = "test/*"]
+#[exclude = "node_modules/*"]
+#[exclude = "*.json"]
+#[exclude = "*.md"]
+#[exclude = ".*"]
+struct Chat;
+
+#[derive(RustEmbed)]
+#[folder = "../../client/src"]
+struct Client;
+
+/// The outer bound of what the chat's page may do; the page itself is stricter still.
+const POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; \
+                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// The paths of the files.
+pub(crate) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    let chat = |headers: HeaderMap, path: &str| {
+        let mut response = serve(&headers, path, Chat::get(path));
+        let policy = HeaderValue::from_static(POLICY);
+        response
+            .headers_mut()
+            .insert(CONTENT_SECURITY_POLICY, policy);
+        response
+    };
+    let client = |Path(path): Path<String>, headers: HeaderMap| async move {
+        let mut response = serve(&headers, &path, Client::get(&path));
+        // Any page may import the client; what it may then do here is another matter.
+        response
+            .headers_mut()
+            .insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        response
+    };
+    Router::new()
+        .route(
+            "/",
+            get(move |headers: HeaderMap| async move { chat(headers, "index.html") }),
+        )
+        .route(
+            "/chat/{*path}",
+            get(move |Path(path): Path<String>, headers: HeaderMap| async move {
+                chat(headers, &path)
+            }),
+        )
+        .route("/client/{*path}", get(client))
+}
+
+fn serve(asked: &HeaderMap, path: &str, file: Option<EmbeddedFile>) -> Response<Whole> {
+    let Some(file) = file else {
+        return problem::answer(&problem::refusal(
+            Code::NotFound,
+            format!("there is no file {path:?} here"),
+        ));
+    };
+    let tag = etag(&file);
+    let media_type = media_type(&file);
+    let unchanged = asked
+        .get_all(IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        // RFC 9110, section 13.1.2: compared weakly, so a proxy's `W/` does not matter.
+        .any(|known| matches!(known.trim(), "*") || known.trim().trim_start_matches("W/") == tag);
+    let mut response = Response::new(Whole::default());
+    match unchanged {
+        true => *response.status_mut() = StatusCode::NOT_MODIFIED,
+        false => {
+            *response.body_mut() = Whole::from(match file.data {
+                Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+                Cow::Owned(bytes) => Bytes::from(bytes),
+            });
+        }
+    }
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, media_type);
+    headers.insert(
+        ETAG,
+        HeaderValue::from_str(&tag).expect("hexadecimal digits in quotes"),
+    );
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(
+        HeaderName::from_static("referrer-policy"),
+        HeaderValue::from_static("no-referrer"),
+    );
+    response
+}
+
+/// Texts are UTF-8, and say so.
+fn media_type(file: &EmbeddedFile) -> HeaderValue {
+    let guess = file.metadata.mimetype();
+    let media_type = match guess.starts_with("text/") {
+        true => format!("{guess}; charset=utf-8"),
+        false => guess.to_owned(),
+    };
+    HeaderValue::try_from(media_type).expect("media types are visible ASCII")
+}
+
+fn etag(file: &EmbeddedFile) -> String {
+    let hash = &file.metadata.sha256_hash()[..8];
+    let digits: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("\"{digits}\"")
+}

@@ -1,0 +1,114 @@
+//! What a server says when it starts: where to click, what is open, what to try next.
+
+use std::io::Write;
+use std::net::SocketAddr;
+
+use crate::config::{Config, Durability};
+
+/// Prints the banner. Nobody may be there to read it, which is no reason not to serve.
+pub(crate) fn print(config: &Config, address: SocketAddr, insecure: bool) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text(config, address, insecure).as_bytes());
+    let _ = out.flush();
+}
+
+/// Prints that the server ends.
+pub(crate) fn farewell() {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "\nEnding. Once more to end at once.");
+}
+
+fn text(config: &Config, address: SocketAddr, insecure: bool) -> String {
+    // What listens everywhere is reached here as well.
+    let mut local = address;
+    if address.ip().is_unspecified() {
+        local.set_ip(match address {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    let url = format!("http://{local}");
+    let has_secret = config.auth.secret.is_some();
+    let access = match (has_secret, insecure) {
+        (true, _) => "by token (HS256) only; `tidings token --user alice …` makes one",
+        (false, false) => "guests from this machine, under any name; no passwords",
+        (false, true) => "EVERYBODY, under any name (--insecure)",
+    };
+    let durability = match config.durability {
+        Durability::Process => "messages survive a crash of the server",
+        Durability::Disk => "messages survive a loss of power",
+    };
+    let (token, header) = match has_secret {
+        true => (
+            "  export TIDINGS_TOKEN=$(tidings token --user alice --read 'chat:*' --write 'chat:*')\n",
+            " -H \"Authorization: Bearer $TIDINGS_TOKEN\"",
+        ),
+        false => ("", ""),
+    };
+    let warning = match insecure && !has_secret && !address.ip().is_loopback() {
+        true => {
+            "  WARNING  --insecure: whoever reaches this address can read and write everything,\n           \
+             under anybody's name.\n\n"
+        }
+        false => "",
+    };
+    let to_url = match address.port() {
+        7007 if address.ip().is_loopback() => String::new(),
+        _ => format!(" --url {url}"),
+    };
+    format!(
+        "\n\
+         Tidings {version}\n\
+         \n\
+         \x20 chat     {url}/\n\
+         \x20 open     WebSocket, SSE, long polling, short polling\n\
+         \x20 for      {access}\n\
+         \x20 data     {data} ({durability})\n\
+         \n\
+         {warning}\
+         Open the chat in two windows, or try in other terminals:\n\
+         \n\
+         {token}\
+         \x20 curl -N '{url}/v1/events?channel=chat:lobby' -H 'Accept: text/event-stream'{header}\n\
+         \x20 curl -d 'hello' -H 'content-type: text/plain'{header} {url}/v1/channels/chat:lobby/messages\n\
+         \x20 tidings subscribe chat:lobby{to_url}\n\
+         \n\
+         Ctrl-C ends it.\n\n",
+        version = env!("CARGO_PKG_VERSION"),
+        data = config.data.display(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn banner(config: &Config, address: &str, insecure: bool) -> String {
+        text(config, address.parse().unwrap(), insecure)
+    }
+
+    #[test]
+    fn it_says_where_to_click_and_what_to_paste() {
+        let text = banner(&Config::default(), "127.0.0.1:7007", false);
+        assert!(text.contains("http://127.0.0.1:7007/\n"), "{text}");
+        assert!(text.contains("guests from this machine"), "{text}");
+        assert!(text.contains("tidings subscribe chat:lobby\n"), "{text}");
+        assert!(!text.contains("WARNING"), "{text}");
+    }
+
+    #[test]
+    fn with_a_secret_the_commands_carry_a_token() {
+        let mut config = Config::default();
+        config.auth.secret = Some("x".repeat(32));
+        let text = banner(&config, "0.0.0.0:8080", false);
+        assert!(text.contains("Bearer $TIDINGS_TOKEN"), "{text}");
+        assert!(text.contains("--url http://127.0.0.1:8080"), "{text}");
+        assert!(!text.contains(&"x".repeat(32)), "{text}");
+    }
+
+    #[test]
+    fn insecurity_is_loud() {
+        let text = banner(&Config::default(), "0.0.0.0:7007", true);
+        assert!(text.contains("WARNING"), "{text}");
+    }
+}

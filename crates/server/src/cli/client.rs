@@ -1,0 +1,260 @@
+//! HTTP for the terminal commands: one server, one connection, kept while it does.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, RETRY_AFTER};
+use http::uri::Authority;
+use http::{HeaderValue, Method, Request, Response, Uri};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::ServerArgs;
+use crate::fault::Fault;
+
+/// How long a server may take to answer at all; a long poll's wait comes on top.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// The largest answer that is read whole: a page of the largest messages.
+const ANSWER_BYTES_MAX: usize = 256 << 20;
+
+/// What a name in a path or a query may keep.
+const NAME: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b':');
+
+/// Why a request came to nothing.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The same again fails again.
+    Lasting(Fault),
+    /// The same again can do, after a while if the server said so.
+    Passing {
+        /// What happened.
+        message: String,
+        /// Not before.
+        after: Option<Duration>,
+    },
+}
+
+impl Failure {
+    /// Something that can be mended by trying again.
+    pub(super) fn passing(message: impl ToString) -> Self {
+        Self::Passing {
+            message: message.to_string(),
+            after: None,
+        }
+    }
+
+    /// For who will not try again.
+    pub(super) fn into_fault(self) -> Fault {
+        match self {
+            Self::Lasting(fault) => fault,
+            Self::Passing { message, .. } => Fault::failure(message),
+        }
+    }
+}
+
+/// A server and who asks it.
+pub(super) struct Client {
+    authority: Authority,
+    /// What stands before `/v1`, where the server does not have a host of its own.
+    prefix: String,
+    token: Option<String>,
+    sender: Option<SendRequest<Full<Bytes>>>,
+}
+
+impl Client {
+    /// Reads where the server is. Nothing is sent.
+    pub(super) fn new(args: &ServerArgs) -> Result<Self, Fault> {
+        let wrong = |why: &str| {
+            Fault::setup(format!("--url {}: {why}", args.url))
+                .advise("Write it as http://HOST:PORT, such as http://127.0.0.1:7007.")
+        };
+        let uri: Uri = args
+            .url
+            .parse()
+            .map_err(|error: http::uri::InvalidUri| wrong(&error.to_string()))?;
+        match uri.scheme_str() {
+            Some("http") => {}
+            Some("https") => {
+                return Err(wrong(
+                    "this version speaks plain HTTP only, to a server nearby",
+                ));
+            }
+            _ => return Err(wrong("it begins with http://")),
+        }
+        let authority = uri.authority().ok_or_else(|| wrong("it names no host"))?;
+        Ok(Self {
+            authority: authority.clone(),
+            prefix: uri.path().trim_end_matches('/').to_owned(),
+            token: args.token.clone(),
+            sender: None,
+        })
+    }
+
+    /// The token, for a hello.
+    pub(super) fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
+    /// The address of the door for WebSockets.
+    pub(super) fn websocket_url(&self) -> String {
+        format!("ws://{}{}/v1/connect", self.authority, self.prefix)
+    }
+
+    /// `name`, fit for a path or a query.
+    pub(super) fn encode(name: &str) -> String {
+        utf8_percent_encode(name, NAME).to_string()
+    }
+
+    /// Asks for `path`; an error status is a failure. The answer's body is still to be read.
+    pub(super) async fn get(
+        &mut self,
+        path: &str,
+        accept: &'static str,
+        wait: Duration,
+    ) -> Result<Response<Incoming>, Failure> {
+        let request = self.request(Method::GET, path, Full::default(), |headers| {
+            headers.insert(ACCEPT, HeaderValue::from_static(accept));
+        })?;
+        self.send(request, wait).await
+    }
+
+    /// Sends JSON to `path` and gives the answer's.
+    pub(super) async fn post(&mut self, path: &str, json: String) -> Result<Bytes, Failure> {
+        let request = self.request(Method::POST, path, json.into(), |headers| {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        })?;
+        let response = self.send(request, Duration::ZERO).await?;
+        body(response).await
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        body: Full<Bytes>,
+        also: impl FnOnce(&mut http::HeaderMap),
+    ) -> Result<Request<Full<Bytes>>, Failure> {
+        let wrong = |why: &str| Failure::Lasting(Fault::setup(why));
+        let mut request = Request::new(body);
+        *request.method_mut() = method;
+        *request.uri_mut() = format!("{}{path}", self.prefix)
+            .parse()
+            .map_err(|_| wrong("the channels' names are too long for one request"))?;
+        let headers = request.headers_mut();
+        let host = HeaderValue::from_str(self.authority.as_str());
+        headers.insert(HOST, host.map_err(|_| wrong("the URL's host is not text"))?);
+        if let Some(token) = &self.token {
+            let bearer = HeaderValue::from_str(&format!("Bearer {token}"));
+            let bearer = bearer.map_err(|_| {
+                wrong("the token has characters that HTTP cannot carry; is it all of it?")
+            })?;
+            headers.insert(AUTHORIZATION, bearer);
+        }
+        also(headers);
+        Ok(request)
+    }
+
+    async fn send(
+        &mut self,
+        request: Request<Full<Bytes>>,
+        wait: Duration,
+    ) -> Result<Response<Incoming>, Failure> {
+        let answering = async {
+            let mut sender = match self.sender.take() {
+                Some(sender) if !sender.is_closed() => sender,
+                _ => self.connect().await?,
+            };
+            sender.ready().await.map_err(Failure::passing)?;
+            let response = sender.send_request(request).await;
+            let response = response.map_err(Failure::passing)?;
+            Ok((sender, response))
+        };
+        let (sender, response) = timeout(ANSWER_WITHIN + wait, answering)
+            .await
+            .unwrap_or_else(|_| Err(Failure::passing("no answer in time")))?;
+        self.sender = Some(sender);
+        match response.status().is_success() {
+            true => Ok(response),
+            false => Err(problem(response).await),
+        }
+    }
+
+    async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, Failure> {
+        let host = self.authority.host().trim_matches(['[', ']']);
+        let port = self.authority.port_u16().unwrap_or(80);
+        let stream = TcpStream::connect((host, port)).await.map_err(|error| {
+            Failure::passing(format!("cannot reach http://{}: {error}", self.authority))
+        })?;
+        stream.set_nodelay(true).map_err(Failure::passing)?;
+        let (sender, connection) = handshake(TokioIo::new(stream))
+            .await
+            .map_err(Failure::passing)?;
+        // It ends with the sender, and what goes wrong is told to whoever waits for an answer.
+        tokio::spawn(connection);
+        Ok(sender)
+    }
+}
+
+/// All of an answer's body.
+pub(super) async fn body(response: Response<Incoming>) -> Result<Bytes, Failure> {
+    let reading = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect();
+    match timeout(ANSWER_WITHIN, reading).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) => Err(Failure::passing(error)),
+        Err(_) => Err(Failure::passing("the answer did not come in time")),
+    }
+}
+
+/// An answer that should have been an object.
+pub(super) async fn object<T: serde::de::DeserializeOwned>(
+    response: Response<Incoming>,
+) -> Result<T, Failure> {
+    let bytes = body(response).await?;
+    serde_json::from_slice(&bytes).map_err(|error| {
+        Failure::Lasting(Fault::failure(format!(
+            "the answer is not from a Tidings server: {error}"
+        )))
+    })
+}
+
+#[derive(Deserialize)]
+struct Problem {
+    title: Option<String>,
+    detail: Option<String>,
+}
+
+/// What the server says is wrong, and whether to come again.
+async fn problem(response: Response<Incoming>) -> Failure {
+    let status = response.status();
+    let after = response.headers().get(RETRY_AFTER);
+    let after = after.and_then(|after| after.to_str().ok()?.parse().ok());
+    let problem = body(response).await.ok();
+    let problem = problem.and_then(|bytes| serde_json::from_slice::<Problem>(&bytes).ok());
+    let words = problem.and_then(|problem| problem.detail.or(problem.title));
+    let message = format!(
+        "the server answered {status}: {}",
+        words.unwrap_or_default()
+    );
+    if status.is_server_error() || matches!(status.as_u16(), 408 | 429) {
+        return Failure::Passing {
+            message,
+            after: after.map(Duration::from_secs),
+        };
+    }
+    let fault = Fault::failure(message);
+    Failure::Lasting(match status.as_u16() {
+        401 => fault.advise("Give a token: --token, or TIDINGS_TOKEN (`tidings token --help`)."),
+        _ => fault,
+    })
+}

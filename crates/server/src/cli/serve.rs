@@ -1,0 +1,280 @@
+//! `tidings serve`: from the settings to a running server, and to its end.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use clap::Args;
+use rustix::process::{Resource, getrlimit, setrlimit};
+use tidings_hub::{Auth, Hub, HubConfig, Limits, NamespacePolicies, NamespacePolicy, Secret};
+use tidings_log::{Log, LogConfig};
+use tidings_wire::Heartbeat;
+use tracing_subscriber::EnvFilter;
+
+use crate::banner;
+use crate::config::{Config, Durability};
+use crate::connection::ConnectionLimits;
+use crate::fault::Fault;
+use crate::http::App;
+use crate::http::body::BodyLimits;
+use crate::http::origin::OriginPolicy;
+use crate::metrics::Metrics;
+use crate::server;
+use crate::shutdown::{DRAIN_WITHIN, Drain, Signals, drain};
+
+/// Start the server.
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Where to listen [default: 127.0.0.1:7007]; port 0 lets the system choose.
+    #[arg(long, env = "TIDINGS_LISTEN", value_name = "HOST:PORT")]
+    pub(super) listen: Option<String>,
+    /// The directory of the messages [default: ./tidings-data].
+    #[arg(long, env = "TIDINGS_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Threads that carry connections [default: 1].
+    #[arg(long, env = "TIDINGS_SHARDS", value_name = "N")]
+    shards: Option<usize>,
+    /// What an acknowledged message survives: a crash of the process, or a loss of power [default: process].
+    #[arg(long, env = "TIDINGS_DURABILITY")]
+    durability: Option<Durability>,
+    /// Origin of pages that may use this server besides its own. May be given many times.
+    #[arg(
+        long = "allow-origin",
+        env = "TIDINGS_ALLOWED_ORIGINS",
+        value_name = "ORIGIN",
+        value_delimiter = ','
+    )]
+    allowed_origins: Vec<String>,
+    /// Let everybody in who can reach the server, under any name, without any secret.
+    #[arg(long)]
+    insecure: bool,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+/// Where the settings are, for the commands that need the server's.
+#[derive(Debug, Args)]
+pub(super) struct ConfigArgs {
+    /// A file of settings; `tidings config` prints one.
+    #[arg(long, env = "TIDINGS_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The secret that tokens are signed with. Only from the environment: others see command lines.
+    #[arg(
+        long = "auth-secret",
+        env = "TIDINGS_AUTH_SECRET",
+        hide = true,
+        hide_env_values = true
+    )]
+    secret: Option<String>,
+}
+
+impl ConfigArgs {
+    /// The file over the defaults, the environment over the file.
+    pub(super) fn load(&self) -> Result<Config, Fault> {
+        let mut config = match &self.config {
+            Some(path) => Config::read(path)?,
+            None => Config::default(),
+        };
+        if let Some(secret) = &self.secret {
+            config.auth.secret = Some(secret.clone());
+        }
+        Ok(config)
+    }
+}
+
+impl ServeArgs {
+    /// The command line over the environment over the file over the defaults.
+    fn load(&self) -> Result<Config, Fault> {
+        let mut config = self.config.load()?;
+        if let Some(listen) = &self.listen {
+            config.listen.clone_from(listen);
+        }
+        if let Some(data) = &self.data {
+            config.data.clone_from(data);
+        }
+        if let Some(shards) = self.shards {
+            config.shards = shards;
+        }
+        if let Some(durability) = self.durability {
+            config.durability = durability;
+        }
+        if !self.allowed_origins.is_empty() {
+            config.allowed_origins.clone_from(&self.allowed_origins);
+        }
+        config.check()?;
+        Ok(config)
+    }
+}
+
+/// The secret that the settings name.
+pub(super) fn secret(config: &Config) -> Result<Option<Secret>, Fault> {
+    let secret = config.auth.secret.as_deref().map(Secret::new);
+    secret
+        .transpose()
+        .map_err(|error| Fault::setup(format!("the secret of [auth]: {error}")))
+}
+
+/// Serves until a signal ends it.
+pub(super) fn run(args: &ServeArgs) -> Result<(), Fault> {
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            EnvFilter::try_from_env("TIDINGS_LOG").unwrap_or_else(|_| EnvFilter::new("warn")),
+        )
+        .with_writer(std::io::stderr)
+        .init();
+    let config = args.load()?;
+    let address = server::resolve(&config.listen)?;
+    check_exposure(&config, address, args.insecure)?;
+    let listeners = server::listen(address, config.shards)?;
+    let address = listeners[0].local_addr().map_err(|error| {
+        Fault::setup(format!(
+            "cannot learn the address that was listened on: {error}"
+        ))
+    })?;
+    let log = Log::open(log_config(&config)).map_err(Fault::setup)?;
+    let hub = Hub::new(Arc::new(log), hub_config(&config)?);
+
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Fault::failure(format!("cannot start: {error}")))?;
+    runtime.block_on(async {
+        let mut signals = Signals::listen()?;
+        let (drainer, drain) = drain();
+        let app = app(&config, hub, args.insecure, drain)?;
+        let limits = connection_limits(&config);
+        let shards: Vec<_> = listeners
+            .into_iter()
+            .enumerate()
+            .map(|(number, listener)| server::start_shard(number, listener, app.clone(), limits))
+            .collect::<Result<_, _>>()
+            .map_err(|error| Fault::failure(format!("cannot start a thread: {error}")))?;
+        drop(app);
+        banner::print(&config, address, args.insecure);
+
+        signals.next().await;
+        banner::farewell();
+        drainer.begin();
+        tokio::select! {
+            () = join(shards) => Ok(()),
+            () = signals.next() => Err(Fault::failure("ended at once, by a second signal")),
+        }
+    })
+    // Everything that holds the hub is gone now, and with the hub the log, which closes in order.
+}
+
+/// Waits for the threads, which end by themselves.
+async fn join(shards: Vec<JoinHandle<()>>) {
+    let joining = tokio::task::spawn_blocking(move || {
+        for shard in shards {
+            let _ = shard.join();
+        }
+    });
+    // They bound themselves; this is for one that hangs.
+    let _ = tokio::time::timeout(2 * DRAIN_WITHIN, joining).await;
+}
+
+/// A server that lets guests in is for this machine only.
+fn check_exposure(config: &Config, address: SocketAddr, insecure: bool) -> Result<(), Fault> {
+    if config.auth.secret.is_some() || address.ip().is_loopback() || insecure {
+        return Ok(());
+    }
+    Err(Fault::setup(format!(
+        "{address} can be reached from other machines, and nothing says who may come in"
+    ))
+    .advise(
+        "Set TIDINGS_AUTH_SECRET=$(openssl rand -hex 32) and give your users tokens (`tidings token`), \
+         or listen on 127.0.0.1. --insecure lets everybody in.",
+    ))
+}
+
+fn log_config(config: &Config) -> LogConfig {
+    LogConfig {
+        durability: match config.durability {
+            Durability::Process => tidings_log::Durability::Process,
+            Durability::Disk => tidings_log::Durability::Disk,
+        },
+        retention: config.retention(),
+        dedup_window: config.dedup_window.0,
+        ..LogConfig::new(&config.data)
+    }
+}
+
+fn hub_config(config: &Config) -> Result<HubConfig, Fault> {
+    Ok(HubConfig {
+        auth: match secret(config)? {
+            Some(secret) => Auth::Secret(secret),
+            None => Auth::Guests,
+        },
+        limits: Limits {
+            subscriptions: config.limits.subscriptions,
+            data_bytes: config.limits.data.bytes(),
+            sessions: config.limits.connections,
+            ..Limits::default()
+        },
+        namespaces: NamespacePolicies {
+            default: NamespacePolicy::default(),
+            namespaces: config
+                .namespaces
+                .iter()
+                .map(|(name, namespace)| {
+                    let presence = namespace.presence;
+                    (name.clone(), NamespacePolicy { presence })
+                })
+                .collect(),
+        },
+        heartbeat: Heartbeat {
+            interval: config.heartbeat.interval.millis(),
+            timeout: config.heartbeat.timeout.millis(),
+            tries: config.heartbeat.tries,
+        },
+    })
+}
+
+fn app(config: &Config, hub: Arc<Hub>, insecure: bool, drain: Drain) -> Result<Arc<App>, Fault> {
+    Ok(Arc::new(App {
+        hub,
+        origins: OriginPolicy {
+            allowed: config.origins()?,
+            any_host: config.auth.secret.is_some() || insecure,
+        },
+        body_limits: BodyLimits {
+            bytes_max: config.limits.body.bytes(),
+            within: config.limits.body_timeout.0,
+        },
+        metrics: Arc::new(Metrics::default()),
+        drain,
+    }))
+}
+
+fn connection_limits(config: &Config) -> ConnectionLimits {
+    let heartbeat = &config.heartbeat;
+    ConnectionLimits {
+        connections: config.limits.connections.min(raise_descriptors()),
+        head_bytes: config.limits.head.bytes(),
+        head_within: config.limits.head_timeout.0,
+        // As long as a silent WebSocket is given.
+        unsent_within: heartbeat.interval.0 + heartbeat.timeout.0 * heartbeat.tries,
+    }
+}
+
+/// Takes all the descriptors that the system gives a process, and says how many connections that is.
+fn raise_descriptors() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = rustix::process::Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    let descriptors = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(_) => limit.current,
+    };
+    let descriptors = descriptors.map_or(usize::MAX, |count| {
+        usize::try_from(count).unwrap_or(usize::MAX)
+    });
+    descriptors.saturating_sub(DESCRIPTORS_KEPT).max(1)
+}
+
+/// Descriptors that are not connections: the log's files and readers, the runtimes, the listeners.
+const DESCRIPTORS_KEPT: usize = 64;

@@ -1,0 +1,128 @@
+//! Reading over a WebSocket.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::json;
+use tidings_websocket::handshake::client;
+use tidings_websocket::tokio::{HandshakeError, Options, connect};
+use tidings_websocket::{Config, Event};
+use tidings_wire::Cursor;
+use tokio::time::timeout;
+
+use super::super::client::Failure;
+use super::{Never, Reader, SILENCE_MAX, Stop};
+use crate::fault::Fault;
+
+/// The largest frame that is taken: the server's limits may be set higher than their defaults.
+const FRAME_BYTES_MAX: usize = 16 << 20;
+
+/// A frame that is no event.
+#[derive(Deserialize)]
+struct Frame<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    channel: Option<String>,
+    cursor: Option<Cursor>,
+    code: Option<String>,
+    message: Option<String>,
+}
+
+/// Reads one connection to its end, which is always a failure: it has none.
+pub(super) async fn read(reader: &mut Reader) -> Result<Never, Stop> {
+    let offer = client::Options {
+        subprotocols: &["tidings.v1.json"],
+        ..client::Options::default()
+    };
+    let options = Options {
+        config: Config {
+            frame_bytes_max: FRAME_BYTES_MAX,
+            message_bytes_max: FRAME_BYTES_MAX,
+            ..Config::default()
+        },
+        ..Options::default()
+    };
+    let connected = connect(&reader.client.websocket_url(), &offer, options).await;
+    let mut websocket = connected.map_err(refused)?.websocket;
+    let hello = json!({"type": "hello", "token": reader.client.token()});
+    let mut frames = vec![hello];
+    for (req, channel) in reader.place.channels().enumerate() {
+        let after = reader.place.of(channel).map(Cursor::to_string);
+        frames.push(json!({"type": "subscribe", "req": req, "channel": channel, "after": after}));
+    }
+    for frame in frames {
+        websocket
+            .feed(frame.to_string().as_str())
+            .map_err(Failure::passing)?;
+    }
+    let mut asked = false;
+    loop {
+        // The server asks after 20 s of silence, and is answered; a dead way is found out here.
+        let patience = if asked {
+            ANSWER_WITHIN
+        } else {
+            SILENCE_MAX - ANSWER_WITHIN
+        };
+        match timeout(patience, websocket.recv()).await {
+            Ok(event) => match event.map_err(Failure::passing)? {
+                Some(Event::Text(text)) => handle(reader, &text)?,
+                Some(Event::Close(close)) => return Err(closed(close.code.into(), &close.reason)),
+                Some(_) => {}
+                None => return Err(Failure::passing("the connection ended").into()),
+            },
+            Err(_) if !asked => {
+                asked = true;
+                websocket
+                    .feed(r#"{"type":"ping"}"#)
+                    .map_err(Failure::passing)?;
+                continue;
+            }
+            Err(_) => return Err(Failure::passing("the connection fell silent").into()),
+        }
+        asked = false;
+    }
+}
+
+/// How long a ping may stay without an answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+fn handle(reader: &mut Reader, json: &str) -> Result<(), Stop> {
+    let frame: Frame<'_> = serde_json::from_str(json).map_err(Failure::passing)?;
+    match (frame.kind, &frame.cursor) {
+        ("subscribed", Some(cursor)) => reader.begin(frame.channel.as_deref(), cursor),
+        ("hello" | "pong" | "reconnect", _) => {}
+        ("error" | "unsubscribed", _) => {
+            let code = frame.code.unwrap_or_default();
+            let message = frame.message.unwrap_or_else(|| code.clone());
+            return Err(match code.as_str() {
+                "busy" | "unavailable" | "internal" | "storage_full" => Failure::passing(message),
+                _ => Failure::Lasting(Fault::failure(message)),
+            }
+            .into());
+        }
+        _ => reader.handle(json)?,
+    }
+    Ok(())
+}
+
+/// Whether to come again is in the close code.
+fn closed(code: u16, reason: &str) -> Stop {
+    let message = format!("the connection was closed ({code}) {reason}");
+    match code {
+        1008 | 4001 | 4002 => Failure::Lasting(
+            Fault::failure(message)
+                .advise("Give a token: --token, or TIDINGS_TOKEN (`tidings token --help`)."),
+        ),
+        _ => Failure::passing(message),
+    }
+    .into()
+}
+
+fn refused(error: HandshakeError) -> Failure {
+    match error.status() {
+        Some(status) if status.is_client_error() && !matches!(status.as_u16(), 408 | 429) => {
+            Failure::Lasting(Fault::failure(format!("the server refused: {error}")))
+        }
+        _ => Failure::passing(error),
+    }
+}

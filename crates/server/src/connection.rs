@@ -1,0 +1,138 @@
+//! One accepted connection: hyper over the socket, within bounds.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::SockRef;
+use tidings_wire::Code;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use crate::http::{Doors, problem};
+use crate::metrics::Metrics;
+use crate::transport::sse::CHUNK_BYTES_MAX;
+
+/// How connections are carried.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ConnectionLimits {
+    /// Connections at a time in this process.
+    pub(crate) connections: usize,
+    /// The head of a request, in bytes.
+    pub(crate) head_bytes: usize,
+    /// How long a head may take, and how long a connection may wait for the next one.
+    pub(crate) head_within: Duration,
+    /// How long what was written may stay unacknowledged, or a reader not read, before the kernel
+    /// gives the connection up.
+    pub(crate) unsent_within: Duration,
+}
+
+/// Counts a connection for as long as it lives, whatever it has become.
+pub(crate) struct Permit {
+    metrics: Arc<Metrics>,
+    /// The shard ends when the last one is gone.
+    _alive: mpsc::Sender<()>,
+}
+
+impl Permit {
+    /// One more connection; `None` if that is one more than `max`.
+    pub(crate) fn take(
+        metrics: &Arc<Metrics>,
+        alive: &mpsc::Sender<()>,
+        max: usize,
+    ) -> Option<Rc<Self>> {
+        metrics.connection_opened();
+        let permit = Rc::new(Self {
+            metrics: metrics.clone(),
+            _alive: alive.clone(),
+        });
+        // Opened first and looked at then, so that two shards cannot both take the last one.
+        if metrics.connections() > max {
+            metrics.connection_refused();
+            return None;
+        }
+        Some(permit)
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.metrics.connection_closed();
+    }
+}
+
+/// Carries one connection until it ends.
+pub(crate) async fn serve(
+    stream: TcpStream,
+    doors: Doors,
+    permit: Rc<Permit>,
+    limits: ConnectionLimits,
+) {
+    // What is written is whole: waiting in the kernel for more only costs time.
+    let _ = stream.set_nodelay(true);
+    let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(limits.unsent_within));
+    let mut drain = doors.app.drain.clone();
+    let service =
+        service_fn(move |request: Request<Incoming>| doors.clone().answer(request, permit.clone()));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head_within)
+        .max_header_size(limits.head_bytes)
+        // What a reader that does not read can make us hold; a chunk of SSE comes on top.
+        .max_buf_size(limits.head_bytes.max(CHUNK_BYTES_MAX))
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = drain.begun() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection failed");
+    }
+}
+
+/// Tells a connection that it is one too many, without reading what it wants.
+pub(crate) async fn turn_away(mut stream: TcpStream) {
+    let refusal = problem::refusal(
+        Code::LimitReached,
+        "the server has all the connections that it may have (limits.connections)",
+    );
+    let response = problem::answer_with(http::StatusCode::SERVICE_UNAVAILABLE, &refusal);
+    let (parts, body) = response.into_parts();
+    let mut head = format!("HTTP/1.1 {}\r\nconnection: close\r\n", parts.status);
+    for (name, value) in &parts.headers {
+        head.push_str(&format!(
+            "{name}: {}\r\n",
+            value.to_str().unwrap_or_default()
+        ));
+    }
+    let body = http_body_util::BodyExt::collect(body)
+        .await
+        .map(|body| body.to_bytes());
+    let body = body.unwrap_or_default();
+    head.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
+    let _ = timeout(TURN_AWAY_WITHIN, async {
+        stream.write_all(head.as_bytes()).await?;
+        stream.write_all(&body).await?;
+        stream.shutdown().await?;
+        // A socket closed with bytes unread is reset, and the client would never see the answer.
+        let mut unread = [0; 1024];
+        while stream.read(&mut unread).await? > 0 {}
+        std::io::Result::Ok(())
+    })
+    .await;
+}
+
+/// How long somebody who is turned away is listened to.
+const TURN_AWAY_WITHIN: Duration = Duration::from_secs(1);

@@ -1,0 +1,143 @@
+//! HTTP: what stands before every door, and which door a request goes to.
+//!
+//! A request is first asked where it comes from ([`origin`]), then led to its door: the two that
+//! stream, `/v1/events` and `/v1/connect`, live with the sessions on the shard's thread and are
+//! answered here; all others are axum's ([`api`]).
+
+pub(crate) mod access;
+pub(crate) mod api;
+pub(crate) mod body;
+pub(crate) mod cors;
+pub(crate) mod negotiate;
+pub(crate) mod origin;
+pub(crate) mod problem;
+pub(crate) mod query;
+
+use std::convert::Infallible;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use axum::Router;
+use http::header::CONNECTION;
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, Response};
+use hyper::body::Incoming;
+use tidings_hub::{Hub, Refusal, Shard};
+use tidings_wire::Code;
+use tower_service::Service;
+
+use crate::connection::Permit;
+use crate::metrics::Metrics;
+use crate::shutdown::Drain;
+use crate::transport::{poll, sse, websocket};
+use body::{Body, BodyLimits};
+use negotiate::Answer;
+use origin::OriginPolicy;
+
+/// What the doors of all shards share.
+pub(crate) struct App {
+    /// Sessions, permissions, messages.
+    pub(crate) hub: Arc<Hub>,
+    /// Whose pages are let in.
+    pub(crate) origins: OriginPolicy,
+    /// What may be read of a body.
+    pub(crate) body_limits: BodyLimits,
+    /// What is counted.
+    pub(crate) metrics: Arc<Metrics>,
+    /// Whether the server is about to end.
+    pub(crate) drain: Drain,
+}
+
+/// The doors of one shard. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Doors {
+    /// What is shared with the other shards.
+    pub(crate) app: Arc<App>,
+    /// The sessions of this thread.
+    pub(crate) shard: Shard,
+    router: Router,
+}
+
+impl Doors {
+    /// The doors to `shard`.
+    pub(crate) fn new(app: Arc<App>, shard: Shard) -> Self {
+        Self {
+            router: api::router(app.clone()),
+            app,
+            shard,
+        }
+    }
+
+    /// Answers one request; `permit` is the connection's, for what outlives the request.
+    pub(crate) async fn answer(
+        self,
+        request: Request<Incoming>,
+        permit: Rc<Permit>,
+    ) -> Result<Response<Body>, Infallible> {
+        let (parts, incoming) = request.into_parts();
+        let admitted = self.admit(&parts);
+        let origin = admitted.as_ref().ok().cloned().flatten();
+        let mut response = match admitted {
+            Err(refusal) => problem::answer(&refusal).map(Body::from),
+            Ok(_) if cors::is_preflight(&parts) => cors::preflight().map(Body::from),
+            Ok(_) => self.enter(parts, incoming, permit).await,
+        };
+        cors::mark(response.headers_mut(), origin);
+        if self.app.drain.has_begun() && response.status() != http::StatusCode::SWITCHING_PROTOCOLS
+        {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(CONNECTION, close);
+        }
+        Ok(response)
+    }
+
+    /// Whether a request may come in at all; on success the origin of the allowed page behind it.
+    fn admit(&self, parts: &Parts) -> Result<Option<HeaderValue>, Refusal> {
+        self.app.origins.check_host(&parts.headers)?;
+        // Files are the same for everybody; what lies under /v1 is not.
+        match parts.uri.path().starts_with("/v1/") {
+            true => self.app.origins.check_origin(&parts.headers),
+            false => Ok(None),
+        }
+    }
+
+    async fn enter(&self, parts: Parts, incoming: Incoming, permit: Rc<Permit>) -> Response<Body> {
+        let answered = match parts.uri.path() {
+            "/v1/events" => self.events(&parts).await,
+            "/v1/connect" => websocket::answer(self, parts, permit),
+            _ => return self.route(Request::from_parts(parts, incoming)).await,
+        };
+        answered.unwrap_or_else(|refusal| refused(&refusal))
+    }
+
+    async fn events(&self, parts: &Parts) -> Result<Response<Body>, Refusal> {
+        if parts.method != Method::GET {
+            return Err(problem::refusal(
+                Code::MethodNotAllowed,
+                "events are read with GET",
+            ));
+        }
+        match Answer::of(&parts.headers) {
+            Answer::EventStream => sse::answer(self, parts),
+            Answer::Object(format) => poll::answer(self, parts, format).await,
+        }
+    }
+
+    async fn route(&self, request: Request<Incoming>) -> Response<Body> {
+        let mut router = self.router.clone();
+        // A router is always ready, and its error is `Infallible`.
+        match router.call(request).await {
+            Ok(response) => response.map(Body::Api),
+        }
+    }
+}
+
+/// The refusal of a door that streams.
+fn refused(refusal: &Refusal) -> Response<Body> {
+    let mut response = problem::answer(refusal).map(Body::from);
+    if refusal.code == Code::MethodNotAllowed {
+        let get = HeaderValue::from_static("GET");
+        response.headers_mut().insert(http::header::ALLOW, get);
+    }
+    response
+}

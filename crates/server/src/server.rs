@@ -1,0 +1,180 @@
+//! The server: its engine, its hub, its listeners, and a thread for each shard.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tidings_hub::{Hub, Shard};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::LocalSet;
+use tokio::time::{sleep, timeout};
+
+use crate::connection::{self, ConnectionLimits, Permit};
+use crate::fault::Fault;
+use crate::http::{App, Doors};
+use crate::shutdown::DRAIN_WITHIN;
+
+/// Connections that wait to be accepted, as far as the system allows.
+const BACKLOG: i32 = 4096;
+
+/// Connections over the limit that are told so at a time; more are just closed.
+const TURNED_AWAY_MAX: usize = 64;
+
+/// How long to wait when the system has no more descriptors: others must end first.
+const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(50);
+
+/// Where the server is to listen, looked up.
+pub(crate) fn resolve(listen: &str) -> Result<SocketAddr, Fault> {
+    let advice = "Write it as HOST:PORT, such as 127.0.0.1:7007 or [::1]:7007.";
+    listen
+        .to_socket_addrs()
+        .map_err(|error| {
+            Fault::setup(format!("cannot listen on {listen:?}: {error}")).advise(advice)
+        })?
+        .next()
+        .ok_or_else(|| {
+            Fault::setup(format!("{listen:?} is no address of this machine")).advise(advice)
+        })
+}
+
+/// One listener for each shard, all on the same port; the kernel spreads connections over them.
+pub(crate) fn listen(address: SocketAddr, shards: usize) -> Result<Vec<TcpListener>, Fault> {
+    let fault = |error: io::Error| match error.kind() {
+        io::ErrorKind::AddrInUse => Fault::setup(format!("{address} is taken by another program"))
+            .advise(format!(
+                "Choose another port (--listen {}), or end that program (`ss -ltnp` names it).",
+                SocketAddr::new(address.ip(), address.port().wrapping_add(1).max(1024)),
+            )),
+        io::ErrorKind::AddrNotAvailable => {
+            Fault::setup(format!("{} is no address of this machine", address.ip()))
+                .advise("`ip address` lists those it has; 127.0.0.1 is always one.")
+        }
+        io::ErrorKind::PermissionDenied => Fault::setup(format!(
+            "this user may not listen on port {}",
+            address.port()
+        ))
+        .advise("Choose a port from 1024 on."),
+        _ => Fault::setup(format!("cannot listen on {address}: {error}")),
+    };
+    // With SO_REUSEPORT a second server of the same user would share the port unnoticed, so one
+    // socket without it asks first whether the port is free, and holds it until the others have it.
+    let first = bind(address, Sharing::Alone).map_err(fault)?;
+    let bound = first.local_addr().map_err(fault)?;
+    if shards == 1 {
+        return Ok(vec![first]);
+    }
+    drop(first);
+    let shared = |_| bind(bound, Sharing::Shards);
+    (0..shards)
+        .map(shared)
+        .collect::<io::Result<_>>()
+        .map_err(fault)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sharing {
+    Alone,
+    Shards,
+}
+
+fn bind(address: SocketAddr, sharing: Sharing) -> io::Result<TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM.nonblocking(),
+        Some(Protocol::TCP),
+    )?;
+    // A restart must not wait for the last connections of the process before.
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(sharing == Sharing::Shards)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Starts the thread of one shard. It ends when the drain has begun and its connections have ended,
+/// or have had their time.
+pub(crate) fn start_shard(
+    number: usize,
+    listener: TcpListener,
+    app: Arc<App>,
+    limits: ConnectionLimits,
+) -> io::Result<JoinHandle<()>> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new()
+        .name(format!("shard-{number}"))
+        .spawn(move || {
+            if let Err(error) = run_shard(&runtime, listener, app, limits) {
+                tracing::error!(%error, "a shard ended");
+            }
+        })
+}
+
+fn run_shard(
+    runtime: &Runtime,
+    listener: TcpListener,
+    app: Arc<App>,
+    limits: ConnectionLimits,
+) -> io::Result<()> {
+    let local = LocalSet::new();
+    local.block_on(runtime, async {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let shard = Shard::start(Arc::clone(&app.hub) as Arc<Hub>);
+        let doors = Doors::new(app, shard);
+        let mut alive = accept(listener, doors, limits).await;
+        // `None` when the last permit is gone.
+        let _ = timeout(DRAIN_WITHIN, alive.recv()).await;
+        Ok(())
+    })
+}
+
+/// Accepts until the drain begins; gives what ends with the last connection.
+async fn accept(
+    listener: tokio::net::TcpListener,
+    doors: Doors,
+    limits: ConnectionLimits,
+) -> mpsc::Receiver<()> {
+    let (alive, ended) = mpsc::channel(1);
+    let turned_away = Arc::new(Semaphore::new(TURNED_AWAY_MAX));
+    let mut drain = doors.app.drain.clone();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = drain.begun() => return ended,
+        };
+        match accepted {
+            Ok((stream, _)) => match Permit::take(&doors.app.metrics, &alive, limits.connections) {
+                Some(permit) => {
+                    let serving = connection::serve(stream, doors.clone(), permit, limits);
+                    tokio::task::spawn_local(serving);
+                }
+                None => {
+                    if let Ok(place) = turned_away.clone().try_acquire_owned() {
+                        tokio::task::spawn_local(async move {
+                            connection::turn_away(stream).await;
+                            drop(place);
+                        });
+                    }
+                }
+            },
+            Err(error) if is_about_one_connection(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept connections");
+                sleep(ACCEPT_AGAIN_AFTER).await;
+            }
+        }
+    }
+}
+
+/// Whether only the connection that would have been accepted is to blame.
+fn is_about_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+    )
+}

@@ -1,0 +1,237 @@
+//! Short and long polls: one answer, at once or when something happens.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Response};
+use tidings_hub::{Link, Push, Refusal, Room, StreamRequest};
+use tidings_wire::{Cursor, Encoded, Format};
+use tokio::time::{Instant, sleep_until};
+
+use super::stream::{EventsRequest, Wait};
+use super::{Counted, Transport};
+use crate::http::body::{self, Body};
+use crate::http::{Doors, access};
+use crate::shutdown::Drain;
+
+/// How much one answer carries, in bytes: far more than a reader that is nearly current needs, and
+/// little enough that many which are far behind fit in memory.
+const ANSWER_BYTES_MAX: usize = 256 << 10;
+
+/// How long a poll whose wait is over stays for a read of the log that is under way. After that it
+/// is answered with nothing, and asked to come again.
+const READ_WITHIN: Duration = Duration::from_secs(10);
+
+/// Answers a poll. The link goes with the future: a client that hangs up frees it at once.
+pub(crate) async fn answer(
+    doors: &Doors,
+    parts: &Parts,
+    format: Format,
+) -> Result<Response<Body>, Refusal> {
+    let app = &doors.app;
+    let request = EventsRequest::parse(parts, &app.hub.config().limits)?;
+    let identity = access::identify(&app.hub, &app.origins, parts)?;
+    let transport = match request.wait {
+        Wait::Not => Transport::Poll,
+        Wait::Asked(_) | Wait::Preferred(_) => Transport::LongPoll,
+    };
+    let knows_nothing = request.after.is_none();
+    let stream = StreamRequest {
+        channels: request.channels,
+        after: request.after,
+        session: request.session,
+        presence: false,
+    };
+    let link = doors.shard.stream(identity, stream)?;
+    let counted = Counted::new(&app.metrics, transport);
+    let mut poll = Poll {
+        link,
+        events: Vec::new(),
+        limit: request.limit,
+    };
+    // Who knows nothing yet is told where "now" is, and asks from there.
+    if !knows_nothing {
+        poll.fill(request.wait.duration(), app.drain.clone())
+            .await?;
+    }
+    counted.delivered(poll.events.len());
+
+    let mut response = body::encoded(format, poll.encode(format)).map(Body::from);
+    if let Wait::Preferred(wait) = request.wait {
+        let applied = HeaderValue::try_from(format!("wait={}", wait.as_secs()));
+        response.headers_mut().insert(
+            HeaderName::from_static("preference-applied"),
+            applied.expect("a number is visible ASCII"),
+        );
+    }
+    Ok(response)
+}
+
+/// An answer that fills.
+struct Poll {
+    link: Link,
+    events: Vec<Arc<Encoded>>,
+    limit: usize,
+}
+
+impl Poll {
+    /// Until there is something, or nothing came within `wait`.
+    async fn fill(&mut self, wait: Duration, mut drain: Drain) -> Result<(), Refusal> {
+        let asked = Instant::now();
+        let mut may_wait = !wait.is_zero();
+        loop {
+            self.take()?;
+            if !self.events.is_empty() || (!may_wait && self.link.is_current()) {
+                return Ok(());
+            }
+            let until = asked
+                + wait
+                + if may_wait {
+                    Duration::ZERO
+                } else {
+                    READ_WITHIN
+                };
+            tokio::select! {
+                () = self.link.ready() => {}
+                () = sleep_until(until) => match may_wait {
+                    true => may_wait = false,
+                    false => return Ok(()),
+                },
+                () = drain.begun(), if may_wait => may_wait = false,
+            }
+        }
+    }
+
+    fn take(&mut self) -> Result<(), Refusal> {
+        let room = Room {
+            bytes: ANSWER_BYTES_MAX,
+            events: self.limit,
+        };
+        let mut pushes = Vec::new();
+        self.link.poll(room, &mut pushes);
+        for push in pushes {
+            match push {
+                Push::Event(event) => self.events.push(event),
+                // What was read before the end is given; the next poll hears of it.
+                Push::Close { code, reason } if self.events.is_empty() => {
+                    return Err(Refusal::new(code, reason));
+                }
+                Push::Close { .. } | Push::Reply(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn encode(&self, format: Format) -> Vec<u8> {
+        let answer = Answer {
+            cursor: &self.link.cursor(),
+            events: &self.events,
+            truncated: self.link.was_truncated(),
+            more: self.link.has_more() || !self.link.is_current(),
+        };
+        match format {
+            Format::Json => answer.json(),
+            Format::Cbor => answer.cbor(),
+        }
+    }
+}
+
+/// The object of an answer, put together around events that are encoded already.
+struct Answer<'a> {
+    cursor: &'a Cursor,
+    events: &'a [Arc<Encoded>],
+    truncated: bool,
+    more: bool,
+}
+
+impl Answer<'_> {
+    fn json(&self) -> Vec<u8> {
+        let mut out = format!("{{\"cursor\":\"{}\",\"events\":[", self.cursor).into_bytes();
+        for (at, event) in self.events.iter().enumerate() {
+            if at > 0 {
+                out.push(b',');
+            }
+            out.extend_from_slice(event.bytes(Format::Json));
+        }
+        let rest = format!(
+            "],\"truncated\":{},\"more\":{}}}",
+            self.truncated, self.more
+        );
+        out.extend_from_slice(rest.as_bytes());
+        out
+    }
+
+    fn cbor(&self) -> Vec<u8> {
+        // RFC 8949, section 3: major type 5 is a map, here of four pairs; 4 is an array.
+        let mut out = vec![0xa4];
+        let entry = |key: &str, out: &mut Vec<u8>| Format::Cbor.encode_into(&key, out);
+        entry("cursor", &mut out);
+        Format::Cbor.encode_into(&self.cursor.to_string(), &mut out);
+        entry("events", &mut out);
+        // A length of four bytes, whatever it is.
+        out.push(0x9a);
+        out.extend_from_slice(
+            &u32::try_from(self.events.len())
+                .unwrap_or(u32::MAX)
+                .to_be_bytes(),
+        );
+        for event in self.events {
+            out.extend_from_slice(event.bytes(Format::Cbor));
+        }
+        entry("truncated", &mut out);
+        Format::Cbor.encode_into(&self.truncated, &mut out);
+        entry("more", &mut out);
+        Format::Cbor.encode_into(&self.more, &mut out);
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+    use tidings_wire::{ChannelName, Epoch, Event};
+
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Read {
+        cursor: String,
+        events: Vec<ReadEvent>,
+        truncated: bool,
+        more: bool,
+    }
+
+    #[derive(Deserialize)]
+    struct ReadEvent {
+        oldest: u64,
+    }
+
+    #[test]
+    fn both_formats_say_the_same() {
+        let epoch = Epoch::new("e").unwrap();
+        let event = |oldest| {
+            let channel = ChannelName::new("a").unwrap();
+            let event = Event::Truncated { channel, oldest };
+            Arc::new(Encoded::new(event, epoch.clone()))
+        };
+        let events: Vec<_> = (0..300).map(event).collect();
+        let cursor = Cursor {
+            epoch: epoch.clone(),
+            seq: 7,
+        };
+        let answer = Answer {
+            cursor: &cursor,
+            events: &events,
+            truncated: true,
+            more: false,
+        };
+        for (format, bytes) in [(Format::Json, answer.json()), (Format::Cbor, answer.cbor())] {
+            let read: Read = format.decode(&bytes).unwrap();
+            assert_eq!(read.cursor, "e-7");
+            assert!(read.truncated && !read.more);
+            let oldest = read.events.iter().map(|event| event.oldest);
+            assert!(oldest.eq(0..300));
+        }
+    }
+}
