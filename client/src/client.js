@@ -236,16 +236,22 @@ export class Tidings extends EventTarget {
 		this.#setState(Tidings.CONNECTING, reason);
 		this.#deadline = this.#options.now() + this.#options.timeout;
 		this.#arm();
+		const { token } = this.#options;
+		let bearer;
 		try {
-			const { token } = this.#options;
-			const environment = { ...this.#options, token: await (typeof token === 'function' ? token() : token) };
-			if (number !== this.#number) return;
+			bearer = await (typeof token === 'function' ? token() : token);
+		} catch (error) {
+			if (number === this.#number) this.#retry(this.#backoff.next(), String(error));
+			return;
+		}
+		if (number !== this.#number) return;
+		try {
 			const name = /** @type {TransportName} */ (this.#order[this.#choice]);
 			if (name !== this.#transport) {
 				this.#transport = name;
 				this.#emit('transport', { name, reason });
 			}
-			this.#link = TRANSPORTS[name](environment, {
+			this.#link = TRANSPORTS[name]({ ...this.#options, token: bearer }, {
 				frame: (frame) => number === this.#number && this.#handleFrame(frame),
 				lost: (loss) => number === this.#number && this.#handleLoss(loss),
 			});
@@ -303,9 +309,17 @@ export class Tidings extends EventTarget {
 		if (this.#proven || !this.#choice) delay = Math.max(this.#backoff.next(), after);
 		// A server that ends has said when to come back.
 		const asked = this.#readyState === Tidings.OPEN && this.#deadline < Infinity ? this.#deadline : 0;
-		this.#deadline = Math.max(this.#options.now() + delay, asked);
-		this.#setState(Tidings.CONNECTING, reason);
+		this.#retry(Math.max(delay, asked - this.#options.now()), reason);
+	}
+
+	/**
+	 * @param {number} delay ms
+	 * @param {string} reason
+	 */
+	#retry(delay, reason) {
 		this.#reason = reason;
+		this.#deadline = this.#options.now() + delay;
+		this.#setState(Tidings.CONNECTING, reason);
 		this.#arm();
 	}
 
@@ -408,11 +422,12 @@ export class Tidings extends EventTarget {
 	 */
 	#choose(name) {
 		const { WebSocket } = this.#options;
-		this.#order = name === 'auto' ? AUTO.slice(WebSocket ? 0 : 1) : [name];
+		const order = name === 'auto' ? AUTO.slice(WebSocket ? 0 : 1) : [name];
+		if (!Object.hasOwn(TRANSPORTS, order[0] ?? '')) throw new TypeError(`there is no transport "${name}"`);
+		if (name === 'websocket' && !WebSocket) throw new TypeError('no WebSocket here: give one in the options');
+		this.#order = order;
 		this.#choice = 0;
 		this.#proven = false;
-		if (!(name === 'auto' || name in TRANSPORTS)) throw new TypeError(`there is no transport "${name}"`);
-		if (name === 'websocket' && !WebSocket) throw new TypeError('no WebSocket here: give one in the options');
 	}
 
 	/**

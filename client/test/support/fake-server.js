@@ -144,6 +144,14 @@ export class FakeServer {
 		for (const link of [...this.#links]) link.end(code, reason);
 	}
 
+	/** The links that stand now bring nothing any more, and are not ended. */
+	stall() {
+		for (const link of this.#links) {
+			link.tell = () => {};
+			link.stalled = true;
+		}
+	}
+
 	/** Says something to all links. */
 	tell(frame) {
 		for (const link of this.#links) link.tell(frame);
@@ -249,7 +257,7 @@ export class FakeServer {
 						write(`id: ${last}\ndata: ${JSON.stringify(event)}\n\n`);
 					} else write(`event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
 				});
-				const beat = setInterval(() => write(`: \nid: ${last}\n\n`), this.heartbeat.interval / 2);
+				const beat = setInterval(() => link.stalled || write(`: \nid: ${last}\n\n`), this.heartbeat.interval / 2);
 				link.ended = () => {
 					clearInterval(beat);
 					controller.error(new TypeError('connection reset'));
