@@ -7,6 +7,7 @@
 use tidings_engine::{Draft, Place, Published, Recent, RetentionPolicies};
 use tidings_wire::ChannelName;
 
+use crate::LogConfig;
 use crate::accounts::Accounts;
 use crate::channels::{Channel, Channels};
 use crate::schema::SKIP;
@@ -18,6 +19,8 @@ pub(crate) struct Chain {
     pub(crate) channels: Channels,
     pub(crate) recent: Recent,
     pub(crate) policies: RetentionPolicies,
+    /// A round of settling begins when so many messages are not settled.
+    unsettled_max: u64,
     /// [`Chain::place`] as of the last commit.
     committed: Position,
 }
@@ -66,10 +69,6 @@ pub(crate) struct Row {
     pub(crate) is_over: bool,
 }
 
-/// A round begins when so many messages are not settled: reading them again at a start takes some
-/// 50 ms, and a busy channel's row is written once in so many messages instead of with each.
-pub(crate) const UNSETTLED_MAX: u64 = 1 << 15;
-
 impl Chain {
     /// A log whose newest message is `head`, with everything settled.
     pub(crate) fn new(
@@ -77,8 +76,7 @@ impl Chain {
         next_channel: u64,
         accounts: Accounts,
         recent: Recent,
-        channels_known_max: usize,
-        policies: RetentionPolicies,
+        config: &LogConfig,
     ) -> Self {
         let place = Position {
             head,
@@ -92,9 +90,10 @@ impl Chain {
         Self {
             committed: place.clone(),
             place,
-            channels: Channels::new(channels_known_max),
+            channels: Channels::new(config.channels_known_max),
             recent,
-            policies,
+            policies: config.retention.clone(),
+            unsettled_max: config.unsettled_max.max(1),
         }
     }
 
@@ -201,7 +200,7 @@ impl Chain {
         let head = self.place.head;
         let round = match round {
             Some(round) => round,
-            None if head - settled < UNSETTLED_MAX => return Vec::new(),
+            None if head - settled < self.unsettled_max => return Vec::new(),
             None => Round {
                 head,
                 next: 0,
@@ -280,7 +279,12 @@ mod tests {
             ..RetentionPolicies::default()
         };
         let recent = Recent::new(Duration::from_secs(1), 1000);
-        Chain::new(0, 1, Accounts::new(&policies), recent, 1000, policies)
+        let config = LogConfig {
+            retention: policies,
+            unsettled_max: 100,
+            ..LogConfig::new("nowhere")
+        };
+        Chain::new(0, 1, Accounts::new(&config.retention), recent, &config)
     }
 
     fn draft(channel: &str, id: &str) -> Draft {
@@ -358,7 +362,7 @@ mod tests {
     #[test]
     fn a_round_settles_what_was_unsaved_when_it_began() {
         let mut chain = chain(None);
-        for n in 0..UNSETTLED_MAX {
+        for n in 0..100 {
             append(&mut chain, &(n % 10).to_string(), &n.to_string());
         }
         assert_eq!(chain.settle(4).len(), 4);
@@ -369,7 +373,7 @@ mod tests {
         append(&mut chain, "new", "2");
         assert_eq!(chain.settle(4).len(), 4);
         assert_eq!(chain.settle(4).len(), 2);
-        assert_eq!(chain.settled(), UNSETTLED_MAX);
+        assert_eq!(chain.settled(), 100);
         assert_eq!(chain.settle(4), [], "no round is due");
         let names = chain.settle_all().into_iter();
         let names: Vec<_> = names.map(|(name, _)| name.to_string()).collect();

@@ -45,6 +45,12 @@ pub struct LogConfig {
     /// How many channels the writer keeps in mind; [`CHANNELS_KNOWN_MAX`] unless set. More channels
     /// are slower, not fewer.
     pub channels_known_max: usize,
+    /// After how many messages the rows of their channels are written, which is what a start after a
+    /// kill reads again; [`UNSETTLED_MAX`] unless set.
+    pub unsettled_max: u64,
+    /// How many pages of 4 KiB the write-ahead log has when it is taken over into the file;
+    /// [`WAL_PAGES`] unless set.
+    pub wal_pages: u64,
     /// Where the time comes from; the computer's clock unless set.
     pub clock: Arc<dyn Clock>,
 }
@@ -71,6 +77,14 @@ pub const READS_WAITING_MAX: usize = 4096;
 /// Some 200 bytes each: 25 MB when all are in use.
 pub const CHANNELS_KNOWN_MAX: usize = 1 << 17;
 
+/// Reading so many again takes some 50 ms, and the row of a busy channel is written once in so many
+/// messages instead of with each.
+pub const UNSETTLED_MAX: u64 = 1 << 15;
+
+/// 16 MiB: seldom enough to write a page that changes often only once, often enough for the pause not
+/// to be felt (some 30 ms).
+pub const WAL_PAGES: u64 = 4096;
+
 impl LogConfig {
     /// A log in `dir` with the defaults.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
@@ -87,6 +101,8 @@ impl LogConfig {
             readers: READERS,
             reads_waiting_max: READS_WAITING_MAX,
             channels_known_max: CHANNELS_KNOWN_MAX,
+            unsettled_max: UNSETTLED_MAX,
+            wal_pages: WAL_PAGES,
             clock: Arc::new(SystemClock),
         }
     }

@@ -50,7 +50,7 @@ mod writer;
 
 pub use config::{
     BATCH_BYTES_MAX, BATCH_MESSAGES_MAX, BYTES_WAITING_MAX, CHANNELS_KNOWN_MAX, Durability,
-    LogConfig, PUBLISHES_WAITING_MAX, READERS, READS_WAITING_MAX,
+    LogConfig, PUBLISHES_WAITING_MAX, READERS, READS_WAITING_MAX, UNSETTLED_MAX, WAL_PAGES,
 };
 pub use error::OpenError;
 pub use log::Log;

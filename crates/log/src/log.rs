@@ -109,7 +109,7 @@ fn start(opened: Opened, config: &LogConfig) -> Result<Log, String> {
     let readers = readers.collect::<Result<Vec<_>, _>>()?;
     let (publishes, tasks): (_, Receiver<Task>) = sync_channel(config.publishes_waiting_max);
     let writer = Writer {
-        wal: Wal::of(&mut connection).map_err(failed)?,
+        wal: Wal::of(&mut connection, config.wal_pages).map_err(failed)?,
         connection,
         housekeeping: Housekeeping::new(&chain, has_repeats),
         chain,

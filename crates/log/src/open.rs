@@ -282,15 +282,7 @@ fn recover(
         })?;
     let accounts = accounts(connection, config)?;
     let (recent, has_repeats) = recent(connection, config, now)?;
-    let policies = config.retention.clone();
-    let chain = Chain::new(
-        head,
-        next_channel,
-        accounts,
-        recent,
-        config.channels_known_max,
-        policies,
-    );
+    let chain = Chain::new(head, next_channel, accounts, recent, config);
     Ok(Recovered {
         epoch,
         chain,

@@ -5,9 +5,9 @@
 //! watcher that subscribes in between hears the batch or finds the head behind it, never neither; and
 //! whoever was answered or told finds the message by reading.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
@@ -51,10 +51,6 @@ const IDLE_TICK: Duration = Duration::from_millis(250);
 
 /// How long housekeeping rests after it failed, so that publishing goes on without it.
 const HOUSEKEEPING_REST: Duration = Duration::from_secs(10);
-
-/// The WAL is taken over into the file when it has so many pages (16 MiB): seldom enough to write a
-/// page that changes often only once, often enough for the pause not to be felt (some 30 ms).
-const WAL_FRAMES_SOFT: u64 = 4096;
 
 /// When the WAL has so many pages (64 MiB) the writer waits for readers, so that it can begin the WAL
 /// anew; only a foreign process that holds a snapshot can keep it from that.
@@ -357,13 +353,15 @@ impl Writer {
 #[derive(Debug)]
 pub(crate) struct Wal {
     frames: Arc<AtomicU64>,
-    /// At which length to take it over.
+    /// At which length to take it over first.
+    soft: u64,
+    /// At which length to try next.
     next: u64,
 }
 
 impl Wal {
     /// Listens to `connection`.
-    pub(crate) fn of(connection: &mut Connection) -> rusqlite::Result<Self> {
+    pub(crate) fn of(connection: &mut Connection, soft: u64) -> rusqlite::Result<Self> {
         let frames = Arc::new(AtomicU64::new(0));
         let told = frames.clone();
         connection.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages: i32| {
@@ -373,7 +371,8 @@ impl Wal {
         connection.busy_timeout(Duration::from_millis(WAL_BUSY_MS))?;
         Ok(Self {
             frames,
-            next: WAL_FRAMES_SOFT,
+            soft,
+            next: soft,
         })
     }
 
@@ -383,8 +382,8 @@ impl Wal {
 
     fn is_due(&mut self, frames: u64) -> bool {
         // It began anew.
-        if frames < WAL_FRAMES_SOFT {
-            self.next = WAL_FRAMES_SOFT;
+        if frames < self.soft {
+            self.next = self.soft;
         }
         frames >= self.next
     }

@@ -1,0 +1,17 @@
+//! The log keeps the laws of every engine.
+
+use tidings_engine::laws::{Setup, Subject};
+use tidings_log::{Log, LogConfig};
+
+fn log(setup: Setup) -> Subject {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let config = LogConfig {
+        clock: setup.clock,
+        retention: setup.retention,
+        dedup_window: setup.dedup_window,
+        ..LogConfig::new(dir.path())
+    };
+    Subject::keeping(Log::open(config).expect("a new log opens"), dir)
+}
+
+tidings_engine::laws!(log);
