@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { GROUP_GAP_MS, rowsOf } from '../src/model/rows.js';
+import { GROUP_GAP_MS, GROUP_MESSAGES_MAX, rowsOf } from '../src/model/rows.js';
 
 const NOON = new Date(2026, 10, 22, 12).getTime();
 /** @param {number} seq @param {string} from @param {number} at */
@@ -18,6 +18,11 @@ test('a silence parts a group, at the bound not yet', () => {
 	const at = (/** @type {number} */ gap) => [entry(1, 'mira', NOON), entry(2, 'mira', NOON + gap)];
 	assert.deepEqual(shape(at(GROUP_GAP_MS), reader), ['day', 'mira:1,2']);
 	assert.deepEqual(shape(at(GROUP_GAP_MS + 1), reader), ['day', 'mira:1', 'mira:2']);
+});
+
+test('a group has a bound', () => {
+	const go = (/** @type {number} */ n) => rowsOf(Array.from({ length: n }, (_, i) => entry(i + 1, 'mira', NOON + i)), reader).length - 1;
+	assert.deepEqual([go(GROUP_MESSAGES_MAX), go(GROUP_MESSAGES_MAX + 1)], [1, 2]);
 });
 
 test('midnight parts days and groups', () => {

@@ -15,6 +15,9 @@
 /** A silence this long begins a new group: long enough for a train of thought. */
 export const GROUP_GAP_MS = 5 * 60_000;
 
+/** Messages in a group: groups are drawn as a whole, and a name is wanted every screen or so. */
+export const GROUP_MESSAGES_MAX = 20;
+
 /**
  * @param {readonly Entry[]} entries in the order of the page
  * @param {{ me: string, newAfter: number }} reader `newAfter`: seq after which messages
@@ -43,7 +46,13 @@ export function rowsOf(entries, { me, newAfter }) {
 			}
 			marked = true;
 		}
-		if (group === null || before === null || group.from !== entry.from || entry.at - before.at > GROUP_GAP_MS) {
+		const goesOn =
+			group !== null &&
+			before !== null &&
+			group.from === entry.from &&
+			entry.at - before.at <= GROUP_GAP_MS &&
+			group.entries.length < GROUP_MESSAGES_MAX;
+		if (group === null || !goesOn) {
 			group = { kind: 'group', key: entry.key, from: entry.from, own: entry.from === me, entries: [] };
 			rows.push(group);
 		}

@@ -51,6 +51,9 @@ export class Messages extends Component {
 	/** @type {ResizeObserver | null} */
 	#resized = null;
 	#isPlaced = false;
+	/** Whether the page follows what comes. The state has it too, for drawing. */
+	#isAtBottom = true;
+	#lastTop = 0;
 
 	/** @param {MessagesProps} props */
 	constructor(props) {
@@ -61,7 +64,7 @@ export class Messages extends Component {
 	/** @override */
 	componentDidMount() {
 		// The list grows without us too: fonts, a turned phone, the keyboard, a taller composer.
-		this.#resized = new ResizeObserver(() => this.state.isAtBottom && this.#toBottom());
+		this.#resized = new ResizeObserver(() => this.#isAtBottom && this.#toBottom());
 		if (this.#scroller !== null) {
 			this.#resized.observe(this.#scroller);
 			if (this.#scroller.firstElementChild !== null) this.#resized.observe(this.#scroller.firstElementChild);
@@ -96,7 +99,7 @@ export class Messages extends Component {
 	 * @override
 	 */
 	getSnapshotBeforeUpdate() {
-		return this.state.isAtBottom ? null : firstVisible(this.#scroller);
+		return this.#isAtBottom ? null : firstVisible(this.#scroller);
 	}
 
 	/**
@@ -108,7 +111,7 @@ export class Messages extends Component {
 	componentDidUpdate(before, _state, anchor) {
 		const wrote = this.props.space.timeline.outbox.length > before.space.timeline.outbox.length;
 		if (!this.#isPlaced) this.#place();
-		else if (this.state.isAtBottom || wrote) this.#toBottom();
+		else if (this.#isAtBottom || wrote) this.#toBottom();
 		else hold(this.#scroller, anchor);
 		this.#onScroll();
 	}
@@ -127,18 +130,26 @@ export class Messages extends Component {
 	}
 
 	#toBottom() {
-		if (this.#scroller !== null) this.#scroller.scrollTop = this.#scroller.scrollHeight;
+		if (this.#scroller === null) return;
+		this.#scroller.scrollTop = this.#scroller.scrollHeight;
+		this.#lastTop = this.#scroller.scrollTop;
 	}
 
 	#onScroll = () => {
 		const scroller = this.#scroller;
 		if (scroller === null || !this.#isPlaced) return;
 		const { scrollTop, scrollHeight, clientHeight } = scroller;
-		const isAtBottom = scrollHeight - clientHeight - scrollTop <= BOTTOM_SLACK;
+		// Growth below is not the reader leaving: groups get their true size only when they come into view.
+		const hasLeft = scrollTop < this.#lastTop - 1;
+		const isAtBottom = scrollHeight - clientHeight - scrollTop <= BOTTOM_SLACK || (this.#isAtBottom && !hasLeft);
+		const hasReturned = isAtBottom && !this.#isAtBottom;
+		this.#lastTop = scrollTop;
+		this.#isAtBottom = isAtBottom;
 		this.props.onBottom(isAtBottom);
 		if (isAtBottom !== this.state.isAtBottom) this.setState({ isAtBottom });
-		if (scrollTop < TOP_REACH) this.#reachUp();
-		else if (isAtBottom && this.state.shown > 2 * WINDOW) this.setState({ shown: WINDOW });
+		// Who is back at the bottom needs no long past on the page.
+		if (hasReturned && this.state.shown > WINDOW) this.setState({ shown: WINDOW });
+		else if (scrollTop < TOP_REACH) this.#reachUp();
 	};
 
 	#reachUp() {
@@ -149,7 +160,12 @@ export class Messages extends Component {
 	}
 
 	#jump = () => {
-		this.#scroller?.scrollTo({ top: this.#scroller.scrollHeight, behavior: 'smooth' });
+		const scroller = this.#scroller;
+		if (scroller === null) return;
+		const { scrollTop, scrollHeight, clientHeight } = scroller;
+		const isFar = scrollHeight - scrollTop > 4 * clientHeight || matchMedia('(prefers-reduced-motion: reduce)').matches;
+		if (isFar) this.#toBottom();
+		else scroller.scrollTo({ top: scrollHeight, behavior: 'smooth' });
 	};
 
 	/** @override */
