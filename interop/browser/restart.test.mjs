@@ -12,7 +12,7 @@ import { TRANSPORTS } from '../lib/client.mjs';
 import { Ledger } from '../lib/ledger.mjs';
 import { Person } from '../lib/person.mjs';
 import { Server } from '../lib/server.mjs';
-import { until } from '../lib/until.mjs';
+import { soon, until } from '../lib/until.mjs';
 
 /** @import { Page } from 'playwright-core' */
 
@@ -28,15 +28,18 @@ const browser = await launch({ after });
 test('a plain EventSource resumes by itself', async (t) => {
 	const server = await Server.start(t);
 	const { page, watch } = await barePage(t, server);
-	await page.evaluate(
-		(url) =>
-			new Promise((resolve) => {
-				const source = new EventSource(url);
-				window.seen = [];
-				source.addEventListener('hello', resolve, { once: true });
-				source.onmessage = ({ data }) => void window.seen.push(JSON.parse(data));
-			}),
-		'/v1/events?channel=restart:eventsource',
+	await soon(
+		'the stream to begin',
+		page.evaluate(
+			(url) =>
+				new Promise((resolve) => {
+					const source = new EventSource(url);
+					window.seen = [];
+					source.addEventListener('hello', resolve, { once: true });
+					source.onmessage = ({ data }) => void window.seen.push(JSON.parse(data));
+				}),
+			'/v1/events?channel=restart:eventsource',
+		),
 	);
 	await killWhilePublishing(server, 'restart:eventsource', page);
 	watch.assertQuietButForOutages();
@@ -47,16 +50,19 @@ for (const transport of TRANSPORTS) {
 		const server = await Server.start(t);
 		const { page, watch } = await barePage(t, server);
 		const channel = `restart:${transport}`;
-		await page.evaluate(
-			async ({ transport, channel }) => {
-				const { Tidings } = await import(/** @type {any} */ ('/client/client.js'));
-				const tidings = new Tidings(location.origin, { transport, token: 'guest:page', pollEvery: 100 });
-				const room = tidings.channel(channel);
-				window.seen = [];
-				room.addEventListener('message', (/** @type {any} */ { message }) => void window.seen.push(message));
-				await new Promise((resolve) => room.addEventListener('subscribed', resolve, { once: true }));
-			},
-			{ transport, channel },
+		await soon(
+			'the page to follow the channel',
+			page.evaluate(
+				async ({ transport, channel }) => {
+					const { Tidings } = await import(/** @type {any} */ ('/client/client.js'));
+					const tidings = new Tidings(location.origin, { transport, token: 'guest:page', pollEvery: 100 });
+					const room = tidings.channel(channel);
+					window.seen = [];
+					room.addEventListener('message', (/** @type {any} */ { message }) => void window.seen.push(message));
+					await new Promise((resolve) => room.addEventListener('subscribed', resolve, { once: true }));
+				},
+				{ transport, channel },
+			),
 		);
 		await killWhilePublishing(server, channel, page);
 		watch.assertQuietButForOutages();

@@ -1,6 +1,10 @@
 /** The HTTP doors with nothing but `fetch`: what any program can do. */
 
 import assert from 'node:assert/strict';
+import { until } from './until.mjs';
+
+/** Longer than any poll of ours waits: an answer that takes as long will not come. */
+const ANSWER_MS_MAX = 60_000;
 
 /**
  * @typedef {{ type: string, channel: string, seq: number, prev: number, id: string, at: number,
@@ -29,6 +33,7 @@ export class Api {
 			method: 'POST',
 			headers: { ...this.headers, 'content-type': 'application/json' },
 			body: JSON.stringify({ data, id }),
+			signal: AbortSignal.timeout(ANSWER_MS_MAX),
 		});
 		return json(response);
 	}
@@ -41,15 +46,19 @@ export class Api {
 	 * @param {string} id
 	 */
 	async publishWhatever(channel, data, id) {
-		for (;;) {
-			try {
-				return await this.publish(channel, data, id);
-			} catch (error) {
-				// Refused connections come back at once; do not keep a core busy with them.
-				if (error instanceof assert.AssertionError) throw error;
-				await new Promise((resolve) => setTimeout(resolve, 20));
-			}
-		}
+		return until(
+			`${id} to be published`,
+			() =>
+				this.publish(channel, data, id).catch((error) => {
+					// A refusal will not get better; a server that is away comes back.
+					if (error instanceof assert.AssertionError) return error;
+					throw error;
+				}),
+			{ within: ANSWER_MS_MAX },
+		).then((answer) => {
+			if (answer instanceof Error) throw answer;
+			return answer;
+		});
 	}
 
 	/**
@@ -61,7 +70,7 @@ export class Api {
 		const url = new URL('/v1/events', this.url);
 		for (const channel of [channels].flat()) url.searchParams.append('channel', channel);
 		for (const [name, value] of Object.entries(query)) url.searchParams.set(name, String(value));
-		return json(await fetch(url, { headers: this.headers }));
+		return this.#read(url);
 	}
 
 	/**
@@ -72,7 +81,7 @@ export class Api {
 	async history(channel, query = {}) {
 		const url = new URL(`/v1/channels/${encodeURIComponent(channel)}/messages`, this.url);
 		for (const [name, value] of Object.entries(query)) url.searchParams.set(name, String(value));
-		return json(await fetch(url, { headers: this.headers }));
+		return this.#read(url);
 	}
 
 	/**
@@ -80,9 +89,12 @@ export class Api {
 	 * @returns {Promise<{ users: { user: string, since: number, connections: number }[], count: number }>}
 	 */
 	async presence(channel) {
-		return json(
-			await fetch(`${this.url}/v1/channels/${encodeURIComponent(channel)}/presence`, { headers: this.headers }),
-		);
+		return this.#read(new URL(`/v1/channels/${encodeURIComponent(channel)}/presence`, this.url));
+	}
+
+	/** @param {URL} url */
+	async #read(url) {
+		return json(await fetch(url, { headers: this.headers, signal: AbortSignal.timeout(ANSWER_MS_MAX) }));
 	}
 }
 

@@ -23,16 +23,16 @@ export async function until(what, condition, { within = PATIENCE_MS, seen } = {}
 	const deadline = performance.now() + within;
 	/** @type {unknown} */
 	let problem;
-	do {
+	for (let left = within; left > 0; left = deadline - performance.now()) {
 		try {
-			const value = await condition();
+			const value = await soon(what, Promise.resolve(condition()), left);
 			if (value) return value;
 			problem = undefined;
 		} catch (error) {
 			problem = error;
 		}
 		await pause(GLANCE_MS);
-	} while (performance.now() < deadline);
+	}
 	const last = seen === undefined ? '' : `; seen: ${JSON.stringify(seen())}`;
 	throw new Error(`waited ${within} ms in vain for ${what}${last}`, { cause: problem });
 }
