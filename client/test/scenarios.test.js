@@ -1,7 +1,7 @@
 /**
  * One suite, run over every transport: what an application may rely on, whichever carries it.
  *
- * Against a real server: TIDINGS_URL=http://127.0.0.1:7007 node --experimental-websocket --test
+ * Against a real server: TIDINGS_URL=http://127.0.0.1:7007 node --experimental-websocket --test test/scenarios.test.js
  */
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';

@@ -65,7 +65,8 @@ export function http(environment, ear, read) {
 		const { url, token, fetch } = environment;
 		/** @type {Record<string, string>} */
 		const headers = { accept };
-		if (token) headers.authorization = `Bearer ${token}`;
+		// A header carries bytes, and a guest's name is any text: as UTF-8, byte by byte.
+		if (token) headers.authorization = `Bearer ${String.fromCharCode(...new TextEncoder().encode(token))}`;
 		if (body) headers['content-type'] = 'application/json';
 		const response = await fetch(url + path, {
 			method: body ? 'POST' : 'GET',

@@ -26,6 +26,8 @@ export class Network {
 	#inner;
 	#random;
 	#cuts = new Set();
+	/** Connections that the client left while it was dark: the other end does not know. */
+	#orphans = new Set();
 
 	constructor(inner, random = seeded(1)) {
 		this.#inner = inner;
@@ -35,6 +37,12 @@ export class Network {
 	/** Breaks everything that is under way. */
 	cut() {
 		for (const cut of [...this.#cuts]) cut();
+	}
+
+	/** The end of the scenario: nothing stays open. */
+	close() {
+		this.cut();
+		for (const socket of this.#orphans) socket.close();
 	}
 
 	async #travel() {
@@ -120,7 +128,8 @@ export class Network {
 			close(code, reason) {
 				this.#ended = true;
 				network.#cuts.delete(this.#cut);
-				if (!network.dark) this.#socket?.close(code, reason);
+				if (network.dark) network.#orphans.add(this.#socket);
+				else this.#socket?.close(code, reason);
 			}
 
 			#cut = () => {
