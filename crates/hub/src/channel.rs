@@ -60,6 +60,12 @@ impl Channels {
         &self.channels[key]
     }
 
+    /// Whether nobody follows anything.
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.channels.is_empty() && self.by_name.is_empty()
+    }
+
     /// The key of a channel that somebody follows.
     pub(crate) fn find(&self, name: &ChannelName) -> Option<usize> {
         self.by_name.get(name).copied()

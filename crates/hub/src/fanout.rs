@@ -419,6 +419,25 @@ impl Fanout {
     }
 }
 
+#[cfg(test)]
+impl Fanout {
+    /// The channels of a session's main lane.
+    pub(crate) fn live_channels(&self, session: &Session) -> Vec<ChannelName> {
+        let subscriptions = session.subscriptions.iter().map(|(_, it)| it);
+        subscriptions
+            .filter(|subscription| subscription.own.is_none())
+            .map(|subscription| self.channels.channel(subscription.channel).name.clone())
+            .collect()
+    }
+
+    /// Nothing is left of anybody.
+    pub(crate) fn check_empty(&self) {
+        assert_eq!(self.sessions.len(), 0, "sessions are left");
+        assert!(self.channels.is_empty(), "channels are left");
+        assert_eq!(self.leases.len(), 0, "leases are left");
+    }
+}
+
 /// What came over a framed link.
 pub(crate) enum Said {
     /// A command that needs nothing but the session.

@@ -212,11 +212,13 @@ impl Session {
     /// Lets the subscription in `slot` join the main lane, if it has reached it and holds nothing up.
     pub(crate) fn join(&mut self, slot: usize, world: &World<'_>) {
         let subscription = &mut self.subscriptions[slot];
+        if subscription.own != Some(self.position) {
+            return;
+        }
         subscription.pass(self.position);
         let channel = world.channels.channel(subscription.channel);
-        let reached = subscription.own == Some(self.position);
         let free = subscription.page.is_none() && subscription.hole.is_none();
-        if reached && free && subscription.is_running_on(channel, self.position) {
+        if free && subscription.is_running_on(channel, self.position) {
             subscription.own = None;
         }
     }

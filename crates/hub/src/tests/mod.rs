@@ -1,4 +1,12 @@
-//! Tests of the pure part on virtual time, and what they share.
+//! The pure part on virtual time.
+//!
+//! [`world`] plays shards, an engine and transports without a runtime; [`client`] is what a good client
+//! does; [`truth`] knows what was committed; [`delivery`] sends seeded weather over all of them.
+
+mod client;
+mod delivery;
+mod truth;
+mod world;
 
 use std::sync::Arc;
 

@@ -1,0 +1,34 @@
+//! Whatever happens on the way: every client sees every message once and in order, or is told.
+
+use tidings_testkit::seeds;
+
+use super::client::Shape;
+use super::world::World;
+
+/// How long things go wrong, and how long it may then take to get over it; in virtual milliseconds.
+const ROUGH: u64 = 3_000;
+const CALM: u64 = 60_000;
+
+fn scenario(seed: u64, shapes: &[Shape], messages: usize) {
+    let mut world = World::new(seed);
+    for shape in shapes {
+        world.add_client(*shape);
+    }
+    world.plan_traffic(ROUGH, messages);
+    world.play(ROUGH);
+    world.calm();
+    let mut now = ROUGH;
+    while now < ROUGH + CALM && !world.has_all() {
+        now += 100;
+        world.play(now);
+    }
+    world.check();
+}
+
+#[test]
+fn every_client_sees_each_message_once_and_in_order_or_is_told() {
+    seeds(3_000, |seed| {
+        let shapes: Vec<_> = Shape::ALL.into_iter().chain(Shape::ALL).collect();
+        scenario(seed, &shapes, 60);
+    });
+}
