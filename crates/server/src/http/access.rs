@@ -29,7 +29,8 @@ enum Credential {
 impl Credential {
     fn of(headers: &HeaderMap, uri: &Uri) -> Result<Self, Refusal> {
         if let Some(value) = headers.get(AUTHORIZATION) {
-            let token = value.to_str().ok().and_then(|value| {
+            // Not `to_str`, which knows ASCII alone: a guest's name is any text.
+            let token = std::str::from_utf8(value.as_bytes()).ok().and_then(|value| {
                 let (scheme, token) = value.split_once(' ')?;
                 scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
             });
@@ -130,6 +131,17 @@ mod tests {
         assert_eq!(
             credential(&[(COOKIE, "my_tidings_token=C")], "/"),
             Credential::Nothing
+        );
+    }
+
+    #[test]
+    fn a_guest_of_any_script_comes_in_by_the_header() {
+        let mut headers = HeaderMap::new();
+        let bearer = HeaderValue::from_bytes("Bearer guest:李雷".as_bytes()).unwrap();
+        headers.insert(AUTHORIZATION, bearer);
+        assert_eq!(
+            Credential::of(&headers, &Uri::from_static("/")).unwrap(),
+            Credential::Bearer("guest:李雷".into())
         );
     }
 
