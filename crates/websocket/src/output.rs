@@ -114,8 +114,10 @@ mod tests {
     use super::*;
 
     fn drain(output: &mut Output, step: usize) -> Vec<u8> {
+        let total = output.remaining();
         let mut written = Vec::new();
         while output.has_remaining() {
+            assert_eq!(output.remaining(), total - written.len());
             let chunk = output.chunk();
             let take = step.min(chunk.len());
             written.extend_from_slice(&chunk[..take]);

@@ -134,8 +134,8 @@ impl Receiver {
             return self.take_control(header.opcode, piece, first, last);
         }
         if let (None, Some(kind)) = (&self.message, kind(header.opcode)) {
-            // The only frame of its message: all of it is here, or the rest must be waited for.
-            if last && first {
+            // The first piece of its message's only frame: all of it is here, or the rest is awaited.
+            if last {
                 return kind.whole(piece).map(Some);
             }
             self.message = Some(Box::new(Unfinished::new(kind)));

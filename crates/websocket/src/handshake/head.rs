@@ -3,8 +3,6 @@
 //! Behind an HTTP server none of this is needed. Everything read is bounded by
 //! [`HEAD_BYTES_MAX`] and [`HEADERS_MAX`].
 
-use std::fmt::Write as _;
-
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version,
 };
@@ -64,28 +62,25 @@ pub fn parse_response(bytes: &[u8]) -> Result<Option<(Response<()>, usize)>, Inv
 /// A request's head as HTTP/1.1 writes it.
 pub fn write_request<B>(request: &Request<B>) -> Vec<u8> {
     let first_line = format!("{} {} HTTP/1.1\r\n", request.method(), request.uri());
-    write_head(first_line, request.headers())
+    write_head(&first_line, request.headers())
 }
 
 /// A response's head as HTTP/1.1 writes it. The body, and its length, are the caller's.
 pub fn write_response<B>(response: &Response<B>) -> Vec<u8> {
     let reason = response.status().canonical_reason().unwrap_or_default();
     let first_line = format!("HTTP/1.1 {} {reason}\r\n", response.status().as_str());
-    write_head(first_line, response.headers())
+    write_head(&first_line, response.headers())
 }
 
-fn write_head(mut head: String, headers: &HeaderMap) -> Vec<u8> {
-    let mut bytes = Vec::new();
+fn write_head(first_line: &str, headers: &HeaderMap) -> Vec<u8> {
+    let mut head = Vec::from(first_line);
     for (name, value) in headers {
-        // Writing to a String cannot fail.
-        let _ = write!(head, "{name}: ");
-        bytes.extend(std::mem::take(&mut head).into_bytes());
-        bytes.extend_from_slice(value.as_bytes());
-        head.push_str("\r\n");
+        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+            head.extend_from_slice(part);
+        }
     }
-    head.push_str("\r\n");
-    bytes.extend(head.into_bytes());
-    bytes
+    head.extend_from_slice(b"\r\n");
+    head
 }
 
 fn whole(parsed: httparse::Result<usize>, bytes: &[u8]) -> Result<Option<usize>, InvalidHead> {

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::future::poll_immediate;
+use futures_util::future::{join, poll_immediate};
 use tidings_websocket::frame::Opcode;
 use tidings_websocket::handshake::{client, server};
 use tidings_websocket::tokio::{self as adapter, Error, HandshakeError, Options, WebSocket};
@@ -16,10 +16,7 @@ use tokio::io::{
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, timeout};
 
-use crate::support::{from_client, from_server};
-
-/// Long enough for anything that happens at all.
-const DEADLINE: Duration = Duration::from_secs(20);
+use crate::support::{DEADLINE, from_client, from_server, in_time};
 
 fn pair() -> (WebSocket<DuplexStream>, DuplexStream) {
     let (ours, theirs) = duplex(1 << 20);
@@ -30,11 +27,7 @@ fn pair() -> (WebSocket<DuplexStream>, DuplexStream) {
 }
 
 async fn next(websocket: &mut WebSocket<impl AsyncRead + AsyncWrite + Unpin>) -> Event<'static> {
-    timeout(DEADLINE, websocket.recv())
-        .await
-        .expect("in time")
-        .unwrap()
-        .expect("an event")
+    in_time(websocket.recv()).await.unwrap().expect("an event")
 }
 
 /// Counts writes.
@@ -95,7 +88,7 @@ async fn all_frames_of_one_read_are_answered_in_one_write() {
     assert!(poll_immediate(websocket.recv()).await.is_none());
     assert_eq!(websocket.stream().writes, 1);
     let mut echoed = vec![0; 4000];
-    theirs.read_exact(&mut echoed).await.unwrap();
+    in_time(theirs.read_exact(&mut echoed)).await.unwrap();
     assert_eq!(echoed, from_server(true, Opcode::Text, b"hi").repeat(1000));
 }
 
@@ -200,7 +193,10 @@ async fn a_peer_that_never_reads_is_not_read_from_without_end() {
         }
         taken
     };
-    let taken = tokio::select! { taken = flood => taken, () = echo => 0 };
+    let race = async {
+        tokio::select! { taken = flood => taken, () = echo => 0 }
+    };
+    let taken = in_time(race).await;
     assert!(taken > 50, "{taken} messages were taken");
 }
 
@@ -215,10 +211,10 @@ async fn the_peers_close_is_answered_before_the_last_event() {
         next(&mut websocket).await,
         Event::Close(Close::new(CloseCode::NORMAL, "bye"))
     );
-    assert_eq!(websocket.recv().await.unwrap(), None);
+    assert_eq!(in_time(websocket.recv()).await.unwrap(), None);
     drop(websocket);
     let mut answer = Vec::new();
-    theirs.read_to_end(&mut answer).await.unwrap();
+    in_time(theirs.read_to_end(&mut answer)).await.unwrap();
     assert_eq!(answer, b"\x88\x02\x03\xe8");
 }
 
@@ -227,7 +223,7 @@ async fn a_stream_that_ends_without_a_close_ends_with_1006() {
     let (mut websocket, theirs) = pair();
     drop(theirs);
     assert_eq!(next(&mut websocket).await, Event::Close(Close::abnormal()));
-    assert_eq!(websocket.recv().await.unwrap(), None);
+    assert_eq!(in_time(websocket.recv()).await.unwrap(), None);
 }
 
 #[tokio::test(start_paused = true)]
@@ -245,7 +241,7 @@ async fn close_gives_what_the_peer_answers() {
         .unwrap();
     assert_eq!(answer.code, CloseCode::NORMAL);
     let mut close = [0; 4];
-    theirs.read_exact(&mut close).await.unwrap();
+    in_time(theirs.read_exact(&mut close)).await.unwrap();
     assert_eq!(&close, b"\x88\x02\x03\xe9");
     let again = websocket
         .close(Close::new(CloseCode::NORMAL, ""), DEADLINE)
@@ -284,16 +280,16 @@ async fn a_fault_is_told_even_to_a_peer_that_never_closes() {
     theirs.write_all(b"\xff\xff").await.unwrap();
     let begin = Instant::now();
     assert!(matches!(
-        websocket.recv().await,
+        in_time(websocket.recv()).await,
         Err(Error::Fault(Fault::ReservedBits))
     ));
     assert_eq!(
         begin.elapsed().as_secs(),
         Options::default().closing_within.as_secs()
     );
-    assert_eq!(websocket.recv().await.unwrap(), None);
+    assert_eq!(in_time(websocket.recv()).await.unwrap(), None);
     let mut close = [0; 4];
-    theirs.read_exact(&mut close).await.unwrap();
+    in_time(theirs.read_exact(&mut close)).await.unwrap();
     assert_eq!(close[0], 0x88);
     assert_eq!(close[2..], 1002u16.to_be_bytes());
 }
@@ -308,10 +304,10 @@ async fn a_peer_that_is_still_sending_sees_why_it_failed() {
         let mut answer = Vec::new();
         theirs.shutdown().await.unwrap();
         // A reset instead of an end would lose the Close.
-        theirs.read_to_end(&mut answer).await.unwrap();
+        in_time(theirs.read_to_end(&mut answer)).await.unwrap();
         answer
     };
-    let (outcome, answer) = tokio::join!(websocket.recv(), talk);
+    let (outcome, answer) = in_time(join(websocket.recv(), talk)).await;
     assert!(matches!(outcome, Err(Error::Fault(Fault::ReservedBits))));
     assert_eq!(answer[2..4], 1002u16.to_be_bytes());
 }
@@ -332,7 +328,7 @@ async fn answer_to(request: &str) -> (Result<(), HandshakeError>, String) {
         .await
         .map(drop);
     let mut answer = String::new();
-    theirs.read_to_string(&mut answer).await.unwrap();
+    in_time(theirs.read_to_string(&mut answer)).await.unwrap();
     (accepted, answer)
 }
 
@@ -403,7 +399,7 @@ async fn client_and_server_agree_on_a_subprotocol_and_talk_at_once() {
             .unwrap();
         (next(&mut connected.websocket).await, connected.subprotocol)
     };
-    let ((chosen, path, _websocket), (event, agreed)) = tokio::join!(serve, ask);
+    let ((chosen, path, _websocket), (event, agreed)) = in_time(join(serve, ask)).await;
     assert_eq!(
         (chosen.as_deref(), agreed.as_deref()),
         (Some("v2"), Some("v2"))

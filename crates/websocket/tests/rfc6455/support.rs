@@ -101,3 +101,15 @@ pub(crate) fn written(connection: &mut Connection) -> Vec<u8> {
     let output = connection.output();
     output.copy_to_bytes(output.remaining()).to_vec()
 }
+
+/// Long enough for anything that happens at all.
+#[cfg(feature = "tokio")]
+pub(crate) const DEADLINE: std::time::Duration = std::time::Duration::from_secs(20);
+
+/// Waits no longer than [`DEADLINE`].
+#[cfg(feature = "tokio")]
+pub(crate) async fn in_time<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(DEADLINE, future)
+        .await
+        .expect("in time")
+}
