@@ -3,14 +3,14 @@
  * the items, Home and End jump, Escape closes and gives the focus back.
  */
 
-import { useEffect, useRef, useState } from '../../vendor/preact-hooks.js';
+import { useLayoutEffect, useRef, useState } from '../../vendor/preact-hooks.js';
 
 /** Holds the state of one open-or-closed panel; `root` goes on the element around both. */
 export function useMenu() {
 	const [isOpen, setOpen] = useState(false);
 	const root = useRef(/** @type {HTMLElement | null} */ (null));
 
-	useEffect(() => {
+	useLayoutEffect(() => {
 		if (!isOpen) return;
 		const items = itemsOf(root.current);
 		(items.find((item) => item.getAttribute('aria-checked') === 'true') ?? items[0])?.focus();

@@ -7,7 +7,7 @@
 import { meFirst } from '../model/people.js';
 import { Avatar } from './avatar.js';
 import { useWords } from './context.js';
-import { html } from './html.js';
+import { classes, html } from './html.js';
 import { icons } from './icons.js';
 
 /** Names drawn; of a larger crowd the count is told. */
@@ -18,12 +18,13 @@ const SHOWN_MAX = 200;
  * @param {People} props.people
  * @param {ReadonlySet<string>} props.typing
  * @param {string} props.me
+ * @param {boolean} props.isLive what is shown is true now
  * @param {boolean} props.isHidden
  * @param {() => void} props.onClose
  */
-export function PeoplePanel({ people, typing, me, isHidden, onClose }) {
+export function PeoplePanel({ people, typing, me, isLive, isHidden, onClose }) {
 	const { t } = useWords();
-	return html`<aside class="people drawer" aria-labelledby="people-title" inert=${isHidden}>
+	return html`<aside class=${classes('people', 'drawer', !isLive && 'stale')} aria-labelledby="people-title" inert=${isHidden}>
 		<header class="people-head">
 			<h2 id="people-title">${t('people.title')} <span class="tally">${people.length > 0 ? people.length : ''}</span></h2>
 			<button type="button" class="ghost only-phone" aria-label=${t('rooms.close')} onClick=${onClose}>${icons.close()}</button>

@@ -40,6 +40,7 @@ export function Shell({ chat, onLeave }) {
 	const space = chat.space(state.room);
 	const typing = [...space.typists.keys()].filter((user) => user !== state.me);
 	const isPeopleShown = isNarrow ? drawer === 'people' : isPeopleWanted;
+	const isLive = state.link.state === 'live';
 	const trouble = useTrouble(state.link.state);
 	const unread = chat.unreadElsewhere();
 
@@ -91,7 +92,7 @@ export function Shell({ chat, onLeave }) {
 				</button>
 				<div class="room-name">
 					<h1>${title}</h1>
-					<p>${state.people.length > 0 ? plural('people.count', state.people.length) : t(`link.state.${state.link.state}`)}</p>
+					<p>${isLive && state.people.length > 0 ? plural('people.count', state.people.length) : t(`link.state.${state.link.state}`)}</p>
 				</div>
 				<${TransportBadge} link=${state.link} onChoose=${chat.choose} />
 				<button
@@ -130,6 +131,7 @@ export function Shell({ chat, onLeave }) {
 			people=${state.people}
 			typing=${new Set(typing)}
 			me=${state.me}
+			isLive=${isLive}
 			isHidden=${!isPeopleShown}
 			onClose=${() => setDrawer(null)}
 		/>

@@ -46,6 +46,8 @@ export function Sidebar({ chat, state, isHidden, onClose, onLeave }) {
 	const words = useWords();
 	const { t } = words;
 	const [isMaking, setMaking] = useState(false);
+	// A room that the reader may not follow is of no use in the list.
+	const rooms = state.rooms.filter(({ name }) => name === state.room || !state.spaces.get(name)?.isRefused);
 
 	return html`<nav class="sidebar drawer" aria-label=${t('rooms.title')} inert=${isHidden}>
 		<header class="sidebar-head">
@@ -66,7 +68,7 @@ export function Sidebar({ chat, state, isHidden, onClose, onLeave }) {
 			</button>
 		</div>
 		<ul class="rooms" data-testid="room-list" onKeyDown=${moveBetweenLinks}>
-			${state.rooms.map(
+			${rooms.map(
 				(room) => html`<li key=${room.name}>
 					<${RoomLink} room=${room} state=${state} onOpen=${onClose} />
 				</li>`,
