@@ -30,10 +30,12 @@ impl Credential {
     fn of(headers: &HeaderMap, uri: &Uri) -> Result<Self, Refusal> {
         if let Some(value) = headers.get(AUTHORIZATION) {
             // Not `to_str`, which knows ASCII alone: a guest's name is any text.
-            let token = std::str::from_utf8(value.as_bytes()).ok().and_then(|value| {
-                let (scheme, token) = value.split_once(' ')?;
-                scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-            });
+            let token = std::str::from_utf8(value.as_bytes())
+                .ok()
+                .and_then(|value| {
+                    let (scheme, token) = value.split_once(' ')?;
+                    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+                });
             return match token {
                 Some(token) => Ok(Self::Bearer(token.to_owned())),
                 None => Err(refusal(

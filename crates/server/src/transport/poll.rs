@@ -36,7 +36,7 @@ pub(crate) async fn answer(
         Wait::Not => Transport::Poll,
         Wait::Asked(_) | Wait::Preferred(_) => Transport::LongPoll,
     };
-    let knows_nothing = request.after.is_none();
+    let reads = request.after.is_some();
     let stream = StreamRequest {
         channels: request.channels,
         after: request.after,
@@ -47,11 +47,11 @@ pub(crate) async fn answer(
     let counted = Counted::new(&app.metrics, transport);
     let mut poll = Poll {
         link,
+        reads,
         events: Vec::new(),
         limit: request.limit,
     };
-    // Who knows nothing yet is told where "now" is, and asks from there.
-    if !knows_nothing {
+    if poll.reads {
         poll.fill(request.wait.duration(), app.drain.clone())
             .await?;
     }
@@ -71,6 +71,8 @@ pub(crate) async fn answer(
 /// An answer that fills.
 struct Poll {
     link: Link,
+    /// Who knows nothing yet is told where "now" is, and reads from there the next time.
+    reads: bool,
     events: Vec<Arc<Encoded>>,
     limit: usize,
 }
@@ -128,7 +130,7 @@ impl Poll {
             cursor: &self.link.cursor(),
             events: &self.events,
             truncated: self.link.was_truncated(),
-            more: self.link.has_more() || !self.link.is_current(),
+            more: self.reads && (self.link.has_more() || !self.link.is_current()),
         };
         match format {
             Format::Json => answer.json(),

@@ -33,9 +33,9 @@ const CHUNK_EVENTS_MAX: usize = 1024;
 /// Proxies and old browsers hold the first bytes back until there are this many.
 const PADDING_BYTES: usize = 2048;
 
-/// When a browser should come back after the stream broke, in ms. One second: at once would be a
-/// storm when a server restarts, and longer would be felt.
-const RETRY_MS: u64 = 1000;
+/// When a browser should come back after the stream broke, in ms: at once would be a storm when a
+/// server restarts, and longer would be felt. Each stream is told another time.
+const RETRY_MS: std::ops::RangeInclusive<u64> = 1000..=2000;
 
 /// Begins a stream.
 pub(crate) fn answer(doors: &Doors, parts: &Parts) -> Result<Response<Body>, Refusal> {
@@ -47,7 +47,8 @@ pub(crate) fn answer(doors: &Doors, parts: &Parts) -> Result<Response<Body>, Ref
         StreamRequest {
             channels: request.channels,
             after: request.after,
-            session: request.session,
+            // Leases are for pollers: a stream is present for as long as it is open.
+            session: None,
             presence: true,
         },
     )?;
@@ -116,7 +117,8 @@ impl EventStream {
         let mut out = Vec::with_capacity(PADDING_BYTES + 512);
         out.push(b':');
         out.resize(PADDING_BYTES, b' ');
-        out.extend_from_slice(format!("\nretry: {RETRY_MS}\n\n").as_bytes());
+        let retry = fastrand::u64(RETRY_MS);
+        out.extend_from_slice(format!("\nretry: {retry}\n\n").as_bytes());
         let cursor = self.link.cursor();
         if let Some(user) = self.link.user() {
             let hello = Reply::unasked(ReplyBody::Hello {

@@ -1,0 +1,222 @@
+//! The terminal commands, as a person runs them.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+
+use crate::support::DEADLINE;
+use crate::support::server::{SECRET, Server, tidings};
+
+/// A `tidings subscribe` that runs; killed when dropped.
+struct Subscriber {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Subscriber {
+    fn start(server: &Server, arguments: &[&str]) -> Self {
+        let mut child = tidings()
+            .arg("subscribe")
+            .args(arguments)
+            .args(["--url", &server.url()])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let (sender, lines) = channel();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || {
+            let mut lines = output.lines().map_while(Result::ok);
+            lines.try_for_each(|line| sender.send(line).ok())
+        });
+        Self { child, lines }
+    }
+
+    fn line(&self) -> String {
+        self.lines.recv_timeout(DEADLINE).expect("a line in time")
+    }
+}
+
+impl Drop for Subscriber {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn run(command: &mut Command) -> (Option<i32>, String, String) {
+    let output = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+fn publish(server: &Server, arguments: &[&str]) -> Command {
+    let mut command = tidings();
+    command
+        .arg("publish")
+        .args(arguments)
+        .args(["--url", &server.url(), "--token", "guest:alice"]);
+    command
+}
+
+const TRANSPORTS: [&str; 4] = ["poll", "long-poll", "sse", "websocket"];
+
+#[tokio::test]
+async fn what_is_published_in_one_terminal_is_printed_in_the_others() {
+    let server = Server::start();
+    // History tells that a subscriber is there: it prints the last message first.
+    server.publish("chat:a", "\"before\"").await;
+    let subscribers: Vec<_> = TRANSPORTS
+        .iter()
+        .map(|transport| {
+            let arguments = ["chat:a", "--history", "1", "--transport", transport];
+            Subscriber::start(&server, &arguments)
+        })
+        .collect();
+    for subscriber in &subscribers {
+        assert!(subscriber.line().ends_with(": before"));
+    }
+    assert_eq!(run(&mut publish(&server, &["chat:a", "hello"])).0, Some(0));
+    let json = ["chat:a", "--json", r#"{"text":"from a chat"}"#];
+    assert_eq!(run(&mut publish(&server, &json)).0, Some(0));
+    let mut lines = publish(&server, &["chat:a", "-"]);
+    let mut lines = lines.stdin(Stdio::piped()).spawn().unwrap();
+    lines
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(b"one\ntwo\n")
+        .unwrap();
+    assert!(lines.wait().unwrap().success());
+    for subscriber in &subscribers {
+        for text in ["hello", "from a chat", "one", "two"] {
+            let line = subscriber.line();
+            assert!(line.ends_with(&format!(" alice: {text}")), "{line}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn subscribers_lose_and_double_nothing_when_the_server_is_killed_and_restarted() {
+    let mut server = Server::start();
+    server.publish("chat:a", "\"before\"").await;
+    let subscribers: Vec<_> = TRANSPORTS
+        .iter()
+        .map(|transport| {
+            let arguments = [
+                "chat:a",
+                "--json",
+                "--history",
+                "1",
+                "--transport",
+                transport,
+            ];
+            Subscriber::start(&server, &arguments)
+        })
+        .collect();
+    for subscriber in &subscribers {
+        assert!(subscriber.line().contains("before"));
+    }
+    for round in 0..4 {
+        for number in 0..25 {
+            server
+                .publish("chat:a", &(round * 25 + number).to_string())
+                .await;
+        }
+        if round < 3 {
+            server.kill();
+            server.restart();
+        }
+    }
+    for (subscriber, transport) in subscribers.iter().zip(TRANSPORTS) {
+        let mut next = 0;
+        while next < 100 {
+            let line = subscriber.line();
+            let event: serde_json::Value = serde_json::from_str(&line).unwrap();
+            if event["type"] == "message" {
+                assert_eq!(event["data"], next, "{transport}");
+                next += 1;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn tokens_are_needed_where_there_is_a_secret_and_made_with_it() {
+    let server = Server::with_secret();
+    let url = server.url();
+    let mut command = tidings();
+    let (code, _, said) = run(command.args(["publish", "a", "hello", "--url", &url]));
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("401") && said.contains("--token"), "{said}");
+    let mut command = tidings();
+    command.args(["subscribe", "a", "--url", &url, "--token", "nonsense"]);
+    assert_eq!(run(&mut command).0, Some(1));
+    let mut command = tidings();
+    command.args(["token", "--user", "bot", "--write", "a"]);
+    let (code, token, said) = run(command.env("TIDINGS_AUTH_SECRET", SECRET));
+    assert_eq!(code, Some(0), "{said}");
+    let mut command = tidings();
+    command.args(["publish", "a", "hello", "--url", &url]);
+    let (code, _, said) = run(command.env("TIDINGS_TOKEN", token.trim()));
+    assert_eq!(code, Some(0), "{said}");
+}
+
+#[test]
+fn wrong_questions_are_answered_with_what_to_do() {
+    for (arguments, advice) in [
+        (
+            &["token", "--user", "a", "--read", "*"][..],
+            "TIDINGS_AUTH_SECRET",
+        ),
+        (&["publish", "a", "x", "--url", "ftp://a"], "http://"),
+        (&["publish", "a", "{", "--json"], "--json"),
+        (&["subscribe", "a*"], "*"),
+        (&["subscribe", "a", "--after", "7"], "cursor"),
+        (&["dance"], "--help"),
+    ] {
+        let (code, _, said) = run(tidings().args(arguments));
+        assert_eq!(code, Some(2), "{arguments:?}: {said}");
+        assert!(said.contains(advice), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn a_server_that_is_not_there_is_named() {
+    let mut command = tidings();
+    command.args(["publish", "a", "x", "--url", "http://127.0.0.1:1"]);
+    let (code, _, said) = run(&mut command);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("http://127.0.0.1:1"), "{said}");
+}
+
+#[test]
+fn help_teaches_by_examples() {
+    let (code, help, _) = run(tidings().arg("--help"));
+    assert_eq!(code, Some(0));
+    for word in [
+        "Examples:",
+        "curl",
+        "tidings subscribe",
+        "--listen",
+        "TIDINGS_DATA",
+    ] {
+        assert!(help.contains(word), "{word}: {help}");
+    }
+    let (_, version, _) = run(tidings().arg("--version"));
+    assert_eq!(
+        version.trim(),
+        concat!("tidings ", env!("CARGO_PKG_VERSION"))
+    );
+}
+
+#[test]
+fn the_printed_configuration_is_the_documented_one() {
+    let (code, printed, _) = run(tidings().arg("config"));
+    assert_eq!(code, Some(0));
+    assert!(printed.contains("[limits]") && printed.contains("listen ="));
+}

@@ -1,0 +1,18 @@
+//! The real binary, asked over real sockets.
+//!
+//! [`support`] starts a server on a port of the system's choice and speaks to it in raw HTTP and
+//! over our WebSocket client. [`doors`] has the scenarios that are the same over every transport,
+//! written once; the other modules have what is a single door's own.
+
+mod access;
+mod cli;
+mod cuts;
+mod doors;
+mod ending;
+mod http;
+mod limits;
+mod polls;
+mod starting;
+mod streams;
+mod support;
+mod websockets;

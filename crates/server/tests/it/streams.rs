@@ -1,0 +1,131 @@
+//! What only server-sent events do: padding, ids, heartbeats, resuming by `Last-Event-ID`.
+
+use std::time::Duration;
+
+use crate::support::door::{Door, Follower};
+use crate::support::http::Http;
+use crate::support::server::Server;
+use crate::support::{soon, until};
+
+const STREAM: (&str, &str) = ("accept", "text/event-stream");
+
+async fn read_until(http: &mut Http, what: &str) -> String {
+    let mut text = String::new();
+    soon(what, async {
+        while !text.contains(what) {
+            let chunk = http
+                .chunk()
+                .await
+                .unwrap_or_else(|| panic!("ended: {text}"));
+            text.push_str(std::str::from_utf8(&chunk).unwrap());
+        }
+    })
+    .await;
+    text
+}
+
+#[tokio::test]
+async fn it_begins_with_padding_a_retry_and_a_hello_and_asks_proxies_to_pass_it_on() {
+    let server = Server::start();
+    let mut http = Http::connect(server.address()).await;
+    let path = "/v1/events?channel=a";
+    let headers = [STREAM, ("authorization", "Bearer guest:bob")];
+    http.send("GET", path, &headers, b"").await;
+    let head = http.head().await;
+    assert_eq!(head.status, 200);
+    assert_eq!(head.header("content-type"), Some("text/event-stream"));
+    assert_eq!(head.header("cache-control"), Some("no-store, no-transform"));
+    assert_eq!(head.header("x-accel-buffering"), Some("no"));
+    let text = read_until(&mut http, "event: hello").await;
+    assert!(text.starts_with(':'), "a comment first");
+    assert!(text.find('\n').unwrap() >= 2048, "of two KiB");
+    let retry = text.lines().find_map(|line| line.strip_prefix("retry: "));
+    let retry: u64 = retry.unwrap().parse().unwrap();
+    assert!((1000..=2000).contains(&retry));
+    let hello = text
+        .split("\n\n")
+        .find(|event| event.contains("event: hello"))
+        .unwrap();
+    assert!(
+        hello.lines().any(|line| line.starts_with("id: ")),
+        "{hello}"
+    );
+    let data = hello.lines().find_map(|line| line.strip_prefix("data: "));
+    let data: serde_json::Value = serde_json::from_str(data.unwrap()).unwrap();
+    assert_eq!(data["type"], "hello");
+    assert_eq!(data["user"], "bob");
+    assert_eq!(data["version"], 1);
+    assert_eq!(data["heartbeat"]["interval"], 20_000);
+}
+
+#[tokio::test]
+async fn a_plain_event_source_resumes_by_itself() {
+    let server = Server::start();
+    let mut http = Http::connect(server.address()).await;
+    http.send("GET", "/v1/events?channel=a", &[STREAM], b"")
+        .await;
+    http.head().await;
+    read_until(&mut http, "event: hello").await;
+    server.publish("a", "1").await;
+    let text = read_until(&mut http, "\"data\":1").await;
+    let id = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("id: "))
+        .last();
+    let id = id.unwrap().to_owned();
+    drop(http);
+    server.publish("a", "2").await;
+    // The same URL again, and where it was: that is all that an EventSource does.
+    let mut http = Http::connect(server.address()).await;
+    let headers = [STREAM, ("last-event-id", &id)];
+    http.send("GET", "/v1/events?channel=a", &headers, b"")
+        .await;
+    http.head().await;
+    let text = read_until(&mut http, "\"data\":2").await;
+    assert!(!text.contains("\"data\":1"), "{text}");
+}
+
+#[tokio::test]
+async fn a_heartbeat_moves_the_cursor_of_quiet_channels() {
+    let server = Server::configured("[heartbeat]\ninterval = \"100ms\"\n");
+    let mut http = Http::connect(server.address()).await;
+    http.send("GET", "/v1/events?channel=quiet", &[STREAM], b"")
+        .await;
+    http.head().await;
+    read_until(&mut http, "event: hello").await;
+    let seq = server.publish("loud", "1").await;
+    let text = read_until(&mut http, &format!("-{seq}\n\n")).await;
+    assert!(
+        text.contains(":\nid: "),
+        "a comment, and the cursor: {text}"
+    );
+    assert!(!text.contains("loud"));
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_is_gone_at_once() {
+    let server = Server::start();
+    let mut follower = Follower::open(&server, Door::Sse, "bob", &["a"]).await;
+    follower.cut();
+    until("nobody", async || {
+        let presence = server.get("/v1/channels/a/presence").await.json();
+        (presence["count"] == 0).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_reader_that_does_not_read_gets_everything_when_it_does() {
+    let server = Server::start();
+    let mut follower = Follower::open(&server, Door::Sse, "bob", &["a"]).await;
+    // Far more than the kernel and the server buffer for one connection, at 60 KiB each.
+    let large = format!("\"{}\"", "x".repeat(60_000));
+    let mut seqs = Vec::new();
+    for _ in 0..200 {
+        seqs.push(server.publish("a", &large).await);
+    }
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    for seq in seqs {
+        assert_eq!(follower.message().await.seq, Some(seq));
+    }
+}

@@ -1,0 +1,420 @@
+//! One way of following channels for each door, all with the same methods, so that a scenario is
+//! written once.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tidings_wire::{Cursor, Data, Format};
+
+use super::http::Http;
+use super::server::Server;
+use super::websocket::Frames;
+use super::{soon, until};
+
+/// A transport and a format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    Poll(Format),
+    LongPoll(Format),
+    Sse,
+    WebSocket(Format),
+}
+
+impl Door {
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Poll(Format::Json),
+        Self::Poll(Format::Cbor),
+        Self::LongPoll(Format::Json),
+        Self::LongPoll(Format::Cbor),
+        Self::Sse,
+        Self::WebSocket(Format::Json),
+        Self::WebSocket(Format::Cbor),
+    ];
+}
+
+/// An event or an answer, in either format.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Said {
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+    pub(crate) req: Option<u64>,
+    pub(crate) channel: Option<String>,
+    pub(crate) seq: Option<u64>,
+    pub(crate) prev: Option<u64>,
+    pub(crate) id: Option<String>,
+    pub(crate) at: Option<u64>,
+    pub(crate) from: Option<String>,
+    pub(crate) user: Option<String>,
+    pub(crate) cursor: Option<Cursor>,
+    pub(crate) truncated: Option<bool>,
+    pub(crate) code: Option<String>,
+    pub(crate) message: Option<String>,
+    pub(crate) count: Option<usize>,
+    pub(crate) oldest: Option<u64>,
+    pub(crate) messages: Vec<Said>,
+    data: Option<Data>,
+    bytes: Option<String>,
+}
+
+impl Said {
+    /// What it carries: JSON as text, or bytes.
+    pub(crate) fn data(&self) -> Data {
+        match &self.bytes {
+            Some(base64) => Data::from_base64(base64).unwrap(),
+            None => self.data.clone().unwrap(),
+        }
+    }
+
+    /// The number that it carries.
+    pub(crate) fn number(&self) -> u64 {
+        match self.data() {
+            Data::Json(text) => text.parse().unwrap(),
+            Data::Bytes(bytes) => panic!("{bytes:?} is no number"),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Polled {
+    cursor: Cursor,
+    events: Vec<Said>,
+    truncated: bool,
+}
+
+/// Somebody who follows channels over a door.
+pub(crate) struct Follower<'a> {
+    server: &'a Server,
+    pub(crate) door: Door,
+    channels: Vec<String>,
+    name: String,
+    /// Everything up to here was given.
+    pub(crate) cursor: Option<Cursor>,
+    pub(crate) was_truncated: bool,
+    events: VecDeque<Said>,
+    way: Option<Way>,
+}
+
+/// What an `id:` without data is called here.
+const HEARTBEAT: &str = "(heartbeat)";
+
+enum Way {
+    Polls(Http),
+    Stream(Http, Vec<u8>),
+    Frames(Box<Frames>),
+}
+
+impl<'a> Follower<'a> {
+    /// Follows `channels` as the guest `name`, from now on: what is published after this comes.
+    pub(crate) async fn open(
+        server: &'a Server,
+        door: Door,
+        name: &str,
+        channels: &[&str],
+    ) -> Self {
+        Self::open_after(server, door, name, channels, None).await
+    }
+
+    /// Follows `channels` from behind a cursor on.
+    pub(crate) async fn open_after(
+        server: &'a Server,
+        door: Door,
+        name: &str,
+        channels: &[&str],
+        after: Option<Cursor>,
+    ) -> Self {
+        let mut follower = Self {
+            server,
+            door,
+            channels: channels.iter().map(|&channel| channel.to_owned()).collect(),
+            name: name.to_owned(),
+            cursor: after,
+            was_truncated: false,
+            events: VecDeque::new(),
+            way: None,
+        };
+        follower.resume().await;
+        follower
+    }
+
+    /// Cuts the connection without a word. What was not looked at is lost, but for a poll's answer,
+    /// whose cursor covers all of it.
+    pub(crate) fn cut(&mut self) {
+        self.way = None;
+        if matches!(self.door, Door::Sse | Door::WebSocket(_)) {
+            self.events.clear();
+        }
+    }
+
+    /// Opens a connection where there is none, and goes on from the cursor.
+    pub(crate) async fn resume(&mut self) {
+        until("a connection", async || {
+            self.try_resume().await.then_some(())
+        })
+        .await;
+    }
+
+    /// Whether a connection could be opened.
+    pub(crate) async fn try_resume(&mut self) -> bool {
+        let way = match self.door {
+            Door::Poll(_) | Door::LongPoll(_) => self.open_polls().await,
+            Door::Sse => self.open_stream().await,
+            Door::WebSocket(format) => self.open_frames(format).await,
+        };
+        self.way = way;
+        self.way.is_some()
+    }
+
+    /// The next message, past everything else.
+    pub(crate) async fn message(&mut self) -> Said {
+        self.event_of("message").await
+    }
+
+    /// The next event of that kind, past everything else.
+    pub(crate) async fn event_of(&mut self, kind: &str) -> Said {
+        soon(kind, async {
+            loop {
+                let event = self.event().await;
+                if event.kind == kind {
+                    return event;
+                }
+            }
+        })
+        .await
+    }
+
+    /// The next event.
+    pub(crate) async fn event(&mut self) -> Said {
+        loop {
+            match self.try_event().await {
+                Some(event) => return event,
+                None => panic!("{:?}: the connection ended", self.door),
+            }
+        }
+    }
+
+    /// The next event; `None` if the connection broke.
+    pub(crate) async fn try_event(&mut self) -> Option<Said> {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                if event.kind == HEARTBEAT {
+                    self.cursor = event.cursor;
+                    continue;
+                }
+                if let (Some(seq), Some(cursor)) = (event.seq, &mut self.cursor)
+                    && event.kind == "message"
+                {
+                    cursor.seq = cursor.seq.max(seq);
+                }
+                return Some(event);
+            }
+            let read = match self.way.as_mut()? {
+                Way::Polls(_) => self.read_poll().await,
+                Way::Stream(..) => self.read_stream().await,
+                Way::Frames(frames) => match frames.hear::<Said>().await {
+                    Ok(said) => {
+                        self.take(said);
+                        true
+                    }
+                    Err(_) => false,
+                },
+            };
+            if !read {
+                self.way = None;
+                return None;
+            }
+        }
+    }
+
+    fn take(&mut self, said: Said) {
+        self.was_truncated |= said.kind == "truncated" || said.truncated == Some(true);
+        self.events.push_back(said);
+    }
+
+    fn path(&self) -> String {
+        let channels = self.channels.iter();
+        let mut path = format!("/v1/events?session={}", self.name);
+        for channel in channels {
+            path.push_str(&format!("&channel={channel}"));
+        }
+        if let Some(cursor) = &self.cursor {
+            path.push_str(&format!("&after={cursor}"));
+        }
+        path
+    }
+
+    async fn open_polls(&mut self) -> Option<Way> {
+        let http = Http::connect(self.server.address()).await;
+        self.way = Some(Way::Polls(http));
+        if self.cursor.is_none() {
+            // Where "now" is.
+            assert!(self.read_poll().await);
+        }
+        self.way.take()
+    }
+
+    async fn read_poll(&mut self) -> bool {
+        let (wait, format) = match self.door {
+            Door::LongPoll(format) => ("&wait=20", format),
+            Door::Poll(format) => ("", format),
+            _ => unreachable!(),
+        };
+        let path = self.path() + wait;
+        let token = format!("Bearer guest:{}", self.name);
+        let headers = [("accept", format.media_type()), ("authorization", &token)];
+        let Some(Way::Polls(http)) = &mut self.way else {
+            return false;
+        };
+        http.send("GET", &path, &headers, b"").await;
+        let response = http.response().await;
+        assert_eq!(response.status, 200, "{response:?}");
+        assert_eq!(response.header("content-type"), Some(format.media_type()));
+        let polled: Polled = format.decode(&response.body).unwrap();
+        self.was_truncated |= polled.truncated;
+        if polled.events.is_empty() && matches!(self.door, Door::Poll(_)) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        // A cursor covers the events of its answer: they are all taken before the next question.
+        self.cursor = Some(polled.cursor);
+        for event in polled.events {
+            self.take(event);
+        }
+        true
+    }
+
+    async fn open_stream(&mut self) -> Option<Way> {
+        let mut http = Http::connect(self.server.address()).await;
+        let token = format!("Bearer guest:{}", self.name);
+        let headers = [("accept", "text/event-stream"), ("authorization", &token)];
+        http.send("GET", &self.path(), &headers, b"").await;
+        let head = http.head().await;
+        assert_eq!(head.status, 200);
+        self.way = Some(Way::Stream(http, Vec::new()));
+        // Up to the hello, whose id is where the stream begins.
+        while self.events.iter().all(|event| event.kind != "hello") {
+            if !self.read_stream().await {
+                return None;
+            }
+        }
+        self.events.retain(|event| event.kind != "hello");
+        self.way.take()
+    }
+
+    async fn read_stream(&mut self) -> bool {
+        let Some(Way::Stream(http, buffer)) = &mut self.way else {
+            return false;
+        };
+        let Some(chunk) = http.chunk().await else {
+            return false;
+        };
+        buffer.extend(chunk);
+        let mut said = Vec::new();
+        while let Some(end) = buffer.windows(2).position(|window| window == b"\n\n") {
+            let event: Vec<u8> = buffer.drain(..end + 2).collect();
+            said.push(String::from_utf8(event).unwrap());
+        }
+        for event in said {
+            self.take_sse(&event);
+        }
+        true
+    }
+
+    fn take_sse(&mut self, event: &str) {
+        let field = |name: &str| {
+            let mut lines = event.lines();
+            lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+        };
+        let id: Option<Cursor> = field("id").map(|id| id.parse().unwrap());
+        if let Some(data) = field("data") {
+            let said: Said = serde_json::from_str(data).unwrap();
+            if said.kind == "hello" {
+                // A resumed stream begins where it was asked to, unless that is another log's.
+                self.was_truncated |= self
+                    .cursor
+                    .as_ref()
+                    .is_some_and(|cursor| Some(&cursor.epoch) != id.as_ref().map(|id| &id.epoch));
+                self.cursor.clone_from(&id);
+            }
+            self.take(said);
+        } else if id.is_some() {
+            self.take(Said {
+                kind: HEARTBEAT.to_owned(),
+                cursor: id,
+                ..Said::default()
+            });
+        }
+    }
+
+    async fn open_frames(&mut self, format: Format) -> Option<Way> {
+        let mut frames = Frames::open(self.server, format).await;
+        frames.feed(&Hello {
+            kind: "hello",
+            token: format!("guest:{}", self.name),
+        });
+        for channel in &self.channels {
+            frames.feed(&Subscribe {
+                kind: "subscribe",
+                req: 1,
+                channel,
+                after: self.cursor.as_ref(),
+            });
+        }
+        frames
+            .say(&Ping {
+                kind: "ping",
+                req: 2,
+            })
+            .await;
+        let mut waiting = self.channels.len();
+        while waiting > 0 {
+            let said: Said = frames.hear().await.ok()?;
+            if said.kind == "subscribed" {
+                waiting -= 1;
+                let cursor = said.cursor.clone().unwrap();
+                if self
+                    .cursor
+                    .as_ref()
+                    .is_none_or(|known| known.epoch != cursor.epoch)
+                {
+                    self.cursor = Some(cursor);
+                }
+            }
+            self.take(said);
+        }
+        Some(Way::Frames(Box::new(frames)))
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct Hello {
+    #[serde(rename = "type")]
+    pub(crate) kind: &'static str,
+    pub(crate) token: String,
+}
+
+#[derive(Serialize)]
+pub(crate) struct Subscribe<'a> {
+    #[serde(rename = "type")]
+    pub(crate) kind: &'static str,
+    pub(crate) req: u64,
+    pub(crate) channel: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) after: Option<&'a Cursor>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct Ping {
+    #[serde(rename = "type")]
+    pub(crate) kind: &'static str,
+    pub(crate) req: u64,
+}
+
+#[derive(Serialize)]
+pub(crate) struct Publish<'a> {
+    #[serde(rename = "type")]
+    pub(crate) kind: &'static str,
+    pub(crate) req: u64,
+    pub(crate) channel: &'a str,
+    pub(crate) data: Data,
+}

@@ -1,0 +1,197 @@
+//! The real server as a child process.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use super::DEADLINE;
+use super::http::{Http, Response};
+
+/// A secret for tests, of the shortest length that is taken.
+pub(crate) const SECRET: &str = "an example secret of 32 letters.";
+
+/// A running server; killed when dropped.
+pub(crate) struct Server {
+    child: Child,
+    address: SocketAddr,
+    dir: TempDir,
+    config: String,
+    secret: Option<&'static str>,
+}
+
+impl Server {
+    /// A server in development mode.
+    pub(crate) fn start() -> Self {
+        Self::configured("")
+    }
+
+    /// A server that takes tokens only.
+    pub(crate) fn with_secret() -> Self {
+        Self::begin("", Some(SECRET))
+    }
+
+    /// A server with this configuration file.
+    pub(crate) fn configured(config: &str) -> Self {
+        Self::begin(config, None)
+    }
+
+    /// A server with this configuration file that takes tokens only.
+    pub(crate) fn begin(config: &str, secret: Option<&'static str>) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (child, address) = spawn("127.0.0.1:0", dir.path(), config, secret).unwrap();
+        Self {
+            child,
+            address,
+            dir,
+            config: config.to_owned(),
+            secret,
+        }
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// For `--url`.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Its data directory.
+    pub(crate) fn data(&self) -> std::path::PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// Ends it as a power cut would, but for the disk's cache.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Asks it to end.
+    pub(crate) fn terminate(&self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        super::until("the server's end", async || self.child.try_wait().unwrap()).await
+    }
+
+    /// Starts it again on the same data and the same port.
+    pub(crate) fn restart(&mut self) {
+        let listen = self.address.to_string();
+        let begun = Instant::now();
+        loop {
+            // Somebody else may have been given the port for a moment.
+            match spawn(&listen, self.dir.path(), &self.config, self.secret) {
+                Ok((child, _)) => {
+                    self.child = child;
+                    return;
+                }
+                Err(error) if begun.elapsed() > DEADLINE => panic!("{error}"),
+                Err(_) => std::thread::sleep(Duration::from_millis(20)),
+            }
+        }
+    }
+
+    /// Asks once, on a connection of its own.
+    pub(crate) async fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl AsRef<[u8]>,
+    ) -> Response {
+        let mut http = Http::connect(self.address).await;
+        http.send(method, path, headers, body.as_ref()).await;
+        http.response().await
+    }
+
+    /// Gets `path`.
+    pub(crate) async fn get(&self, path: &str) -> Response {
+        self.ask("GET", path, &[], "").await
+    }
+
+    /// Publishes `data`, which is JSON, and gives the message's place.
+    pub(crate) async fn publish(&self, channel: &str, data: &str) -> u64 {
+        let path = format!("/v1/channels/{channel}/messages");
+        let body = format!("{{\"data\":{data}}}");
+        let json = [("content-type", "application/json")];
+        let response = self.ask("POST", &path, &json, body).await;
+        assert_eq!(response.status, 201, "{response:?}");
+        response.json()["seq"].as_u64().unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The binary with nothing of this environment's own.
+pub(crate) fn tidings() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
+    for (name, _) in std::env::vars() {
+        if name.starts_with("TIDINGS_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+fn spawn(
+    listen: &str,
+    dir: &Path,
+    config: &str,
+    secret: Option<&str>,
+) -> Result<(Child, SocketAddr), String> {
+    let file = dir.join("tidings.toml");
+    std::fs::write(&file, config).unwrap();
+    let mut command = tidings();
+    command
+        .args(["serve", "--listen", listen])
+        .arg("--data")
+        .arg(dir.join("data"))
+        .arg("--config")
+        .arg(&file)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    if let Some(secret) = secret {
+        command.env("TIDINGS_AUTH_SECRET", secret);
+    }
+    let mut child = command.spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let address = lines.by_ref().map_while(Result::ok).find_map(|line| {
+        let url = line.trim().strip_prefix("chat")?.trim().to_owned();
+        url.strip_prefix("http://")?.strip_suffix('/')?.parse().ok()
+    });
+    // Whoever prints must find a reader.
+    std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+    match address {
+        Some(address) => {
+            let mut stderr = child.stderr.take().unwrap();
+            std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::stderr()));
+            Ok((child, address))
+        }
+        None => {
+            let mut said = String::new();
+            child
+                .stderr
+                .take()
+                .unwrap()
+                .read_to_string(&mut said)
+                .unwrap();
+            child.wait().unwrap();
+            Err(said)
+        }
+    }
+}
