@@ -62,6 +62,8 @@ async function authOf() {
 
 // Keyboards on phones cover the page without telling its layout; what is left is told here.
 visualViewport?.addEventListener('resize', () => {
+	// Who zooms in looks closer at the same page.
+	if (visualViewport !== null && visualViewport.scale > 1) return;
 	document.documentElement.style.setProperty('--page-height', `${visualViewport?.height ?? innerHeight}px`);
 });
 
