@@ -7,7 +7,7 @@ import { Api } from '../lib/api.mjs';
 import { Child, run } from '../lib/child.mjs';
 import { connect, follow, TRANSPORTS } from '../lib/client.mjs';
 import { python, script } from '../lib/python.mjs';
-import { Server, TIDINGS } from '../lib/server.mjs';
+import { ENV, Server, TIDINGS } from '../lib/server.mjs';
 import { until } from '../lib/until.mjs';
 import { Frames } from '../lib/ws.mjs';
 
@@ -106,12 +106,17 @@ const DOORS = [
 		/** @type {Door['open']} */
 		async open(t, channel, take) {
 			const { cursor } = await new Api(server.url).poll(channel);
-			const args = ['subscribe', '--server', server.url, '--transport', transport, '--json', '--after', cursor, channel];
-			const terminal = new Child(TIDINGS, args);
+			const where = ['--url', server.url];
+			const args = ['subscribe', ...where, '--transport', transport, '--json', '--after', cursor, channel];
+			const terminal = new Child(TIDINGS, args, { env: ENV });
 			t.after(() => terminal.end());
-			eachLine(terminal, (line) => take(JSON.parse(line)));
+			eachLine(terminal, (line) => {
+				const event = JSON.parse(line);
+				if (event.type === 'message') take(event);
+			});
 			return async (data) => {
-				const published = await run(TIDINGS, ['publish', '--server', server.url, channel, JSON.stringify(data)]);
+				const args = ['publish', ...where, '--json', channel, JSON.stringify(data)];
+				const published = await run(TIDINGS, args, { env: ENV });
 				assert.equal(published.code, 0, published.stderr);
 			};
 		},

@@ -24,7 +24,7 @@ export const TIDINGS =
 const PORTS = { first: 20_000, count: 10_000 };
 
 /** Settings of whoever runs the tests are not the tests'. */
-const ENV = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('TIDINGS_')));
+export const ENV = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('TIDINGS_')));
 
 export class Server {
 	/** @type {Child | undefined} */
