@@ -134,6 +134,7 @@ impl Opening {
             created.map_err(|error| self.error(&error))?;
         }
         self.check_pages()?;
+        self.check_tables()?;
         let transaction = self.connection.unchecked_transaction();
         let transaction = transaction.map_err(|error| self.error(&error))?;
         let recovered = recover(&transaction, config, boot);
@@ -214,6 +215,16 @@ impl Opening {
         match verdict.as_str() {
             "ok" => Ok(()),
             detail => Err(self.damaged(detail.to_owned())),
+        }
+    }
+
+    fn check_tables(&self) -> Result<(), OpenError> {
+        match schema::misfit(&self.connection) {
+            Ok(None) => Ok(()),
+            Ok(Some(table)) => {
+                Err(self.damaged(format!("its table {table:?} is not as it was made")))
+            }
+            Err(error) => Err(self.error(&error)),
         }
     }
 

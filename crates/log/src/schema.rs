@@ -106,6 +106,29 @@ pub(crate) fn create(connection: &mut Connection) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
+/// The name of a table that is not as it is made here, if there is one.
+pub(crate) fn misfit(connection: &Connection) -> rusqlite::Result<Option<String>> {
+    let pristine = Connection::open_in_memory()?;
+    pristine.execute_batch(TABLES)?;
+    let mut tables =
+        pristine.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'table'")?;
+    let tables = tables.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    for table in tables {
+        let (name, expected): (String, String) = table?;
+        let found: Option<String> = connection
+            .query_row(
+                "SELECT sql FROM sqlite_schema WHERE name = ?1",
+                [&name],
+                |row| row.get(0),
+            )
+            .optional()?;
+        if found != Some(expected) {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
+}
+
 /// The single values of the log, in `meta`.
 pub(crate) mod meta {
     use rusqlite::types::FromSql;
