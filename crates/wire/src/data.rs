@@ -61,11 +61,15 @@ impl Data {
     }
 
     fn from_raw(raw: &RawValue) -> Result<Self, DataError> {
-        // A RawValue is checked for syntax and not for depth, which readers of the value need.
+        // A RawValue is checked for syntax alone. What is taken here is told in CBOR as well, which
+        // needs every number and every character of it.
         if nesting(raw.get()) > DATA_DEPTH_MAX {
             return Err(DataError::TooDeep);
         }
-        Ok(Self::Json(compact(raw.get()).into()))
+        match serde_json::from_str(raw.get()) {
+            Ok(Readable) => Ok(Self::Json(compact(raw.get()).into())),
+            Err(_) => Err(DataError::Unreadable),
+        }
     }
 
     /// Writes the entry `data`, and `bytes` where the format has no byte strings.
@@ -121,6 +125,11 @@ pub enum DataError {
     /// Arrays and objects are nested deeper than [`DATA_DEPTH_MAX`].
     #[error("the data is nested deeper than {DATA_DEPTH_MAX} levels")]
     TooDeep,
+    /// A number is beyond what a double holds, or an escape is half of a character.
+    #[error(
+        "the data has a number beyond 1.8e308, or half of a surrogate pair, which not every format can hold"
+    )]
+    Unreadable,
     /// `bytes` is not base64.
     #[error("\"bytes\" is not padded base64 (RFC 4648, section 4)")]
     NotBase64,
@@ -178,6 +187,57 @@ impl Tokens {
             self.escaped = true;
         }
         was
+    }
+}
+
+/// Any value of which every number and every string can be read; nothing of it is kept.
+struct Readable;
+
+impl<'de> Deserialize<'de> for Readable {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Readable {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self, A::Error> {
+        while seq.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
+        while map.next_entry::<Self, Self>()?.is_some() {}
+        Ok(self)
     }
 }
 

