@@ -179,7 +179,7 @@ impl Client {
         let Some(view) = self.views.get_mut(channel) else {
             return;
         };
-        if self.link != Some(link) || lost {
+        if self.link != Some(link) {
             return;
         }
         if oldest == 0 {
