@@ -55,9 +55,9 @@ impl Credential {
 
     fn carried(&self) -> Carried {
         match self {
-            Self::Bearer(_) | Self::Ticket(_) => Carried::ByRequest,
-            Self::Cookie(_) => Carried::ByCookie,
-            Self::Nothing => Carried::ByNothing,
+            Self::Bearer(_) | Self::Ticket(_) => Carried::Request,
+            Self::Cookie(_) => Carried::Cookie,
+            Self::Nothing => Carried::Nothing,
         }
     }
 }

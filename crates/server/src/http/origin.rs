@@ -120,11 +120,11 @@ pub(crate) struct OriginPolicy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Carried {
     /// The page put it there: a header, a ticket, a frame.
-    ByRequest,
+    Request,
     /// The browser adds it to whatever page's request: a cookie.
-    ByCookie,
+    Cookie,
     /// Nothing: whoever reaches the server may be a guest.
-    ByNothing,
+    Nothing,
 }
 
 impl OriginPolicy {
@@ -172,11 +172,11 @@ impl OriginPolicy {
         headers: &HeaderMap,
         carried: Carried,
     ) -> Result<(), Refusal> {
-        if carried == Carried::ByRequest || headers.contains_key(ORIGIN) {
+        if carried == Carried::Request || headers.contains_key(ORIGIN) {
             return Ok(());
         }
         let upgrades = headers.contains_key(http::header::UPGRADE);
-        if carried == Carried::ByCookie && (method != Method::GET || upgrades) {
+        if carried == Carried::Cookie && (method != Method::GET || upgrades) {
             return Err(refuse(
                 "a request with the cookie needs an Origin header, which browsers send; \
                  programs send Authorization: Bearer instead",
@@ -301,7 +301,7 @@ mod tests {
     #[test]
     fn a_cookie_without_an_origin_only_reads() {
         let check =
-            |method, pairs| policy().check_carried(&method, &headers(pairs), Carried::ByCookie);
+            |method, pairs| policy().check_carried(&method, &headers(pairs), Carried::Cookie);
         assert!(check(Method::GET, &[]).is_ok());
         assert!(check(Method::POST, &[]).is_err());
         assert!(check(Method::GET, &[("upgrade", "websocket")]).is_err());
@@ -310,7 +310,7 @@ mod tests {
 
     #[test]
     fn a_foreign_page_that_hides_its_origin_reads_nothing() {
-        for carried in [Carried::ByCookie, Carried::ByNothing] {
+        for carried in [Carried::Cookie, Carried::Nothing] {
             let check = |pairs| policy().check_carried(&Method::GET, &headers(pairs), carried);
             assert!(check(&[("sec-fetch-site", "cross-site")]).is_err());
             assert!(check(&[("sec-fetch-site", "same-site")]).is_err());

@@ -143,7 +143,11 @@ impl EventStream {
             let alarm = self.cursor_sent_at + self.heartbeat;
             tokio::select! {
                 () = self.link.ready() => {}
-                () = sleep_until(alarm) => return self.heartbeat(),
+                // One more look, for the cursor as it is now.
+                () = sleep_until(alarm) => match self.take() {
+                    Some(chunk) => return chunk,
+                    None => return self.heartbeat(),
+                },
                 () = self.drain.begun() => return self.farewell(),
             }
         }

@@ -71,7 +71,7 @@ async fn a_plain_event_source_resumes_by_itself() {
     let id = text
         .lines()
         .filter_map(|line| line.strip_prefix("id: "))
-        .last();
+        .next_back();
     let id = id.unwrap().to_owned();
     drop(http);
     server.publish("a", "2").await;

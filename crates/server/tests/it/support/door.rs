@@ -186,11 +186,9 @@ impl<'a> Follower<'a> {
 
     /// The next event.
     pub(crate) async fn event(&mut self) -> Said {
-        loop {
-            match self.try_event().await {
-                Some(event) => return event,
-                None => panic!("{:?}: the connection ended", self.door),
-            }
+        match self.try_event().await {
+            Some(event) => event,
+            None => panic!("{:?}: the connection ended", self.door),
         }
     }
 
