@@ -95,7 +95,7 @@ export class Tidings extends EventTarget {
 	#heartbeat;
 	/** When to connect, or to give up a link that does not open, or that is to be left. */
 	#deadline = Infinity;
-	/** Why the last link was lost. */
+	/** Why the last link was lost; empty once another is being made. */
 	#reason = '';
 	/** @type {unknown} */
 	#timer;
@@ -233,6 +233,7 @@ export class Tidings extends EventTarget {
 	 */
 	async #connect(reason) {
 		const number = this.#leave();
+		this.#reason = '';
 		this.#setState(Tidings.CONNECTING, reason);
 		this.#deadline = this.#options.now() + this.#options.timeout;
 		this.#arm();
@@ -328,7 +329,7 @@ export class Tidings extends EventTarget {
 		if (globalThis.document?.visibilityState === 'hidden') return;
 		this.#backoff.reset();
 		if (this.#heartbeat) this.#heartbeat.handleDoubt(this.#options.now());
-		else if (!this.#link) this.#deadline = 0;
+		else if (this.#reason) this.#deadline = 0;
 		this.#arm();
 	}
 
@@ -338,7 +339,7 @@ export class Tidings extends EventTarget {
 		if (now >= this.#deadline) {
 			// A link that has not opened in time; else it is time for a link, or for another.
 			if (this.#link && this.#readyState !== Tidings.OPEN) this.#handleLoss({ reason: 'no answer in time' });
-			else this.#connect(this.#link ? 'the server asked for it' : this.#reason);
+			else this.#connect(this.#link ? 'drain' : this.#reason);
 			return;
 		}
 		switch (this.#heartbeat?.handleTick(now)) {

@@ -97,17 +97,11 @@ export class Subscription {
 		if (!cursor || req !== this.#page) return;
 		const { messages, truncated } = page;
 		this.#page = 0;
-		if (this.#history) {
-			// The messages that a new follower wants first lie before its cursor.
-			this.#history = 0;
-			for (const message of messages) this.#deliver(message, cursor);
-		} else {
-			const { seq } = cursor;
-			if (truncated) this.#tear(messages[0]?.seq);
-			for (const message of messages) if (message.seq > cursor.seq) this.#deliver(message, cursor);
-			// Nothing new in it: what is missing is gone, and asking again would not end.
-			if (cursor.seq === seq) this.#tear();
-		}
+		// The messages that a new follower wants first may well be all there are. In a gap, an empty page
+		// says that what is missing is gone; asking again would not end.
+		if (!this.#history && (truncated || !messages.length)) this.#tear(messages[0]?.seq);
+		this.#history = 0;
+		for (const message of messages) this.#deliver(message, cursor);
 		for (const message of this.#held.splice(0)) this.handleMessage(message);
 	}
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
 
 import { Tidings } from '../src/client.js';
-import { once, record, until, World } from './support/world.js';
+import { once, range, record, until, World } from './support/world.js';
 
 /** @type {World} */
 let world;
@@ -243,5 +243,25 @@ test('a listener that publishes does not disturb the order', async () => {
 	await room.publish(0);
 	await later.count(21);
 	assert.deepEqual(later.data, seen.data);
-	assert.deepEqual(seen.data, Array.from({ length: 21 }, (_, index) => index));
+	assert.deepEqual(seen.data, range(0, 21));
+});
+
+test('what a listener does waits until the other listeners have heard', async () => {
+	for (const number of range(0, 3)) world.server.publish('chat:page', { data: number });
+	const room = world.client().channel('chat:page', { history: 3 });
+	room.addEventListener('message', () => room.presence());
+	const seen = record(room);
+	await seen.count(3);
+	assert.deepEqual(seen.data, [0, 1, 2]);
+});
+
+test('a server that ends is not come back to before it says', async () => {
+	const tidings = world.client({ transport: 'websocket', random: () => 0.5 });
+	await once(tidings, 'open');
+	const started = performance.now();
+	world.server.tell({ type: 'reconnect', after_ms: 1400 });
+	await new Promise((resolve) => setTimeout(resolve));
+	world.network.cut();
+	await once(tidings, 'open');
+	assert.ok(performance.now() - started >= 690, 'half of the time that it gave');
 });

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { Backoff } from '../src/backoff.js';
 import { Session } from '../src/session.js';
 import { HELD_MAX, Subscription } from '../src/subscription.js';
+import { TidingsError } from '../src/wire/error.js';
 import { seeded } from './support/network.js';
 import { range } from './support/world.js';
 
@@ -242,6 +243,53 @@ test('the cursor of a stream moves a quiet channel, but not past a gap', () => {
 	it.handleMessage(message(12));
 	it.handleCursor('e-12');
 	assert.equal(it.cursor, 'e-9');
+});
+
+test('what is told as gone is not asked for again', () => {
+	const { it, said } = subscription('e-1');
+	it.handleSubscribed('e-1', false);
+	it.handleTruncated(8);
+	it.handleTruncated(8);
+	assert.equal(it.cursor, 'e-7');
+	it.handleMessage(message(8, 6));
+	assert.deepEqual(said, ['truncated', 8]);
+});
+
+/** Everything that a session has to send. */
+function commands(session, now) {
+	const all = [];
+	for (let command; (command = session.pollCommand(now)); ) all.push(command);
+	return all;
+}
+
+test('what the server is too busy for is asked again when the pause is over, publishes in order', () => {
+	const session = new Session(new Backoff(() => 0.5));
+	session.handleLink(8);
+	session.subscribe('c');
+	session.ask({ type: 'presence', channel: 'c' });
+	for (const id of ['1', '2', '3']) session.publish('c', id, id);
+	const [subscribe, presence, first, second] = commands(session, 0);
+	session.handleFrame({ type: 'published', req: second.req, seq: 1, id: '2', at: 0 }, 1000);
+	for (const { req } of [subscribe, presence, first]) {
+		session.handleFrame({ type: 'error', req, code: 'busy', message: 'busy' }, 1000);
+	}
+	const due = session.pollTimeout();
+	assert.equal(due, 1000 + 0.5 * 2000, 'the third pause in a row');
+	assert.deepEqual(commands(session, due - 1), []);
+	assert.deepEqual(
+		commands(session, due).map(({ type, id }) => id ?? type),
+		['subscribe', 'presence', '1', '3'],
+	);
+});
+
+test('the pause is as long as the server wants it', () => {
+	const session = new Session(new Backoff(() => 0));
+	session.handleLink(1);
+	const req = session.publish('c', 1, '1');
+	commands(session, 0);
+	const error = new TidingsError('busy', 'busy', 503, 7000);
+	session.handleFrame({ type: 'error', req, code: 'busy', message: 'busy', error }, 0);
+	assert.equal(session.pollTimeout(), 7000);
 });
 
 test('the queue is bounded in bytes, and free again once it is answered', () => {

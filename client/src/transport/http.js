@@ -122,6 +122,7 @@ export function http(environment, ear, read) {
 	async function vet(of, signal) {
 		try {
 			const { cursor } = await (await call(path(of), signal)).json();
+			parseCursor(cursor);
 			for (const place of of) place.after ??= cursor;
 			return false;
 		} catch (error) {
@@ -141,12 +142,12 @@ export function http(environment, ear, read) {
 	/** @param {AbortSignal} signal */
 	async function follow(signal) {
 		try {
-			const fresh = [...places.values()].filter(({ after }) => !after);
-			if (fresh.length) await vet(fresh, signal);
 			while (places.size) {
 				const of = [...places.values()];
+				const fresh = of.filter(({ after }) => !after);
 				try {
-					await read(stream(of, signal));
+					if (fresh.length) await vet(fresh, signal);
+					else await read(stream(of, signal));
 				} catch (error) {
 					const refused = error instanceof TidingsError && !error.later && error.status !== 401;
 					if (!refused || !(await vet(of, signal))) throw error;
