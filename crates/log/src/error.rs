@@ -84,7 +84,7 @@ impl OpenError {
                 path,
                 detail: "it is no SQLite database".to_owned(),
             },
-            Fault::Unsynced | Fault::Other => Self::Failed {
+            Fault::Locked | Fault::Unsynced | Fault::Other => Self::Failed {
                 path,
                 detail: error.to_string(),
             },
@@ -104,6 +104,8 @@ pub(crate) enum Fault {
     /// The disk did not confirm a write. What was acknowledged before may be lost with the power, and
     /// the kernel will not say so twice: no more is to be promised until a restart has looked.
     Unsynced,
+    /// Another process writes to the file. The next transaction may do.
+    Locked,
     /// Something else; the next transaction may do.
     Other,
 }
@@ -119,6 +121,7 @@ impl Fault {
             | (ffi::SQLITE_IOERR_SHMSIZE, _) => Self::Full,
             (ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC, _) => Self::Unsynced,
             (_, ffi::SQLITE_CORRUPT) => Self::Damaged,
+            (_, ffi::SQLITE_BUSY) => Self::Locked,
             (_, ffi::SQLITE_NOTADB) => Self::Foreign,
             _ => Self::Other,
         }
@@ -134,6 +137,7 @@ impl Fault {
 pub(crate) fn engine_error(error: &rusqlite::Error) -> EngineError {
     match Fault::of(error) {
         Fault::Full => EngineError::StorageFull,
+        Fault::Locked => EngineError::Busy,
         _ => EngineError::Failed(error.to_string()),
     }
 }

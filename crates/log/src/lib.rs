@@ -56,4 +56,4 @@ pub use error::OpenError;
 pub use log::Log;
 pub use open::POWER_LOSS_GAP;
 pub use reader::{PAGE_BYTES_MAX, PAGE_MESSAGES_MAX};
-pub use writer::WAL_FRAMES_MAX;
+pub use writer::WAL_GROWTH_MAX;

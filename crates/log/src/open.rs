@@ -35,8 +35,8 @@ pub(crate) struct Opened {
 
 /// After a power loss, `seq` goes on so much higher: the messages that the disk never got may have
 /// been told to somebody, and their numbers must not come again. What is not synced is in the WAL,
-/// which is bounded ([`WAL_FRAMES_MAX`](crate::writer::WAL_FRAMES_MAX)); at 16 bytes for the smallest
-/// message it has room for a quarter of this.
+/// which is synced each time it is taken over ([`LogConfig::wal_pages`](crate::LogConfig::wal_pages))
+/// and which Linux writes out after some 30 s in any case: this is more than can be stored by then.
 pub const POWER_LOSS_GAP: u64 = 1 << 24;
 
 /// Files up to this size are checked page by page, in some 0.1 s; larger ones by their header, their

@@ -52,12 +52,10 @@ const IDLE_TICK: Duration = Duration::from_millis(250);
 /// How long housekeeping rests after it failed, so that publishing goes on without it.
 const HOUSEKEEPING_REST: Duration = Duration::from_secs(10);
 
-/// When the WAL has so many pages (64 MiB) the writer waits for readers, so that it can begin the WAL
-/// anew; only a foreign process that holds a snapshot can keep it from that.
-pub const WAL_FRAMES_MAX: u64 = 16_384;
-
-/// How many pages more the WAL has before the next try, when one did not get through.
-const WAL_FRAMES_RETRY: u64 = 1024;
+/// When the WAL has grown to so many times [`LogConfig::wal_pages`](crate::LogConfig::wal_pages) (64
+/// MiB by default) the writer waits for readers, so that it can begin the WAL anew; only a foreign
+/// process that holds a snapshot can keep it from that.
+pub const WAL_GROWTH_MAX: u64 = 4;
 
 /// How long the writer waits for readers when the WAL is too long, in milliseconds.
 const WAL_BUSY_MS: u64 = 100;
@@ -301,7 +299,7 @@ impl Writer {
         if !self.wal.is_due(frames) {
             return;
         }
-        let mode = if frames < WAL_FRAMES_MAX {
+        let mode = if frames < self.wal.soft * WAL_GROWTH_MAX {
             "PASSIVE"
         } else {
             "RESTART"
@@ -389,6 +387,6 @@ impl Wal {
     }
 
     fn tried(&mut self, frames: u64) {
-        self.next = frames + WAL_FRAMES_RETRY;
+        self.next = frames + self.soft.div_ceil(WAL_GROWTH_MAX);
     }
 }
