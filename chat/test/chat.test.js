@@ -11,6 +11,8 @@ class FakeChannel extends EventTarget {
 	signals = [];
 	users = ['ada', 'mira'];
 	refuses = false;
+	/** Pages of history that were asked for. */
+	pages = 0;
 	/** @param {string} name @param {FakeTidings} tidings */
 	constructor(name, tidings) {
 		super();
@@ -44,6 +46,7 @@ class FakeChannel extends EventTarget {
 	}
 	/** @param {{ before?: number, limit: number }} range */
 	async history({ before = Infinity, limit }) {
+		this.pages++;
 		return { messages: this.log.filter(({ seq }) => seq < before).slice(-limit), truncated: false };
 	}
 	async presence() {
@@ -216,7 +219,8 @@ test('earlier history comes page by page until the room begins', async (t) => {
 	await tidings.open();
 	assert.equal(texts(chat).length, 50);
 	await Promise.all([chat.older(), chat.older()]);
-	assert.equal(texts(chat).length, 100, 'asked once at a time');
+	assert.equal(texts(chat).length, 100);
+	assert.equal(lobby.pages, 2, 'asked once at a time');
 	await chat.older();
 	assert.equal(texts(chat).length, 120);
 	assert.equal(chat.space('lobby').timeline.complete, true);
