@@ -36,6 +36,12 @@ struct Counted<S> {
     writes: usize,
 }
 
+impl<S> Counted<S> {
+    fn new(stream: S) -> Self {
+        Self { stream, writes: 0 }
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -68,14 +74,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
 #[tokio::test]
 async fn all_frames_of_one_read_are_answered_in_one_write() {
     let (ours, mut theirs) = duplex(1 << 20);
-    let mut websocket = WebSocket::server(
-        Counted {
-            stream: ours,
-            writes: 0,
-        },
-        Vec::new(),
-        Options::default(),
-    );
+    let mut websocket = WebSocket::server(Counted::new(ours), Vec::new(), Options::default());
     theirs
         .write_all(&from_client(true, Opcode::Text, b"hi").repeat(1000))
         .await
@@ -95,14 +94,7 @@ async fn all_frames_of_one_read_are_answered_in_one_write() {
 #[tokio::test]
 async fn many_that_are_fed_go_out_in_one_write() {
     let (ours, _theirs) = duplex(1 << 20);
-    let mut websocket = WebSocket::server(
-        Counted {
-            stream: ours,
-            writes: 0,
-        },
-        Vec::new(),
-        Options::default(),
-    );
+    let mut websocket = WebSocket::server(Counted::new(ours), Vec::new(), Options::default());
     for _ in 0..100 {
         websocket.feed("hi").unwrap();
     }
