@@ -3,6 +3,7 @@
 //! [`world`] plays shards, an engine and transports without a runtime; [`client`] is what a good client
 //! does; [`truth`] knows what was committed; [`delivery`] sends seeded weather over all of them.
 
+mod bounds;
 mod client;
 mod delivery;
 mod truth;
