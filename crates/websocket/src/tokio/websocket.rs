@@ -207,7 +207,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
                         .as_ref()
                         .is_some_and(|deadline| deadline.is_elapsed()) =>
                 {
-                    self.phase = Phase::Ended;
+                    self.end();
                     return Ok(Close::abnormal());
                 }
                 Some(_) => {}
@@ -251,9 +251,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             Poll::Pending => return Poll::Pending,
         };
         if matches!(outcome, Err(_) | Ok(None | Some(Event::Close(_)))) {
-            self.phase = Phase::Ended;
-            self.deadline = None;
-            self.input.release();
+            self.end();
         }
         Poll::Ready(outcome)
     }
@@ -355,6 +353,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             }
         }
         Poll::Ready(self.outcome())
+    }
+
+    /// Nothing is received or sent any more.
+    fn end(&mut self) {
+        self.connection.handle_eof();
+        self.phase = Phase::Ended;
+        self.deadline = None;
+        self.input.release();
     }
 
     fn end_with(&mut self, outcome: Result<Event<'static>, Fault>) {

@@ -9,7 +9,7 @@ use futures_util::future::{join, poll_immediate};
 use tidings_websocket::frame::Opcode;
 use tidings_websocket::handshake::{client, server};
 use tidings_websocket::tokio::{self as adapter, Error, HandshakeError, Options, WebSocket};
-use tidings_websocket::{Close, CloseCode, Event, Fault};
+use tidings_websocket::{Close, CloseCode, Event, Fault, SendError};
 use tokio::io::{
     AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex,
 };
@@ -215,6 +215,17 @@ async fn a_stream_that_ends_without_a_close_ends_with_1006() {
     let (mut websocket, theirs) = pair();
     drop(theirs);
     assert_eq!(next(&mut websocket).await, Event::Close(Close::abnormal()));
+    assert_eq!(in_time(websocket.recv()).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn nothing_is_sent_after_the_stream_failed() {
+    let (mut websocket, theirs) = pair();
+    websocket.feed("lost").unwrap();
+    drop(theirs);
+    assert!(matches!(in_time(websocket.recv()).await, Err(Error::Io(_))));
+    assert!(!websocket.is_open());
+    assert_eq!(websocket.feed("late"), Err(SendError::Closed));
     assert_eq!(in_time(websocket.recv()).await.unwrap(), None);
 }
 
