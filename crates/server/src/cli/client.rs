@@ -155,7 +155,8 @@ impl Client {
         let host = HeaderValue::from_str(self.authority.as_str());
         headers.insert(HOST, host.map_err(|_| wrong("the URL's host is not text"))?);
         if let Some(token) = &self.token {
-            let bearer = HeaderValue::from_str(&format!("Bearer {token}"));
+            // A guest's name is any text: it goes as UTF-8, byte by byte.
+            let bearer = HeaderValue::from_bytes(format!("Bearer {token}").as_bytes());
             let bearer = bearer.map_err(|_| {
                 wrong("the token has characters that HTTP cannot carry; is it all of it?")
             })?;

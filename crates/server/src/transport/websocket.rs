@@ -225,9 +225,23 @@ impl Session {
             _ => return,
         };
         match decoded {
-            Ok(request) => self.link.handle(request),
+            Ok(request) => {
+                // A guest needs no hello, whose answer then comes before this one's.
+                let says_hello = matches!(request.command, Command::Hello { .. });
+                if self.greets_guests && self.link.user().is_none() && !says_hello {
+                    self.greet_guest();
+                }
+                self.link.handle(request);
+            }
             Err(error) => self.link.handle_bad_frame(error),
         }
+    }
+
+    /// Says hello in the name of a client that does not.
+    fn greet_guest(&mut self) {
+        let command = Command::Hello { token: None };
+        self.link
+            .handle(tidings_wire::Request { req: None, command });
     }
 
     fn handle_alarm(
@@ -242,10 +256,7 @@ impl Session {
         match alarm {
             Alarm::None => Ok(None),
             Alarm::GreetGuest => {
-                self.link.handle(tidings_wire::Request {
-                    req: None,
-                    command: Command::Hello { token: None },
-                });
+                self.greet_guest();
                 Ok(None)
             }
             Alarm::Ping => {

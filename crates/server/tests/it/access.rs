@@ -354,3 +354,22 @@ async fn a_guest_who_says_nothing_is_welcomed_under_a_name_of_the_servers_choice
     assert_eq!(hello.kind, "hello");
     assert!(hello.user.unwrap().starts_with("guest-"));
 }
+
+#[tokio::test]
+async fn a_guest_who_begins_without_a_hello_is_welcomed_as_well() {
+    let server = Server::start();
+    let mut frames = Frames::open(&server, Format::Json).await;
+    let (kind, req, after) = ("subscribe", 1, None);
+    let channel = "a";
+    let subscribe = Subscribe {
+        kind,
+        req,
+        channel,
+        after,
+    };
+    frames.say(&subscribe).await;
+    let hello: Said = frames.hear().await.unwrap();
+    assert_eq!(hello.kind, "hello");
+    let subscribed: Said = frames.hear().await.unwrap();
+    assert_eq!((&*subscribed.kind, subscribed.req), ("subscribed", Some(1)));
+}

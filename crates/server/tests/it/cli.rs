@@ -101,6 +101,31 @@ async fn what_is_published_in_one_terminal_is_printed_in_the_others() {
 }
 
 #[tokio::test]
+async fn a_guest_of_any_script_talks_in_the_terminal() {
+    let server = Server::start();
+    for transport in TRANSPORTS {
+        let channel = format!("chat:{transport}");
+        let mut publish = tidings();
+        publish
+            .args(["publish", &channel, "你好", "--url", &server.url()])
+            .args(["--token", "guest:李雷"]);
+        let (code, _, complaint) = run(&mut publish);
+        assert_eq!(code, Some(0), "{complaint}");
+        let arguments = [
+            &channel,
+            "--history",
+            "1",
+            "--transport",
+            transport,
+            "--token",
+            "guest:韩梅梅",
+        ];
+        let line = Subscriber::start(&server, &arguments).line();
+        assert!(line.ends_with(" 李雷: 你好"), "{line}");
+    }
+}
+
+#[tokio::test]
 async fn subscribers_lose_and_double_nothing_when_the_server_is_killed_and_restarted() {
     let mut server = Server::start();
     server.publish("chat:a", "\"before\"").await;
