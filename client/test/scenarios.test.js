@@ -201,8 +201,8 @@ for (const transport of ['poll', 'long-poll', 'sse', 'websocket']) {
 			assert.ok(changes.events.every(({ reason }) => reason === 'chosen'));
 		});
 
-		test('a dead path that says nothing is noticed, and nothing is lost', { ...fake, timeout: 10_000 }, async () => {
-			const { tidings, room, seen } = await follow('dark', { wait: 0.05, timeout: 50 });
+		test('a dead path that says nothing is noticed, and nothing is lost', { ...fake, timeout: 60_000 }, async () => {
+			const { tidings, room, seen } = await follow('dark', { wait: 0.1, timeout: 100 });
 			const lost = once(tidings, 'state');
 			world.network.dark = true;
 			const publishing = room.publish('unheard');

@@ -9,7 +9,7 @@ const LEASE_MS = 1500;
 
 export class FakeServer {
 	epoch = 'e1';
-	heartbeat = { interval: 60, timeout: 30, tries: 2 };
+	heartbeat = { interval: 200, timeout: 100, tries: 2 };
 	/** Every event is delivered twice. */
 	duplicating = false;
 	/** Messages that live delivery leaves out, by seq. */

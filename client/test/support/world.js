@@ -8,7 +8,7 @@ import { Network, seeded } from './network.js';
 
 export const REAL = process.env.TIDINGS_URL;
 /** What is not there after so many ms will not come. */
-const DEADLINE_MS = REAL ? 90_000 : 5_000; // a real server keeps a poller's place for a while
+const DEADLINE_MS = REAL ? 90_000 : 20_000; // a real server keeps a poller's place for a while
 
 export class World {
 	server = new FakeServer();
