@@ -63,24 +63,24 @@ for (const transport of TRANSPORTS) {
 		const room = `history-${transport}`;
 		const api = new Api(server.url, 'earlier');
 		await api.publish(`chat:${room}`, { text: 'before you came' });
-		const ada = await Person.enter(t, browser, `${server.url}/#/${room}`, 'Ada');
-		await ada.choose(transport);
+		const zoe = await Person.enter(t, browser, `${server.url}/#/${room}`, 'Zoë');
+		await zoe.choose(transport);
 		// The choice is remembered, so this page begins with it.
-		await ada.page.reload();
-		await ada.isConnected(transport);
-		await ada.sees('before you came');
+		await zoe.page.reload();
+		await zoe.isConnected(transport);
+		await zoe.sees('before you came');
 
-		const eve = await Person.enter(t, browser, `${server.url}/#/${room}`, 'Eve');
-		await eve.sees('before you came');
-		await Promise.all([ada.seesPeople('Ada', 'Eve'), eve.seesPeople('Ada', 'Eve')]);
-		await eve.write('hm');
-		await ada.seesTyping('Eve');
-		await ada.write('oh');
-		await eve.seesTyping('Ada');
+		const xiaoya = await Person.enter(t, browser, `${server.url}/#/${room}`, '小雅');
+		await xiaoya.sees('before you came');
+		await Promise.all([zoe.seesPeople('Zoë', '小雅'), xiaoya.seesPeople('Zoë', '小雅')]);
+		await xiaoya.write('hm');
+		await zoe.seesTyping('小雅');
+		await zoe.write('oh');
+		await xiaoya.seesTyping('Zoë');
 
-		await eve.page.close();
-		await ada.seesPeople('Ada');
-		ada.watch.assertQuiet();
+		await xiaoya.page.close();
+		await zoe.seesPeople('Zoë');
+		zoe.watch.assertQuiet();
 	});
 }
 

@@ -171,7 +171,10 @@ fn node_tests(shell: &Shell, folder: &str, env: &[(&str, PathBuf)]) -> Verdict {
     let relative = files
         .iter()
         .map(|file| file.strip_prefix(shell.path("")).unwrap_or(file));
-    let mut node = shell.call("node").words("--test").args(relative);
+    let mut node = shell
+        .call("node")
+        .words("--test --test-reporter=spec")
+        .args(relative);
     for (name, value) in env {
         node = node.env(name, value);
     }
