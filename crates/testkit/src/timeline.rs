@@ -1,7 +1,9 @@
 //! Virtual time: a queue of what is planned, and a clock that jumps to the next of it.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BinaryHeap;
+
+use slab::Slab;
 
 /// What is planned, and what time it is. Events planned for the same millisecond happen in the order
 /// in which they were planned.
@@ -9,8 +11,9 @@ use std::collections::{BTreeMap, BinaryHeap};
 pub struct Timeline<E> {
     now: u64,
     planned: u64,
-    order: BinaryHeap<Reverse<(u64, u64)>>,
-    events: BTreeMap<u64, E>,
+    /// When, in which order, and which event.
+    order: BinaryHeap<Reverse<(u64, u64, usize)>>,
+    events: Slab<E>,
 }
 
 impl<E> Default for Timeline<E> {
@@ -19,7 +22,7 @@ impl<E> Default for Timeline<E> {
             now: 0,
             planned: 0,
             order: BinaryHeap::new(),
-            events: BTreeMap::new(),
+            events: Slab::new(),
         }
     }
 }
@@ -33,15 +36,16 @@ impl<E> Timeline<E> {
     /// Plans `event` for the time `at`, or for now if that has passed.
     pub fn plan(&mut self, at: u64, event: E) {
         self.planned += 1;
-        self.order.push(Reverse((at.max(self.now), self.planned)));
-        self.events.insert(self.planned, event);
+        let at = at.max(self.now);
+        let event = self.events.insert(event);
+        self.order.push(Reverse((at, self.planned, event)));
     }
 
     /// Moves on to the next event; `None`: nothing is planned any more.
     pub fn advance(&mut self) -> Option<E> {
-        let Reverse((at, number)) = self.order.pop()?;
+        let Reverse((at, _, event)) = self.order.pop()?;
         self.now = at;
-        self.events.remove(&number)
+        Some(self.events.remove(event))
     }
 }
 

@@ -6,7 +6,7 @@ use super::client::Shape;
 use super::world::World;
 
 /// How long things go wrong, and how long it may then take to get over it; in virtual milliseconds.
-const ROUGH: u64 = 3_000;
+const ROUGH: u64 = 2_000;
 const CALM: u64 = 60_000;
 
 fn scenario(seed: u64, shapes: &[Shape], messages: usize) {
@@ -29,6 +29,6 @@ fn scenario(seed: u64, shapes: &[Shape], messages: usize) {
 fn every_client_sees_each_message_once_and_in_order_or_is_told() {
     seeds(3_000, |seed| {
         let shapes: Vec<_> = Shape::ALL.into_iter().chain(Shape::ALL).collect();
-        scenario(seed, &shapes, 60);
+        scenario(seed, &shapes, 45);
     });
 }
