@@ -238,17 +238,14 @@ async fn close_gives_what_the_peer_answers() {
     ]
     .concat();
     theirs.write_all(&late).await.unwrap();
-    let answer = websocket
-        .close(Close::new(CloseCode::GOING_AWAY, ""), DEADLINE)
+    let answer = in_time(websocket.close(Close::new(CloseCode::GOING_AWAY, ""), DEADLINE))
         .await
         .unwrap();
     assert_eq!(answer.code, CloseCode::NORMAL);
     let mut close = [0; 4];
     in_time(theirs.read_exact(&mut close)).await.unwrap();
     assert_eq!(&close, b"\x88\x02\x03\xe9");
-    let again = websocket
-        .close(Close::new(CloseCode::NORMAL, ""), DEADLINE)
-        .await;
+    let again = in_time(websocket.close(Close::new(CloseCode::NORMAL, ""), DEADLINE)).await;
     assert!(matches!(again, Err(Error::Send(_))));
 }
 
@@ -257,8 +254,7 @@ async fn close_gives_up_on_a_silent_peer_at_the_deadline() {
     let (mut websocket, _theirs) = pair();
     let begin = Instant::now();
     let within = Duration::from_secs(2);
-    let answer = websocket
-        .close(Close::new(CloseCode::NORMAL, ""), within)
+    let answer = in_time(websocket.close(Close::new(CloseCode::NORMAL, ""), within))
         .await
         .unwrap();
     assert_eq!(answer, Close::abnormal());
