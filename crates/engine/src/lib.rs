@@ -27,7 +27,7 @@ pub use forgotten::{FORGOTTEN_BUCKETS, Forgotten};
 pub use fresh::fresh_epoch;
 pub use memory::MemoryEngine;
 pub use query::{Page, Query};
-pub use recent::{DEDUP_KEYS_MAX, DEDUP_WINDOW, Place, Recent};
+pub use recent::{DEDUP_KEYS_MAX, DEDUP_WINDOW, Place, Recent, RecentKey};
 pub use retention::{RETENTION_SLACK, Retention, RetentionPolicies};
 pub use roster::Roster;
 pub use watch::{Batch, Notice, Notifier, WATCH_NOTICES_MAX, Watch};

@@ -28,6 +28,10 @@ pub struct Recent {
     order: VecDeque<(u128, u64)>,
 }
 
+/// An id in its channel, as a [`Recent`] knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecentKey(u128);
+
 /// What became of an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -55,15 +59,21 @@ impl Recent {
         now.saturating_sub(at) < self.window
     }
 
-    /// What became of `id` in `channel`, if it came within the window.
-    pub fn find(&self, channel: &ChannelName, id: &MessageId, now: u64) -> Option<Place> {
-        let place = self.places.get(&self.key(channel, id))?;
+    /// What stands for `id` in `channel` here, and nowhere else.
+    pub fn key(&self, channel: &ChannelName, id: &MessageId) -> RecentKey {
+        let [high, low] = &self.hashers;
+        let pair = (channel.as_str(), id.as_str());
+        RecentKey(u128::from(high.hash_one(pair)) << 64 | u128::from(low.hash_one(pair)))
+    }
+
+    /// What became of an id, if it came within the window.
+    pub fn find(&self, key: RecentKey, now: u64) -> Option<Place> {
+        let place = self.places.get(&key.0)?;
         self.covers(place.at, now).then_some(*place)
     }
 
-    /// Remembers what became of `id`. Calls come in the order of `seq`.
-    pub fn remember(&mut self, channel: &ChannelName, id: &MessageId, place: Place) {
-        let key = self.key(channel, id);
+    /// Remembers what became of an id. Calls come in the order of `seq`.
+    pub fn remember(&mut self, RecentKey(key): RecentKey, place: Place) {
         self.places.insert(key, place);
         self.order.push_back((key, place.seq));
         if self.order.len() > self.keys_max {
@@ -113,12 +123,6 @@ impl Recent {
             self.places.remove(&key);
         }
     }
-
-    fn key(&self, channel: &ChannelName, id: &MessageId) -> u128 {
-        let [high, low] = &self.hashers;
-        let pair = (channel.as_str(), id.as_str());
-        u128::from(high.hash_one(pair)) << 64 | u128::from(low.hash_one(pair))
-    }
 }
 
 /// How many expired ids go at a time: more than come in one batch, few enough to cost nothing.
@@ -136,6 +140,14 @@ mod tests {
         ChannelName::new("a").unwrap()
     }
 
+    fn remember(recent: &mut Recent, text: &str, place: Place) {
+        recent.remember(recent.key(&channel(), &id(text)), place);
+    }
+
+    fn find(recent: &Recent, text: &str, now: u64) -> Option<Place> {
+        recent.find(recent.key(&channel(), &id(text)), now)
+    }
+
     fn id(text: &str) -> MessageId {
         MessageId::new(text).unwrap()
     }
@@ -144,33 +156,33 @@ mod tests {
     fn an_id_is_known_in_its_channel_until_the_window_ends() {
         let mut recent = recent(10);
         let place = Place { seq: 1, at: 1000 };
-        recent.remember(&channel(), &id("x"), place);
-        assert_eq!(recent.find(&channel(), &id("x"), 1099), Some(place));
-        assert_eq!(recent.find(&channel(), &id("x"), 1100), None);
-        assert_eq!(recent.find(&channel(), &id("y"), 1000), None);
+        remember(&mut recent, "x", place);
+        assert_eq!(find(&recent, "x", 1099), Some(place));
+        assert_eq!(find(&recent, "x", 1100), None);
+        assert_eq!(find(&recent, "y", 1000), None);
         let other = ChannelName::new("b").unwrap();
-        assert_eq!(recent.find(&other, &id("x"), 1000), None);
+        assert_eq!(recent.find(recent.key(&other, &id("x")), 1000), None);
     }
 
     #[test]
     fn the_oldest_id_goes_when_there_are_too_many() {
         let mut recent = recent(2);
         for (seq, text) in [(1, "x"), (2, "y"), (3, "z")] {
-            recent.remember(&channel(), &id(text), Place { seq, at: 0 });
+            remember(&mut recent, text, Place { seq, at: 0 });
         }
         assert_eq!(recent.len(), 2);
-        assert_eq!(recent.find(&channel(), &id("x"), 0), None);
-        assert!(recent.find(&channel(), &id("y"), 0).is_some());
+        assert_eq!(find(&recent, "x", 0), None);
+        assert!(find(&recent, "y", 0).is_some());
     }
 
     #[test]
     fn an_id_used_again_after_the_window_is_kept_for_its_second_time() {
         let mut recent = recent(10);
-        recent.remember(&channel(), &id("x"), Place { seq: 1, at: 0 });
-        recent.remember(&channel(), &id("x"), Place { seq: 2, at: 150 });
+        remember(&mut recent, "x", Place { seq: 1, at: 0 });
+        remember(&mut recent, "x", Place { seq: 2, at: 150 });
         recent.forget_expired(160);
         assert_eq!(recent.len(), 1);
-        assert_eq!(recent.find(&channel(), &id("x"), 160).unwrap().seq, 2);
+        assert_eq!(find(&recent, "x", 160).unwrap().seq, 2);
         recent.forget_expired(250);
         assert!(recent.is_empty() && recent.places.is_empty());
     }
@@ -178,18 +190,18 @@ mod tests {
     #[test]
     fn what_was_not_stored_is_taken_back() {
         let mut recent = recent(10);
-        recent.remember(&channel(), &id("x"), Place { seq: 1, at: 0 });
-        recent.remember(&channel(), &id("y"), Place { seq: 2, at: 0 });
+        remember(&mut recent, "x", Place { seq: 1, at: 0 });
+        remember(&mut recent, "y", Place { seq: 2, at: 0 });
         recent.forget_after(1);
-        assert!(recent.find(&channel(), &id("x"), 0).is_some());
-        assert_eq!(recent.find(&channel(), &id("y"), 0), None);
+        assert!(find(&recent, "x", 0).is_some());
+        assert_eq!(find(&recent, "y", 0), None);
     }
 
     #[test]
     fn a_clock_set_back_forgets_nothing() {
         let mut recent = recent(10);
-        recent.remember(&channel(), &id("x"), Place { seq: 1, at: 5000 });
+        remember(&mut recent, "x", Place { seq: 1, at: 5000 });
         recent.forget_expired(10);
-        assert!(recent.find(&channel(), &id("x"), 10).is_some());
+        assert!(find(&recent, "x", 10).is_some());
     }
 }

@@ -4,7 +4,7 @@
 //! [`Chain::commit`] is one transaction, and [`Chain::rollback`] makes it as if it had never been, so
 //! that no `seq` of a failed commit is told to anybody.
 
-use tidings_engine::{Draft, Place, Published, Recent, RetentionPolicies};
+use tidings_engine::{Draft, Place, Published, Recent, RecentKey, RetentionPolicies};
 use tidings_wire::ChannelName;
 
 use crate::LogConfig;
@@ -107,7 +107,13 @@ impl Chain {
 
     /// What became of the draft before, if its id is known.
     pub(crate) fn repeated(&self, draft: &Draft, now: u64) -> Option<Published> {
-        let Place { seq, at } = self.recent.find(&draft.channel, &draft.id, now)?;
+        let key = self.recent.key(&draft.channel, &draft.id);
+        self.repeated_as(key, draft, now)
+    }
+
+    /// The same, for whoever has the key already.
+    pub(crate) fn repeated_as(&self, key: RecentKey, draft: &Draft, now: u64) -> Option<Published> {
+        let Place { seq, at } = self.recent.find(key, now)?;
         Some(Published {
             seq,
             id: draft.id.clone(),
@@ -118,7 +124,13 @@ impl Chain {
 
     /// Gives the draft its place. `channel` is what is known of its channel; a new one begins behind
     /// `Err(floor)`.
-    pub(crate) fn append(&mut self, draft: &Draft, channel: Result<Channel, u64>, now: u64) -> Row {
+    pub(crate) fn append(
+        &mut self,
+        draft: &Draft,
+        key: RecentKey,
+        channel: Result<Channel, u64>,
+        now: u64,
+    ) -> Row {
         let seq = self.place.head + 1;
         self.place.head = seq;
         let is_first = channel.is_err();
@@ -145,7 +157,7 @@ impl Chain {
             false => self.channels.change(&draft.channel, after),
         }
         let place = Place { seq, at: now };
-        self.recent.remember(&draft.channel, &draft.id, place);
+        self.recent.remember(key, place);
         self.place
             .accounts
             .add(&draft.channel, &self.policies, draft.data.len() as u64);
@@ -299,7 +311,8 @@ mod tests {
     fn append(chain: &mut Chain, channel: &str, id: &str) -> Row {
         let draft = draft(channel, id);
         let found = chain.channels.find(&draft.channel).ok_or(0);
-        chain.append(&draft, found, 0)
+        let key = chain.recent.key(&draft.channel, &draft.id);
+        chain.append(&draft, key, found, 0)
     }
 
     #[test]

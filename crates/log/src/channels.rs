@@ -117,11 +117,15 @@ impl Channels {
         if before.is_none() && after.is_some() {
             self.turns.push_back(name.clone());
         }
-        if let Some(known) = before.filter(|known| !known.is_saved) {
-            self.unsaved.remove(&known.channel.id);
-        }
-        if let Some(known) = after.filter(|known| !known.is_saved) {
-            self.unsaved.insert(known.channel.id, name.clone());
+        let unsaved_id = |known: Option<Known>| {
+            let unsaved = known.filter(|known| !known.is_saved);
+            unsaved.map(|known| known.channel.id)
+        };
+        let (was, is) = (unsaved_id(before), unsaved_id(after));
+        // A busy channel is unsaved most of the time, and stays where it is.
+        if was != is {
+            was.map(|id| self.unsaved.remove(&id));
+            is.map(|id| self.unsaved.insert(id, name.clone()));
         }
         before
     }

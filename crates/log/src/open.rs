@@ -434,7 +434,7 @@ fn recent(
     }
     found.sort_unstable_by_key(|(_, _, place): &(ChannelName, MessageId, Place)| place.seq);
     for (channel, id, place) in found {
-        recent.remember(&channel, &id, place);
+        recent.remember(recent.key(&channel, &id), place);
     }
     Ok((recent, has_repeats))
 }

@@ -1,7 +1,7 @@
 //! The rows of single messages and channels, as both the writer and the readers know them (shell).
 
 use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension, Row, ToSql};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, ToSql};
 use tidings_engine::{Draft, Forgotten};
 use tidings_wire::{ChannelName, Data};
 
@@ -53,18 +53,34 @@ pub(crate) fn forgotten_floor(
     Ok(floor.unwrap_or(0))
 }
 
-/// Writes a message, and what else its place asks for.
-pub(crate) fn insert(
-    connection: &Connection,
-    draft: &Draft,
-    row: &chain::Row,
-    at: u64,
-) -> rusqlite::Result<()> {
-    let chain::Row { seq, channel, .. } = row;
-    if row.is_first {
-        connection
-            .prepare_cached("INSERT INTO channel VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
-            .execute((
+/// Writes messages, and what else their places ask for.
+pub(crate) struct Inserter<'a> {
+    message: CachedStatement<'a>,
+    channel: CachedStatement<'a>,
+    skip: CachedStatement<'a>,
+}
+
+impl<'a> Inserter<'a> {
+    pub(crate) fn new(connection: &'a Connection) -> rusqlite::Result<Self> {
+        Ok(Self {
+            message: connection
+                .prepare_cached("INSERT INTO message VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?,
+            channel: connection
+                .prepare_cached("INSERT INTO channel VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?,
+            skip: connection.prepare_cached("INSERT INTO skip VALUES (?1, ?2, ?3)")?,
+        })
+    }
+
+    /// Writes `draft` where `row` says.
+    pub(crate) fn insert(
+        &mut self,
+        draft: &Draft,
+        row: &chain::Row,
+        at: u64,
+    ) -> rusqlite::Result<()> {
+        let chain::Row { seq, channel, .. } = row;
+        if row.is_first {
+            self.channel.execute((
                 channel.id,
                 draft.channel.as_str(),
                 channel.first,
@@ -73,14 +89,12 @@ pub(crate) fn insert(
                 channel.floor,
                 channel.floor_nth,
             ))?;
-    }
-    let data: &dyn ToSql = match &draft.data {
-        Data::Json(text) => &&**text,
-        Data::Bytes(bytes) => &&**bytes,
-    };
-    connection
-        .prepare_cached("INSERT INTO message VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?
-        .execute((
+        }
+        let data: &dyn ToSql = match &draft.data {
+            Data::Json(text) => &&**text,
+            Data::Bytes(bytes) => &&**bytes,
+        };
+        self.message.execute((
             seq,
             channel.id,
             channel.head_nth,
@@ -90,12 +104,11 @@ pub(crate) fn insert(
             draft.id.as_str(),
             data,
         ))?;
-    if row.is_skip {
-        connection
-            .prepare_cached("INSERT INTO skip VALUES (?1, ?2, ?3)")?
-            .execute((channel.id, seq, channel.head_nth))?;
+        if row.is_skip {
+            self.skip.execute((channel.id, seq, channel.head_nth))?;
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Brings the rows of channels up to what the writer knows.

@@ -18,7 +18,7 @@ use crate::chain::Chain;
 use crate::error::{Fault, engine_error};
 use crate::housekeeping::{Housekeeping, known};
 use crate::open::save_account;
-use crate::rows::{forgotten_floor, insert, save_channels};
+use crate::rows::{Inserter, forgotten_floor, save_channels};
 use crate::schema::meta;
 use crate::shared::Shared;
 
@@ -213,8 +213,10 @@ impl Writer {
     ) -> rusqlite::Result<Stored> {
         let mut answers = Vec::with_capacity(drafts.len());
         let mut events = Vec::with_capacity(drafts.len());
+        let mut messages = Inserter::new(&self.connection)?;
         for (draft, _) in drafts {
-            if let Some(before) = self.chain.repeated(draft, now) {
+            let key = self.chain.recent.key(&draft.channel, &draft.id);
+            if let Some(before) = self.chain.repeated_as(key, draft, now) {
                 answers.push(before);
                 continue;
             }
@@ -222,8 +224,8 @@ impl Writer {
                 Some(channel) => Ok(channel),
                 None => Err(forgotten_floor(&self.connection, &draft.channel)?),
             };
-            let row = self.chain.append(draft, channel, now);
-            insert(&self.connection, draft, &row, now)?;
+            let row = self.chain.append(draft, key, channel, now);
+            messages.insert(draft, &row, now)?;
             if row.is_over {
                 self.housekeeping.push_over(&draft.channel);
             }

@@ -4,6 +4,11 @@
 //! that needs no privileges where the kernel lets users have namespaces; elsewhere the test says that
 //! it was skipped. A second test needs nothing: there SQLite itself is told to be full.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "the helpers of tests may panic as tests do"
+)]
+
 mod common;
 
 use std::fs;

@@ -1,5 +1,10 @@
 //! Bounds: of the queues, of the write-ahead log, of what is kept in mind; and what closing does.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "the helpers of tests may panic as tests do"
+)]
+
 mod common;
 
 use std::collections::HashMap;

@@ -1,5 +1,10 @@
 //! The log against simple models, under random operations with restarts between them.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "the helpers of tests may panic as tests do"
+)]
+
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;

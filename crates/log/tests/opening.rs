@@ -1,5 +1,10 @@
 //! What opening refuses, in words that say what to do.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "the helpers of tests may panic as tests do"
+)]
+
 mod common;
 
 use std::fs::{self, File};

@@ -1,5 +1,10 @@
 //! What a start finds again: ids, heads, torn ends, and numbers that must not come twice.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "the helpers of tests may panic as tests do"
+)]
+
 mod common;
 
 use std::fs;

@@ -63,7 +63,8 @@ impl Store {
 
     pub(crate) fn publish(&mut self, draft: Draft, now: u64) -> Stored {
         self.recent.forget_expired(now);
-        if let Some(Place { seq, at }) = self.recent.find(&draft.channel, &draft.id, now) {
+        let key = self.recent.key(&draft.channel, &draft.id);
+        if let Some(Place { seq, at }) = self.recent.find(key, now) {
             let id = draft.id;
             let repeated = true;
             return Stored::Before(Published {
@@ -76,8 +77,7 @@ impl Store {
         self.head += 1;
         let message = self.append(draft, now);
         let Message { seq, at, .. } = *message;
-        self.recent
-            .remember(&message.channel, &message.id, Place { seq, at });
+        self.recent.remember(key, Place { seq, at });
         self.expire(now);
         let id = message.id.clone();
         let repeated = false;
