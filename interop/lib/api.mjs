@@ -19,7 +19,8 @@ export class Api {
 	 */
 	constructor(url, user = 'api') {
 		this.url = url;
-		this.headers = { authorization: `Bearer guest:${user}` };
+		// A header carries bytes, and a guest's name is any text: as UTF-8, byte by byte.
+		this.headers = { authorization: `Bearer guest:${Buffer.from(user).toString('latin1')}` };
 	}
 
 	/**
