@@ -66,6 +66,14 @@ for (const transport of ['poll', 'long-poll', 'sse', 'websocket']) {
 			assert.deepEqual(seen.data[0], Uint8Array.of(0, 127, 255));
 		});
 
+		test('names and channels are of any letters', async () => {
+			const { room, seen } = await follow('大堂 / lobby?&#%🙂', { token: 'guest:小明' });
+			await room.publish('你好');
+			await seen.count(1);
+			assert.equal(seen.events[0].message.from, '小明');
+			assert.equal((await room.history()).messages[0].data, '你好');
+		});
+
 		test('signals, joins and leaves are told, and who is here', async () => {
 			const types = ['signal', 'join', 'leave'];
 			const { room, seen } = await follow('present', {}, types);

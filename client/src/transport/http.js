@@ -44,6 +44,13 @@ const REQUESTS = {
  */
 
 /**
+ * Whether the server does not want this, whoever asks and whenever.
+ * @param {unknown} error
+ * @returns {error is TidingsError}
+ */
+const isRefusal = (error) => error instanceof TidingsError && !error.later && error.status !== 401;
+
+/**
  * @param {Environment} environment
  * @param {Ear} ear
  * @param {Reader} read
@@ -82,10 +89,11 @@ export function http(environment, ear, read) {
 	/** @param {unknown} error */
 	function lose(error) {
 		if (life.signal.aborted) return;
-		const { status, later, code, after } = error instanceof TidingsError ? error : new TidingsError('', '', 503);
-		// The close codes say what the statuses said: come again, with another token, or not at all.
-		const closing = status === 401 ? (code === 'token_expired' ? 4002 : 4001) : later ? 1006 : 1008;
-		ear.lost({ code: closing, reason: String(error), after });
+		const problem = error instanceof TidingsError ? error : undefined;
+		// The close codes say what the statuses said: come with another token, not at all, or again.
+		let code = isRefusal(error) ? 1008 : 1006;
+		if (problem?.status === 401) code = problem.code === 'token_expired' ? 4002 : 4001;
+		ear.lost({ code, reason: String(error), after: problem?.after });
 	}
 
 	/** @param {Command} command */
@@ -126,7 +134,7 @@ export function http(environment, ear, read) {
 			for (const place of of) place.after ??= cursor;
 			return false;
 		} catch (error) {
-			if (!(error instanceof TidingsError) || error.later || error.status === 401) throw error;
+			if (!isRefusal(error)) throw error;
 			const [{ channel, req }, ...others] = /** @type {[Place, ...Place[]]} */ (of);
 			if (others.length) {
 				let refused = false;
@@ -149,8 +157,7 @@ export function http(environment, ear, read) {
 					if (fresh.length) await vet(fresh, signal);
 					else await read(stream(of, signal));
 				} catch (error) {
-					const refused = error instanceof TidingsError && !error.later && error.status !== 401;
-					if (!refused || !(await vet(of, signal))) throw error;
+					if (!isRefusal(error) || !(await vet(of, signal))) throw error;
 				}
 			}
 			// Nothing to read: it is as open as it can be.

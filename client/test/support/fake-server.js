@@ -33,8 +33,9 @@ export class FakeServer {
 	fetch = async (input, init = {}) => {
 		const url = new URL(input);
 		init.signal?.throwIfAborted();
-		const token = new Headers(init.headers).get('authorization')?.replace('Bearer ', '');
-		const user = this.#user(token);
+		// A header is bytes, which `Headers` shows one character each.
+		const bearer = Buffer.from(new Headers(init.headers).get('authorization') ?? '', 'latin1').toString();
+		const user = this.#user(bearer.replace('Bearer ', '') || undefined);
 		if (!user) return problem(401, 'unauthenticated');
 		const [, , kind, channel, resource] = url.pathname.split('/').map(decodeURIComponent);
 		this.requests.push(`${init.method ?? 'GET'} ${resource ?? kind}`);
