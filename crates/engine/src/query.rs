@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tidings_wire::{ChannelName, Message};
 
 /// Which of a channel's messages to read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Query {
     /// Whose.
     pub channel: ChannelName,
@@ -13,7 +13,8 @@ pub struct Query {
     pub after: Option<u64>,
     /// Only ones before this `seq`; absent: up to now.
     pub before: Option<u64>,
-    /// At most so many.
+    /// At most so many. An engine may give fewer, such as when they are large, and then says
+    /// [`Page::more`].
     pub limit: usize,
 }
 

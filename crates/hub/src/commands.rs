@@ -93,16 +93,7 @@ impl Session {
 
     /// Takes the answer to something that the session asked; one that it no longer waits for is
     /// ignored. Whether it was waited for.
-    pub(crate) fn handle_answer(&mut self, ask: Ask, answer: Answered, world: &World<'_>) -> bool {
-        if let Answered::Page(result) = &answer
-            && self.is_reading(ask)
-        {
-            match result {
-                Ok(page) => self.handle_page(ask, page, world),
-                Err(error) => self.ending = Ending::Soon(error.code(), error.to_string()),
-            }
-            return true;
-        }
+    pub(crate) fn handle_answer(&mut self, ask: Ask, answer: Answered) -> bool {
         let Some(place) = self.pending.iter().position(|(n, _)| *n == ask.number) else {
             return false;
         };
@@ -116,7 +107,7 @@ impl Session {
                 };
                 (req, result.map(body))
             }
-            (Pending::History { req }, Answered::Page(result)) => {
+            (Pending::History { req }, Answered::History(result)) => {
                 let body = |page: tidings_engine::Page| ReplyBody::History {
                     messages: page.messages,
                     truncated: page.truncated,

@@ -1,5 +1,7 @@
 //! What the pure part asks of its shell, and how answers find their way back.
 
+use std::collections::HashMap;
+
 use tidings_engine::{EngineError, Entry, Page, Published, Query};
 use tidings_wire::{ChannelName, Data, MessageId, Present, User};
 
@@ -20,9 +22,10 @@ pub(crate) enum Effect {
         from: User,
         data: Data,
     },
-    /// Read a page for somebody who is behind; answered. It may wait its turn, and what is transient
-    /// is tried again for as long as [`Fanout::wants`](crate::fanout::Fanout::wants) the answer.
-    Read { ask: Ask, query: Query },
+    /// Read a page for those who are behind; answered to all who ask for the same. It may wait its
+    /// turn, and what fails for now is tried again until
+    /// [`Fanout::gives_up`](crate::fanout::Fanout::gives_up).
+    Read { query: Query },
     /// Read a page for somebody who asked for it; answered.
     History { ask: Ask, query: Query },
     /// Who is there; answered.
@@ -46,7 +49,7 @@ pub(crate) struct Ask {
 /// The answer to an [`Ask`].
 #[derive(Debug)]
 pub(crate) enum Answered {
-    Page(Result<Page, EngineError>),
+    History(Result<Page, EngineError>),
     Published(Result<Published, EngineError>),
     Present(Result<Vec<Present>, EngineError>),
 }
@@ -56,6 +59,9 @@ pub(crate) enum Answered {
 pub(crate) struct Effects {
     queue: Vec<Effect>,
     asked: u64,
+    /// Reads that are under way, and who waits for them. After a failure of the network thousands come
+    /// back with one cursor: they share one read, and the events that it brings.
+    reads: HashMap<Query, Vec<Ask>>,
 }
 
 impl Effects {
@@ -71,6 +77,25 @@ impl Effects {
     /// One more thing to do.
     pub(crate) fn push(&mut self, effect: Effect) {
         self.queue.push(effect);
+    }
+
+    /// Reads a page, or waits with others for the same.
+    pub(crate) fn read(&mut self, ask: Ask, query: Query) {
+        let Some(asks) = self.reads.get_mut(&query) else {
+            self.reads.insert(query.clone(), vec![ask]);
+            return self.push(Effect::Read { query });
+        };
+        asks.push(ask);
+    }
+
+    /// Who waits for a read.
+    pub(crate) fn waiting(&self, query: &Query) -> &[Ask] {
+        self.reads.get(query).map_or(&[], Vec::as_slice)
+    }
+
+    /// Ends a read; who waited for it.
+    pub(crate) fn end_read(&mut self, query: &Query) -> Vec<Ask> {
+        self.reads.remove(query).unwrap_or_default()
     }
 
     /// Everything that is to be done, in order.

@@ -7,10 +7,11 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use slab::Slab;
-use tidings_engine::Batch;
+use tidings_engine::{Batch, EngineError, Page, Query};
 use tidings_wire::{ChannelName, Code, Cursor, Encoded, MessageId, Request, RequestError, User};
 
 use crate::channel::{Channels, Follower, Moved};
@@ -18,6 +19,7 @@ use crate::effect::{Answered, Ask, Effect, Effects};
 use crate::room::{Offer, Push, Room};
 use crate::session::{Ending, Moment, Session, Settings, World};
 use crate::shard::StreamRequest;
+use crate::subscription::Recovered;
 use crate::{Identity, Refusal};
 
 /// See the module.
@@ -319,24 +321,40 @@ impl Fanout {
         self.release();
     }
 
-    /// The answer to something that was asked; whoever does not wait for it any more is not told.
+    /// The answer to a command; whoever does not wait for it any more is not told.
     pub(crate) fn handle_answer(&mut self, ask: Ask, answer: Answered) {
-        if !self.sessions.contains(ask.session) {
-            return;
-        }
-        let act = |session: &mut Session, world: &mut World<'_>| {
-            session.handle_answer(ask, answer, world)
-        };
-        if self.with(ask.session, act) {
+        let session = self.sessions.get_mut(ask.session);
+        if session.is_some_and(|session| session.handle_answer(ask, answer)) {
             self.mark(ask.session);
         }
     }
 
-    /// Whether somebody still waits for the page.
-    pub(crate) fn wants(&self, ask: Ask) -> bool {
-        self.sessions
-            .get(ask.session)
-            .is_some_and(|session| session.is_reading(ask))
+    /// A page was read, for whoever still waits for it.
+    pub(crate) fn handle_page(&mut self, query: &Query, page: Result<Page, EngineError>) {
+        let epoch = &self.settings.epoch;
+        let page = page.map(|page| Rc::new(Recovered::new(page, epoch)));
+        for ask in self.effects.end_read(query) {
+            if self.sessions.contains(ask.session)
+                && self.with(ask.session, |session, world| {
+                    session.handle_page(ask, &page, world)
+                })
+            {
+                self.mark(ask.session);
+            }
+        }
+    }
+
+    /// Whether nobody waits for a read any longer, which then is over.
+    pub(crate) fn gives_up(&mut self, query: &Query) -> bool {
+        let asks = self.effects.waiting(query);
+        let wanted = asks.iter().any(|ask| {
+            let session = self.sessions.get(ask.session);
+            session.is_some_and(|session| session.is_reading(*ask))
+        });
+        if !wanted {
+            self.effects.end_read(query);
+        }
+        !wanted
     }
 
     /// Marks the streams whose "now" has been heard of.

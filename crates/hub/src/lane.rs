@@ -14,7 +14,6 @@ use std::sync::Arc;
 use tidings_engine::Query;
 use tidings_wire::{Encoded, Event};
 
-use crate::effect::Effect;
 use crate::limits::PAGE_MESSAGES_MIN;
 use crate::room::Offer;
 use crate::session::{Session, World};
@@ -182,15 +181,13 @@ impl Session {
             };
             let ask = world.effects.ask(world.key);
             subscription.read = Some(ask.number);
-            world.effects.push(Effect::Read {
-                ask,
-                query: Query {
-                    channel: channel.name.clone(),
-                    after,
-                    before: None,
-                    limit,
-                },
-            });
+            let query = Query {
+                channel: channel.name.clone(),
+                after,
+                before: None,
+                limit,
+            };
+            world.effects.read(ask, query);
         }
     }
 

@@ -6,9 +6,10 @@
 //! than a bounded page a channel while it catches up (lane.rs).
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use slab::Slab;
-use tidings_engine::{Entry, Page};
+use tidings_engine::{EngineError, Entry};
 use tidings_wire::{
     ChannelName, Code, Cursor, Epoch, Heartbeat, MessageId, PROTOCOL_VERSION, Reply, ReplyBody,
     User,
@@ -18,7 +19,7 @@ use crate::channel::{Channels, Follower, Moved};
 use crate::effect::{Ask, Effect, Effects};
 use crate::lane::Lane;
 use crate::room::Offer;
-use crate::subscription::{Begin, Kept, Subscription};
+use crate::subscription::{Begin, Kept, Recovered, Subscription};
 use crate::{Identity, Limits, NamespacePolicies, auth};
 
 /// What never changes while a shard runs.
@@ -353,26 +354,36 @@ impl Session {
         })
     }
 
-    /// Takes the page that a subscription has waited for.
-    pub(crate) fn handle_page(&mut self, ask: Ask, page: &Page, world: &World<'_>) {
+    /// Takes the page that a subscription has waited for; whether one has.
+    pub(crate) fn handle_page(
+        &mut self,
+        ask: Ask,
+        page: &Result<Rc<Recovered>, EngineError>,
+        world: &World<'_>,
+    ) -> bool {
         let Some(subscription) = self.waiting(ask) else {
-            return;
+            return false;
         };
-        let epoch = &world.settings.epoch;
         subscription.read = None;
-        subscription.page = Some(Kept::new(page, epoch));
+        let page = match page {
+            Ok(page) => page,
+            Err(error) => {
+                self.ending = Ending::Soon(error.code(), error.to_string());
+                return true;
+            }
+        };
+        subscription.page = Some(Kept::new(page.clone()));
         match std::mem::replace(&mut subscription.begin, Begin::Running) {
             Begin::Running => subscription.hole = page.truncated.then_some(page.oldest),
             Begin::Lost => subscription.hole = Some(page.oldest),
             Begin::Newest { req, .. } => {
-                let first = page.messages.first();
-                let start = first.map_or(page.head, |message| message.seq - 1);
+                let start = page.first().map_or(page.head, |first| first - 1);
                 subscription.own = Some(start);
                 let channel = &world.channels.channel(subscription.channel).name;
                 let body = ReplyBody::Subscribed {
                     channel: channel.clone(),
                     cursor: Cursor {
-                        epoch: epoch.clone(),
+                        epoch: world.settings.epoch.clone(),
                         seq: start,
                     },
                     truncated: false,
@@ -380,6 +391,7 @@ impl Session {
                 self.replies.push_back(Reply { req, body });
             }
         }
+        true
     }
 
     fn waiting(&mut self, ask: Ask) -> Option<&mut Subscription> {

@@ -179,12 +179,12 @@ impl Inner {
                 from,
                 data,
             } => engine.signal(channel, from, data),
-            Effect::Read { ask, query } => {
+            Effect::Read { query } => {
                 let inner = self.clone();
-                spawn_local(async move { inner.read(ask, query).await });
+                spawn_local(async move { inner.read(query).await });
             }
             Effect::History { ask, query } => {
-                self.bring(ask, engine.read(query), Answered::Page);
+                self.bring(ask, engine.read(query), Answered::History);
             }
             Effect::Presence { ask, channel } => {
                 self.bring(ask, engine.present(channel), Answered::Present);
@@ -210,17 +210,17 @@ impl Inner {
     }
 
     /// Reads a page when its turn has come, again and again while that fails for now.
-    async fn read(self: &Rc<Self>, ask: Ask, query: Query) {
+    async fn read(self: &Rc<Self>, query: Query) {
         let mut pause = RETRY_AFTER;
         loop {
             let result = self.try_read(query.clone()).await;
             let transient = matches!(result, Err(EngineError::Busy | EngineError::Unavailable(_)));
             if !transient {
-                return self.act(|fanout| fanout.handle_answer(ask, Answered::Page(result)));
+                return self.act(|fanout| fanout.handle_page(&query, result));
             }
             sleep(pause).await;
             pause = RETRY_AFTER_MAX.min(2 * pause);
-            if !self.fanout.borrow().wants(ask) {
+            if self.fanout.borrow_mut().gives_up(&query) {
                 return;
             }
         }

@@ -1,6 +1,6 @@
 //! A subscription: a cursor over one channel, and where its next messages come from.
 
-use std::collections::VecDeque;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use tidings_engine::Page;
@@ -42,27 +42,58 @@ pub(crate) enum Begin {
     Newest { req: Option<u64>, count: usize },
 }
 
-/// A page of the log that is being sent.
-pub(crate) struct Kept {
-    events: VecDeque<Arc<Encoded>>,
+/// A page of the log as events, encoded once for all who asked for it.
+pub(crate) struct Recovered {
+    events: Vec<Arc<Encoded>>,
     /// The channel has nothing but these events up to here.
     complete: u64,
+    /// The log's head as it was read.
+    pub(crate) head: u64,
+    /// Whether some messages before the first one are lost.
+    pub(crate) truncated: bool,
+    /// The oldest message that the channel keeps; 0: none.
+    pub(crate) oldest: u64,
 }
 
-impl Kept {
-    /// The messages of `page` as events, and how far they are complete.
-    pub(crate) fn new(page: &Page, epoch: &Epoch) -> Self {
-        let events: VecDeque<_> = page
-            .messages
-            .iter()
-            .map(|message| Encoded::new(Event::Message(message.clone()), epoch.clone()))
-            .map(Arc::new)
+impl Recovered {
+    /// Makes events of the messages of `page`.
+    pub(crate) fn new(page: Page, epoch: &Epoch) -> Self {
+        let messages = page.messages.into_iter().map(Event::Message);
+        let events: Vec<_> = messages
+            .map(|event| Arc::new(Encoded::new(event, epoch.clone())))
             .collect();
-        let complete = match events.back() {
+        let complete = match events.last() {
             Some(last) if page.more => seq(last),
             _ => page.head,
         };
-        Self { events, complete }
+        Self {
+            events,
+            complete,
+            head: page.head,
+            truncated: page.truncated,
+            oldest: page.oldest,
+        }
+    }
+
+    /// `seq` of its first message.
+    pub(crate) fn first(&self) -> Option<u64> {
+        self.events.first().map(|event| seq(event))
+    }
+}
+
+/// A page that is being sent, and how far it was.
+pub(crate) struct Kept {
+    page: Rc<Recovered>,
+    place: usize,
+}
+
+impl Kept {
+    pub(crate) fn new(page: Rc<Recovered>) -> Self {
+        Self { page, place: 0 }
+    }
+
+    fn front(&self) -> Option<&Arc<Encoded>> {
+        self.page.events.get(self.place)
     }
 }
 
@@ -90,10 +121,10 @@ impl Subscription {
         let Some(page) = &mut self.page else {
             return;
         };
-        while page.events.front().is_some_and(|e| seq(e) <= position) {
-            page.events.pop_front();
+        while page.front().is_some_and(|event| seq(event) <= position) {
+            page.place += 1;
         }
-        if page.events.is_empty() && page.complete <= position {
+        if page.front().is_none() && page.page.complete <= position {
             self.page = None;
         }
     }
@@ -102,8 +133,8 @@ impl Subscription {
     pub(crate) fn source(&self, position: u64, channel: &Channel, watermark: u64) -> Source {
         if let Some(page) = &self.page {
             return Source {
-                complete: page.complete,
-                next: page.events.front().map(|event| seq(event)),
+                complete: page.page.complete,
+                next: page.front().map(|event| seq(event)),
                 place: 0,
             };
         }
@@ -130,8 +161,9 @@ impl Subscription {
     ) -> (Option<Arc<Encoded>>, Option<u64>) {
         match &mut self.page {
             Some(page) => {
-                let event = page.events.pop_front();
-                (event, page.events.front().map(|event| seq(event)))
+                let event = page.front().cloned();
+                page.place += 1;
+                (event, page.front().map(|event| seq(event)))
             }
             None => (
                 channel.tail.at(place).cloned(),

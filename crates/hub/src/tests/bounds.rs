@@ -2,10 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use tidings_engine::{Batch, EngineError, Page, Published};
+use tidings_engine::{Batch, EngineError, Page, Published, Query};
 use tidings_wire::{
-    ChannelName, Code, Command, Cursor, Data, Epoch, Event, Heartbeat, Message, MessageId, Reply,
-    ReplyBody, Request, RequestError,
+    ChannelName, Code, Command, Cursor, Data, Epoch, Event, Heartbeat, MessageId, Reply, ReplyBody,
+    Request, RequestError,
 };
 
 use super::message;
@@ -120,13 +120,22 @@ impl Play {
     fn asks(&mut self) -> Vec<Ask> {
         let ask = |effect| match effect {
             Effect::Publish { ask, .. }
-            | Effect::Read { ask, .. }
             | Effect::History { ask, .. }
             | Effect::Presence { ask, .. } => Some(ask),
             _ => None,
         };
         let effects = self.fanout.take_effects();
         effects.into_iter().filter_map(ask).collect()
+    }
+
+    /// Reads that were begun.
+    fn reads(&mut self) -> Vec<Query> {
+        let read = |effect| match effect {
+            Effect::Read { query } => Some(query),
+            _ => None,
+        };
+        let effects = self.fanout.take_effects();
+        effects.into_iter().filter_map(read).collect()
     }
 
     fn commit(&mut self, seqs: &[u64], name: &str) {
@@ -174,18 +183,18 @@ fn seqs(pushes: &[Push]) -> Vec<u64> {
     pushes.iter().filter_map(seq).collect()
 }
 
-fn page(seqs: &[u64], head: u64, more: bool) -> Answered {
+fn page(seqs: &[u64], head: u64) -> Page {
     let messages = seqs.iter().map(|seq| match message("a", *seq).event() {
         Event::Message(message) => message.clone(),
         _ => unreachable!("a message"),
     });
-    Answered::Page(Ok(Page {
-        messages: messages.collect::<Vec<std::sync::Arc<Message>>>(),
-        more,
+    Page {
+        messages: messages.collect(),
+        more: false,
         truncated: false,
         oldest: 1,
         head,
-    }))
+    }
 }
 
 #[test]
@@ -294,7 +303,8 @@ fn histories_are_bounded_in_number_and_length() {
     assert_eq!(play.refused(history(1)), Some(Code::Busy));
     // Answered but not sent counts as well.
     let ask = play.asks()[0];
-    play.fanout.handle_answer(ask, page(&[1], 100, false));
+    let answer = Answered::History(Ok(page(&[1], 100)));
+    play.fanout.handle_answer(ask, answer);
     play.command(history(1));
     let pushes = play.poll();
     assert!(matches!(
@@ -319,13 +329,12 @@ fn catching_up_waits_its_turn() {
     for name in ["a", "b", "c"] {
         assert_eq!(play.refused(subscribe(name, Some(5))), None);
     }
-    let asks = play.asks();
-    assert_eq!(asks.len(), 2);
+    let reads = play.reads();
+    assert_eq!(reads.len(), 2);
     // As one has caught up, the third has its turn, with nobody else's help.
-    play.fanout
-        .handle_answer(asks[0], page(&[6, 7], 100, false));
+    play.fanout.handle_page(&reads[0], Ok(page(&[6, 7], 100)));
     assert_eq!(seqs(&play.poll()), [6, 7]);
-    assert_eq!(play.asks().len(), 1);
+    assert_eq!(play.reads().len(), 1);
 }
 
 #[test]
@@ -336,12 +345,7 @@ fn a_page_is_as_long_as_the_channels_that_read_allow() {
     });
     let mut limit = |name: &str| {
         play.refused(subscribe(name, Some(5)));
-        let read = |effect| match effect {
-            Effect::Read { query, .. } => Some(query.limit),
-            _ => None,
-        };
-        let effects = play.fanout.take_effects();
-        effects.into_iter().find_map(read)
+        play.reads().first().map(|query| query.limit)
     };
     assert_eq!(limit("a"), Some(20));
     assert_eq!(limit("b"), Some(10));
@@ -388,8 +392,8 @@ fn what_catches_up_does_not_hold_up_what_is_live() {
     play.refused(subscribe("a", Some(5)));
     play.commit(&[101], "b");
     assert_eq!(seqs(&play.poll()), [101]);
-    let ask = play.asks()[0];
-    play.fanout.handle_answer(ask, page(&[6, 50], 101, false));
+    let read = play.reads().remove(0);
+    play.fanout.handle_page(&read, Ok(page(&[6, 50], 101)));
     assert_eq!(seqs(&play.poll()), [6, 50]);
 }
 
@@ -398,9 +402,8 @@ fn what_is_live_does_not_starve_what_catches_up() {
     let mut play = Play::new(Limits::default());
     play.refused(subscribe("b", None));
     play.refused(subscribe("a", Some(5)));
-    let ask = play.asks()[0];
-    play.fanout
-        .handle_answer(ask, page(&[6, 7, 8, 9], 100, false));
+    let read = play.reads().remove(0);
+    play.fanout.handle_page(&read, Ok(page(&[6, 7, 8, 9], 100)));
     let room = Room {
         bytes: 1,
         events: 9,
@@ -422,14 +425,13 @@ fn what_is_live_does_not_starve_what_catches_up() {
 fn the_answer_to_a_subscription_that_is_gone_is_ignored() {
     let mut play = Play::new(Limits::default());
     play.refused(subscribe("a", Some(5)));
-    let stale = play.asks()[0];
+    let stale = play.reads().remove(0);
     let unsubscribe = Command::Unsubscribe {
         channel: channel("a"),
     };
     play.refused(unsubscribe);
     play.refused(subscribe("a", Some(50)));
-    assert!(!play.fanout.wants(stale));
-    play.fanout.handle_answer(stale, page(&[6], 100, false));
+    play.fanout.handle_page(&stale, Ok(page(&[6], 100)));
     assert!(play.poll().is_empty());
 }
 
@@ -437,7 +439,7 @@ fn the_answer_to_a_subscription_that_is_gone_is_ignored() {
 fn the_answer_to_a_session_that_is_gone_is_ignored() {
     let mut play = Play::new(Limits::default());
     play.refused(subscribe("a", Some(5)));
-    let stale = play.asks()[0];
+    let stale = play.reads().remove(0);
     play.fanout.detach(play.link, moment());
     // The next session has the same place.
     let link = play.fanout.connect(Some(alice()), fresh(), moment());
@@ -445,7 +447,7 @@ fn the_answer_to_a_session_that_is_gone_is_ignored() {
     play.link = link;
     play.poll();
     play.refused(subscribe("a", Some(50)));
-    play.fanout.handle_answer(stale, page(&[6], 100, false));
+    play.fanout.handle_page(&stale, Ok(page(&[6], 100)));
     assert!(play.poll().is_empty());
     play.fanout.detach(play.link, moment());
     play.fanout.check_empty();
@@ -550,4 +552,43 @@ fn a_lease_ends_on_time_and_not_before() {
         [Effect::Leave(_), Effect::Ended]
     ));
     fanout.check_empty();
+}
+
+#[test]
+fn those_who_lost_the_same_share_one_read() {
+    let mut play = Play::new(Limits::default());
+    play.refused(subscribe("a", Some(5)));
+    let mut links = vec![play.link];
+    for _ in 0..3 {
+        play.link = play.fanout.connect(Some(alice()), fresh(), moment());
+        play.poll();
+        play.refused(subscribe("a", Some(5)));
+        links.push(play.link);
+    }
+    let reads = play.reads();
+    assert_eq!(reads.len(), 1);
+    // One of them goes while it is read.
+    play.fanout.detach(links[1], moment());
+    assert!(!play.fanout.gives_up(&reads[0]));
+    play.fanout.handle_page(&reads[0], Ok(page(&[6, 7], 100)));
+    let mut first = Vec::new();
+    for link in [links[0], links[2], links[3]] {
+        play.link = link;
+        let pushes = play.poll();
+        assert_eq!(seqs(&pushes), [6, 7]);
+        let Some(Push::Event(event)) = pushes.into_iter().next_back() else {
+            panic!("a message");
+        };
+        first.push(event);
+    }
+    assert!(
+        first
+            .iter()
+            .all(|event| std::sync::Arc::ptr_eq(event, &first[0]))
+    );
+    // And the next to ask has a read of its own.
+    play.link = play.fanout.connect(Some(alice()), fresh(), moment());
+    play.poll();
+    play.refused(subscribe("a", Some(5)));
+    assert_eq!(play.reads().len(), 1);
 }

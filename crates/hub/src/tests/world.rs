@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 
 use fastrand::Rng;
 use tidings_engine::{
-    Batch, DEDUP_WINDOW, Draft, Engine, EngineError, ManualClock, MemoryEngine, Notice, Query,
-    Retention, RetentionPolicies, Watch,
+    Batch, DEDUP_WINDOW, Draft, Engine, EngineError, ManualClock, MemoryEngine, Notice, Page,
+    Query, Retention, RetentionPolicies, Watch,
 };
 use tidings_testkit::{Line, Timeline, Weather};
 use tidings_wire::{
@@ -34,6 +34,7 @@ pub(super) enum Plan {
     CarryOut(usize, Effect),
     /// The shell brings an answer back.
     Bring(usize, Ask, Answered),
+    BringPage(usize, Query, Page),
     /// A transport was woken, or its poll's wait is over.
     Serve(usize),
     /// A transport has written so many bytes.
@@ -242,22 +243,14 @@ impl World {
         }
     }
 
-    /// From now on nothing goes wrong, and each channel gets one last message.
-    pub(super) fn calm(&mut self) {
-        self.rough = false;
-        for channel in self.channels.clone() {
-            let id = self.fresh_id();
-            self.store(
-                channel,
-                User::new("last").unwrap(),
-                Data::from_text("last"),
-                id,
-            );
-        }
+    /// Whether things go wrong from now on.
+    pub(super) fn set_rough(&mut self, rough: bool) {
+        self.rough = rough;
     }
 
-    /// Plays until `until`.
-    pub(super) fn play(&mut self, until: u64) {
+    /// Plays for so many milliseconds.
+    pub(super) fn play(&mut self, duration: u64) {
+        let until = self.timeline.now() + duration;
         while self.timeline.now() < until {
             let Some(plan) = self.timeline.advance() else {
                 return;
@@ -274,13 +267,17 @@ impl World {
             .all(|client| client.has_all(&self.truth, head))
     }
 
-    /// What every client must have in the end; and when all have gone, nothing is left of them.
-    pub(super) fn check(mut self) {
+    /// Every client must have everything now.
+    pub(super) fn check_seen(&self) {
         let head = self.engine.head();
         let oldest = |channel: &ChannelName| self.read_oldest(channel);
         for client in &self.clients {
             client.check(&self.truth, head, oldest);
         }
+    }
+
+    /// When all have gone, nothing is left of them.
+    pub(super) fn check_gone(mut self) {
         for connection in 0..self.connections.len() {
             self.detach(connection);
         }
@@ -319,6 +316,9 @@ impl World {
             Plan::CarryOut(shard, effect) => self.carry_out(shard, effect),
             Plan::Bring(shard, ask, answer) => {
                 self.act(shard, |fanout| fanout.handle_answer(ask, answer));
+            }
+            Plan::BringPage(shard, query, page) => {
+                self.act(shard, |fanout| fanout.handle_page(&query, Ok(page)));
             }
             Plan::Serve(connection) => self.serve(connection),
             Plan::Written(connection, bytes) => {
@@ -425,11 +425,11 @@ impl World {
 
     /// The batch, or it and the next one in one, or the next one alone.
     fn next_batch(&mut self, shard: usize, batch: Arc<Batch>) -> Arc<Batch> {
-        if !self.fault(4) {
+        if !self.chance(3) {
             return batch;
         }
         match self.shards[shard].watch.try_next() {
-            Some(Notice::Committed(next)) if self.chance(2) => next,
+            Some(Notice::Committed(next)) if self.fault(3) => next,
             Some(Notice::Committed(next)) => Arc::new(Batch {
                 after: batch.after,
                 events: batch.events.iter().chain(&next.events).cloned().collect(),
@@ -469,16 +469,21 @@ impl World {
                 data,
                 id,
             } => (ask, self.store(channel, from, data, id.unwrap())),
-            Effect::Read { ask, query } if self.fault(10) => {
+            Effect::Read { query } if self.fault(10) => {
                 // It failed for now: again after a pause, if somebody still wants it.
-                if self.shards[shard].fanout.wants(ask) {
-                    let again = Plan::CarryOut(shard, Effect::Read { ask, query });
+                if !self.shards[shard].fanout.gives_up(&query) {
+                    let again = Plan::CarryOut(shard, Effect::Read { query });
                     self.plan(20..50, again);
                 }
                 return;
             }
-            Effect::Read { ask, query } | Effect::History { ask, query } => {
-                (ask, Answered::Page(self.engine.read(query).wait()))
+            Effect::Read { query } => {
+                let page = self.engine.read(query.clone()).wait().unwrap();
+                let delay = if self.rough { 0..100 } else { 0..3 };
+                return self.plan(delay, Plan::BringPage(shard, query, page));
+            }
+            Effect::History { ask, query } => {
+                (ask, Answered::History(self.engine.read(query).wait()))
             }
             Effect::Presence { ask, channel } => {
                 (ask, Answered::Present(self.engine.present(channel).wait()))
