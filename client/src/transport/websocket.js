@@ -17,9 +17,8 @@ export function websocket({ url, token, WebSocket }, ear) {
 	/** @param {object} frame */
 	const write = (frame) => socket.send(JSON.stringify(frame));
 
-	socket.onopen = () => {
-		if (token) write({ type: 'hello', token });
-	};
+	// Said without a token as well: a server that knows us by a cookie, or lets guests in, need not wait for one.
+	socket.onopen = () => write({ type: 'hello', token });
 	socket.onmessage = ({ data }) => {
 		try {
 			const frame = JSON.parse(data);
