@@ -51,7 +51,7 @@ pub trait Engine: Send + Sync + 'static {
     fn present(&self, channel: ChannelName) -> Answer<Vec<Present>>;
 
     /// Hears of everything from now on: each batch whose messages come after [`Engine::head`] as it
-    /// is read after this call returned.
+    /// is read after this call returned, and perhaps the one before them.
     fn watch(&self) -> Watch;
 }
 

@@ -1,5 +1,5 @@
-//! The laws of [`Engine`] as a conformance suite: each law is a few functions, each of which takes an
-//! engine from a factory and panics where it breaks the law.
+//! The laws of [`Engine`](crate::Engine) as a conformance suite: each law is a few functions, each of
+//! which takes an engine from a factory and panics where it breaks the law.
 //!
 //! An engine's tests call [`laws!`](crate::laws!) with a function that makes one:
 //!

@@ -6,7 +6,7 @@
 //!
 //! - [`Log`] and [`LogConfig`]: opening, closing, bounds (`log`, `config`, `error`);
 //! - `chain` with `channels`, `accounts` and `expiry`: every decision, pure;
-//! - `open`, `writer`, `housekeeping`, `reader`, `rows`, `schema`, `lock`: SQLite, threads, files.
+//! - `open`, `recovery`, `writer`, `housekeeping`, `reader`, `rows`, `schema`, `lock`: SQLite, threads, files.
 //!
 //! ```
 //! use tidings_engine::{Draft, Engine, Query};
@@ -43,6 +43,7 @@ mod lock;
 mod log;
 mod open;
 mod reader;
+mod recovery;
 mod rows;
 mod schema;
 mod shared;
@@ -54,6 +55,6 @@ pub use config::{
 };
 pub use error::OpenError;
 pub use log::Log;
-pub use open::POWER_LOSS_GAP;
 pub use reader::{PAGE_BYTES_MAX, PAGE_MESSAGES_MAX};
+pub use recovery::POWER_LOSS_GAP;
 pub use writer::WAL_GROWTH_MAX;

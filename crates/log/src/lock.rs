@@ -3,8 +3,9 @@
 //! The lock is the kernel's (`flock`), so that it ends with the process however that ends; the pid
 //! written into the file is only for the error message of whoever comes second.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
@@ -27,7 +28,9 @@ impl DirectoryLock {
             dir: dir.to_owned(),
             source,
         };
-        fs::create_dir_all(dir).map_err(refused)?;
+        // What people say to one another is for nobody else on the machine.
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
+        made.map_err(refused)?;
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)

@@ -15,6 +15,7 @@ use crate::housekeeping::Housekeeping;
 use crate::lock::DirectoryLock;
 use crate::open::{Opened, current_boot, open};
 use crate::reader::{self, Read};
+use crate::recovery::Recovered;
 use crate::shared::{Shared, lock};
 use crate::writer::{Task, Wal, Writer};
 use crate::{Durability, LogConfig, OpenError};
@@ -85,9 +86,12 @@ fn start(opened: Opened, config: &LogConfig) -> Result<Log, String> {
         lock,
         path,
         mut connection,
-        epoch,
-        chain,
-        has_repeats,
+        recovered:
+            Recovered {
+                epoch,
+                chain,
+                has_repeats,
+            },
     } = opened;
     let failed = |error: rusqlite::Error| error.to_string();
     let synchronous = match config.durability {
@@ -118,6 +122,7 @@ fn start(opened: Opened, config: &LogConfig) -> Result<Log, String> {
         batch_messages_max: config.batch_messages_max.max(1),
         batch_bytes_max: config.batch_bytes_max.max(1),
         broken: None,
+        trouble: None,
         resting_until: None,
     };
     let writer = spawn("log-writer".to_owned(), move || writer.run())?;

@@ -137,3 +137,15 @@ pub(crate) fn save_channel(connection: &Connection, channel: &Channel) -> rusqli
         ))
         .map(drop)
 }
+
+/// Writes the sum of an account.
+pub(crate) fn save_account(
+    connection: &Connection,
+    name: &str,
+    bytes: u64,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("INSERT INTO account VALUES (?1, ?2) ON CONFLICT DO UPDATE SET bytes = ?2")?
+        .execute((name, bytes))
+        .map(drop)
+}

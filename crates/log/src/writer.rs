@@ -17,8 +17,7 @@ use tidings_wire::{Encoded, Event, Message};
 use crate::chain::Chain;
 use crate::error::{Fault, engine_error};
 use crate::housekeeping::{Housekeeping, known};
-use crate::open::save_account;
-use crate::rows::{Inserter, forgotten_floor, save_channels};
+use crate::rows::{Inserter, forgotten_floor, save_account, save_channels};
 use crate::schema::meta;
 use crate::shared::Shared;
 
@@ -42,6 +41,8 @@ pub(crate) struct Writer {
     pub(crate) wal: Wal,
     /// Why nothing can be stored any more, until the log is opened again.
     pub(crate) broken: Option<String>,
+    /// What kept the last batch from being stored, so that it is reported once and not by the batch.
+    pub(crate) trouble: Option<Fault>,
     /// When to try housekeeping again after it failed.
     pub(crate) resting_until: Option<Instant>,
 }
@@ -154,7 +155,12 @@ impl Writer {
             result = self.transact(&work.drafts, now, false);
         }
         match result {
-            Ok(stored) => self.tell(after, stored, work.drafts),
+            Ok(stored) => {
+                if self.trouble.take().is_some() {
+                    tracing::info!("messages are stored again");
+                }
+                self.tell(after, stored, work.drafts);
+            }
             Err(error) => self.refuse(&error, work.drafts, now),
         }
         self.bound_wal();
@@ -282,7 +288,9 @@ impl Writer {
         now: u64,
     ) {
         let fault = Fault::of(error);
-        tracing::error!(%error, messages = drafts.len(), "messages could not be stored");
+        if self.trouble.replace(fault) != Some(fault) {
+            tracing::error!(%error, "messages cannot be stored");
+        }
         if fault.is_lasting() {
             self.broken = Some(format!(
                 "{error}; nothing is stored until the server was started again"

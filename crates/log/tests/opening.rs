@@ -165,3 +165,13 @@ fn tables_that_do_not_fit_together_are_refused() {
         );
     }
 }
+
+#[test]
+fn a_new_directory_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path().join("new");
+    drop(open(&dir));
+    let mode = fs::metadata(&dir).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+}
