@@ -54,11 +54,7 @@ impl Session {
     ) -> bool {
         let start = self.position_of(lane);
         let mut position = start;
-        // What catches up does not overtake what is live.
-        let cap = match lane {
-            Lane::Main => u64::MAX,
-            Lane::Own(_) => self.position,
-        };
+        let cap = self.cap(lane, world);
         let mut runs = Vec::new();
         while !offer.ran_out() {
             let Some(horizon) = self.survey(lane, position, cap, &mut runs, offer, world) else {
@@ -74,6 +70,24 @@ impl Session {
             self.read_on(lane, position, world);
         }
         position > start
+    }
+
+    /// How far a lane may go in one go. What catches up does not overtake what is live; and what is
+    /// live waits where a subscription that starts further on will join it, so that their messages
+    /// come in one order from there.
+    fn cap(&self, lane: Lane, world: &World<'_>) -> u64 {
+        if lane != Lane::Main {
+            return self.position;
+        }
+        self.subscriptions
+            .iter()
+            .filter_map(|(_, subscription)| {
+                let own = subscription.own.filter(|own| *own > self.position)?;
+                let channel = world.channels.channel(subscription.channel);
+                subscription.is_running_on(channel, own).then_some(own)
+            })
+            .min()
+            .unwrap_or(u64::MAX)
     }
 
     /// Looks at every channel of the lane: its next message goes into `runs`, and the least `seq` that

@@ -314,6 +314,7 @@ impl Session {
 
     /// Fills all lanes in turn for as long as one of them gets on.
     fn fill_lanes(&mut self, offer: &mut Offer<'_>, world: &mut World<'_>) {
+        self.join_all(world);
         self.own_first = !self.own_first;
         if self.own_first {
             self.fill_own_lanes(offer, world);
@@ -328,18 +329,24 @@ impl Session {
     }
 
     fn fill_own_lanes(&mut self, offer: &mut Offer<'_>, world: &mut World<'_>) -> bool {
-        let catching_up: Vec<_> = self
-            .subscriptions
-            .iter()
-            .filter(|(_, subscription)| subscription.own.is_some())
-            .map(|(slot, _)| slot)
-            .collect();
         let mut moved = false;
-        for slot in catching_up {
+        for slot in self.own_lanes() {
             moved |= self.fill(Lane::Own(slot), offer, world);
             self.join(slot, world);
         }
         moved
+    }
+
+    fn join_all(&mut self, world: &World<'_>) {
+        for slot in self.own_lanes() {
+            self.join(slot, world);
+        }
+    }
+
+    /// The slots of the subscriptions that catch up.
+    fn own_lanes(&self) -> Vec<usize> {
+        let own = |(slot, subscription): (usize, &Subscription)| subscription.own.map(|_| slot);
+        self.subscriptions.iter().filter_map(own).collect()
     }
 
     fn is_behind(&self, world: &World<'_>) -> bool {

@@ -615,3 +615,36 @@ fn leases_end_with_their_shard() {
         assert_eq!(hub.sessions(), 0);
     });
 }
+
+#[test]
+fn a_shard_that_lagged_loses_nothing() {
+    run(async || {
+        let house = House::new(Limits::default());
+        let mut stream = house.stream(request(&["a"], None));
+        let mut framed = house.connect("alice").await;
+        framed.handle(command(1, subscribe("a")));
+        assert!(short_poll(&mut stream).await.is_empty());
+        while names(&pushes(&mut framed).await) != ["join"] {}
+        // More than the ring of notices holds, while the shard has no chance to listen.
+        let count = tidings_engine::WATCH_NOTICES_MAX + 1000;
+        for _ in 0..count {
+            let draft = tidings_engine::Draft {
+                channel: channel("a"),
+                id: MessageId::new(&fastrand::u64(..).to_string()).unwrap(),
+                from: MessageId::new("x").unwrap(),
+                data: Data::from_text("x"),
+            };
+            let published = tidings_engine::Engine::publish(&*house.engine, draft);
+            drop(published);
+        }
+        for link in [&mut stream, &mut framed] {
+            let mut seen = Vec::new();
+            while seen.len() < count {
+                seen.extend(names(&pushes(link).await));
+                seen.retain(|name| name != "join");
+            }
+            let expected: Vec<_> = (1..=count).map(|seq| seq.to_string()).collect();
+            assert!(seen == expected);
+        }
+    });
+}

@@ -592,3 +592,47 @@ fn those_who_lost_the_same_share_one_read() {
     play.refused(subscribe("a", Some(5)));
     assert_eq!(play.reads().len(), 1);
 }
+
+#[test]
+fn what_catches_up_does_not_overtake_what_is_live() {
+    for polls in 0..2 {
+        let mut play = Play::new(Limits::default());
+        play.refused(subscribe("b", None));
+        for _ in 0..polls {
+            play.poll();
+        }
+        // Not polled since, so that it is still in a lane of its own.
+        play.command(subscribe("a", None));
+        let batch = Batch {
+            after: 100,
+            events: vec![message("b", 101), message("a", 102), message("b", 103)],
+        };
+        play.fanout.handle_batch(&batch);
+        assert_eq!(seqs(&play.poll()), [101, 102, 103]);
+    }
+}
+
+#[test]
+fn what_is_live_waits_for_who_starts_further_on() {
+    let mut play = Play::new(Limits::default());
+    play.refused(subscribe("b", None));
+    // The engine is at 102 already, the shard has not heard of it yet.
+    let request = Request {
+        req: None,
+        command: subscribe("a", None),
+    };
+    let later = Moment {
+        head: 102,
+        ..moment()
+    };
+    play.fanout.handle(play.link, Said::Request(request), later);
+    play.poll();
+    let batch = Batch {
+        after: 100,
+        events: [("b", 101), ("a", 102), ("b", 103), ("a", 104), ("b", 105)]
+            .map(|(name, seq)| message(name, seq))
+            .to_vec(),
+    };
+    play.fanout.handle_batch(&batch);
+    assert_eq!(seqs(&play.poll()), [101, 103, 104, 105]);
+}
