@@ -59,7 +59,7 @@ pub(crate) const STEPS: &[Step] = &[
         needs: &[],
         limit: minutes(10),
         run: |shell| {
-            let doc = shell.cargo("doc --workspace --no-deps --document-private-items");
+            let doc = shell.cargo("doc --workspace --no-deps");
             doc.env("RUSTDOCFLAGS", "-D warnings").run()
         },
     },
