@@ -10,6 +10,7 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use tidings_hub::{Auth, Hub, HubConfig, Limits, NamespacePolicies, NamespacePolicy, Secret};
 use tidings_log::{Log, LogConfig};
 use tidings_wire::Heartbeat;
+use tokio::time::timeout;
 use tracing_subscriber::EnvFilter;
 
 use crate::banner;
@@ -139,7 +140,7 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), Fault> {
         .enable_all()
         .build()
         .map_err(|error| Fault::failure(format!("cannot start: {error}")))?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let mut signals = Signals::listen()?;
         let (drainer, drain) = drain();
         let app = app(&config, hub, args.insecure, drain)?;
@@ -153,15 +154,26 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), Fault> {
         drop(app);
         banner::print(&config, address, args.insecure);
 
-        signals.next().await;
+        let mut ended = std::pin::pin!(join(shards));
+        tokio::select! {
+            () = signals.next() => {}
+            () = &mut ended => {
+                return Err(Fault::failure("the threads that carry connections have ended")
+                    .advise("The log above says why. Start it again."));
+            }
+        }
         banner::farewell();
         drainer.begin();
         tokio::select! {
-            () = join(shards) => Ok(()),
+            // They bound themselves; the time is for one that hangs.
+            _ = timeout(2 * DRAIN_WITHIN, ended) => Ok(()),
             () = signals.next() => Err(Fault::failure("ended at once, by a second signal")),
         }
-    })
-    // Everything that holds the hub is gone now, and with the hub the log, which closes in order.
+    });
+    // With the last shard the hub is gone, and with the hub the log, which closes in order. Whatever
+    // hangs is not waited for: what was acknowledged is safe in any case.
+    runtime.shutdown_background();
+    ended
 }
 
 /// Waits for the threads, which end by themselves.
@@ -171,8 +183,7 @@ async fn join(shards: Vec<JoinHandle<()>>) {
             let _ = shard.join();
         }
     });
-    // They bound themselves; this is for one that hangs.
-    let _ = tokio::time::timeout(2 * DRAIN_WITHIN, joining).await;
+    let _ = joining.await;
 }
 
 /// A server that lets guests in is for this machine only.

@@ -287,7 +287,16 @@ async fn everything_survives_a_kill(door: Door) {
 
 #[tokio::test]
 async fn a_message_published_over_any_door_is_seen_over_all_the_others() {
-    let server = Server::start();
+    seen_over_all_the_others(Server::start()).await;
+}
+
+#[tokio::test]
+async fn it_is_seen_on_other_threads_as_well() {
+    // The system spreads connections over the shards as it likes: many are on both.
+    seen_over_all_the_others(Server::configured("shards = 4\n")).await;
+}
+
+async fn seen_over_all_the_others(server: Server) {
     let mut followers = Vec::new();
     for (number, door) in Door::ALL.into_iter().enumerate() {
         let name = format!("follower-{number}");

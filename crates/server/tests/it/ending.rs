@@ -72,3 +72,29 @@ async fn what_was_acknowledged_is_there_after_a_restart() {
         assert_eq!(follower.message().await.number(), number);
     }
 }
+
+#[tokio::test]
+async fn a_second_signal_ends_it_at_once() {
+    let mut server = Server::start();
+    // A body that does not come keeps the server from ending until its time is up.
+    let mut http = Http::connect(server.address()).await;
+    let headers = [("content-type", "text/plain"), ("content-length", "10")];
+    let path = "/v1/channels/a/messages";
+    http.send("POST", path, &headers, b"x").await;
+    until("the connection", async || {
+        let metrics = server.get("/metrics").await;
+        metrics
+            .text()
+            .contains("tidings_connections 2")
+            .then_some(())
+    })
+    .await;
+    server.terminate();
+    until("the drain", async || {
+        let refused = tokio::net::TcpStream::connect(server.address()).await;
+        refused.is_err().then_some(())
+    })
+    .await;
+    server.terminate();
+    assert_eq!(server.ended().await.code(), Some(1));
+}

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tidings_wire::Format;
+
 use crate::support::door::{Door, Follower};
 use crate::support::http::Http;
 use crate::support::server::Server;
@@ -115,8 +117,43 @@ async fn a_client_that_hangs_up_is_gone_at_once() {
 }
 
 #[tokio::test]
+async fn readers_that_do_not_read_cost_cursors_and_not_memory() {
+    // Who does not even read its pings for half a minute is given up otherwise.
+    let server = Server::configured("[heartbeat]\ninterval = \"1h\"\n");
+    let large = format!("\"{}\"", "x".repeat(60_000));
+    // What the log, its cache and a channel's tail take in any case.
+    for _ in 0..100 {
+        server.publish("a", &large).await;
+    }
+    let before = server.resident_bytes();
+    let mut readers = Vec::new();
+    for number in 0..5 {
+        for door in [Door::Sse, Door::WebSocket(Format::Json)] {
+            let name = format!("reader-{number}-{door:?}").replace(['(', ')'], "");
+            readers.push(Follower::open(&server, door, &name, &["a"]).await);
+        }
+    }
+    for _ in 0..200 {
+        server.publish("a", &large).await;
+    }
+    let grown = server.resident_bytes().saturating_sub(before);
+    // All that they have not read is 120 MB.
+    let bound = 40 << 20;
+    assert!(grown < bound, "{} MiB for 10 readers", grown >> 20);
+    for reader in &mut readers[..2] {
+        let mut last = 0;
+        for _ in 0..200 {
+            let seq = reader.message().await.seq.unwrap();
+            assert!(last == 0 || seq == last + 1);
+            last = seq;
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_reader_that_does_not_read_gets_everything_when_it_does() {
-    let server = Server::start();
+    // Who does not even read its pings for half a minute is given up otherwise.
+    let server = Server::configured("[heartbeat]\ninterval = \"1h\"\n");
     let mut follower = Follower::open(&server, Door::Sse, "bob", &["a"]).await;
     // Far more than the kernel and the server buffer for one connection, at 60 KiB each.
     let large = format!("\"{}\"", "x".repeat(60_000));

@@ -67,6 +67,15 @@ impl Server {
         self.dir.path().join("data")
     }
 
+    /// How much memory it takes, in bytes.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(status).unwrap();
+        let mut lines = status.lines();
+        let kib = lines.find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next());
+        kib.unwrap().parse::<u64>().unwrap() * 1024
+    }
+
     /// Ends it as a power cut would, but for the disk's cache.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
