@@ -157,6 +157,40 @@ fn the_write_ahead_log_stays_short_while_others_read() {
 }
 
 #[test]
+fn a_foreign_snapshot_holds_nobody_up_and_the_write_ahead_log_begins_anew_after_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Log::open(LogConfig {
+        wal_pages: 50,
+        ..config(dir.path())
+    })
+    .unwrap();
+    publish(&log, "room", "first");
+    let publish_some = |round: &str| {
+        for n in 0..150 {
+            publish(&log, "room", &format!("{round}-{n}"));
+        }
+    };
+    let other = rusqlite::Connection::open(dir.path().join("messages.db")).unwrap();
+    let frames = || -> u64 {
+        let pragma = "PRAGMA wal_checkpoint(NOOP)";
+        other.query_row(pragma, [], |row| row.get(1)).unwrap()
+    };
+    other.execute_batch("BEGIN").unwrap();
+    let count = "SELECT count(*) FROM message";
+    let snapshot = || -> u64 { other.query_row(count, [], |row| row.get(0)).unwrap() };
+    assert_eq!(snapshot(), 1);
+    publish_some("held");
+    assert_eq!(snapshot(), 1, "it sees what it saw");
+    other.execute_batch("COMMIT").unwrap();
+    let held = frames();
+    assert!(held > 50 * 4, "{held} pages: it could not begin anew");
+    publish_some("free");
+    let free = frames();
+    assert!(free < held, "{free} pages after {held}");
+    assert_eq!(snapshot(), 301);
+}
+
+#[test]
 fn more_channels_than_are_kept_in_mind_are_all_right() {
     const CHANNELS: usize = 5_000;
     let dir = tempfile::tempdir().unwrap();
