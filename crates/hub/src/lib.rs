@@ -8,7 +8,54 @@
 //! - [`auth`]: who is there and what they may do: [`Identity`], tokens, tickets, guests;
 //! - [`Limits`] and [`NamespacePolicies`]: every bound and every policy, with its default and reason.
 //!
-//! Behind the door everything is pure: no clock, no socket, no task, no engine.
+//! Behind the doors everything is pure, and tested on virtual time with thousands of seeds: `fanout`
+//! takes what the engine says into the `tail` of each `channel` and marks the followers; a `session`
+//! fills the room of its link from tails and, where it is behind, from pages of the log (`lane`,
+//! `subscription`); what it needs from outside it leaves as an `effect` for the shell to carry out.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use tidings_engine::MemoryEngine;
+//! use tidings_hub::{
+//!     Auth, Hub, HubConfig, Limits, NamespacePolicies, Push, Room, Shard, StreamRequest,
+//! };
+//! use tidings_wire::{ChannelName, Data, Heartbeat};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+//! # let local = tokio::task::LocalSet::new();
+//! # local.block_on(&runtime, async {
+//! let heartbeat = Heartbeat { interval: 20_000, timeout: 5_000, tries: 2 };
+//! let config = HubConfig {
+//!     auth: Auth::Guests,
+//!     limits: Limits::default(),
+//!     namespaces: NamespacePolicies::default(),
+//!     heartbeat,
+//! };
+//! let hub = Hub::new(Arc::new(MemoryEngine::new()), config);
+//! let alice = hub.authenticate(Some("guest:alice"))?;
+//! let lobby = ChannelName::new("chat:lobby")?;
+//!
+//! // A transport: a link, room, and patience.
+//! let shard = Shard::start(hub.clone());
+//! let request = StreamRequest {
+//!     channels: vec![lobby.clone()],
+//!     after: None,
+//!     session: None,
+//!     presence: false,
+//! };
+//! let mut link = shard.stream(alice.clone(), request)?;
+//! let mut pushes = Vec::new();
+//! hub.publish(&alice, lobby, Data::from_text("hi"), None).await?;
+//! while pushes.is_empty() {
+//!     link.ready().await;
+//!     link.poll(Room { bytes: 65_536, events: 100 }, &mut pushes);
+//! }
+//! assert!(matches!(&pushes[..], [Push::Event(event)] if event.seq() == Some(1)));
+//! assert_eq!(link.cursor(), hub.now_cursor());
+//! # Ok(()) }) }
+//! ```
 
 pub mod auth;
 mod channel;

@@ -636,3 +636,43 @@ fn what_is_live_waits_for_who_starts_further_on() {
     play.fanout.handle_batch(&batch);
     assert_eq!(seqs(&play.poll()), [101, 103, 104, 105]);
 }
+
+#[test]
+fn whatever_comes_for_a_session_wakes_it_once() {
+    let mut play = Play::new(Limits::default());
+    play.refused(subscribe("a", Some(50)));
+    play.command(publish("x"));
+    let effects = play.fanout.take_effects();
+    let mut woken = Vec::new();
+    let mut wakes = |play: &mut Play, what: &dyn Fn(&mut Fanout)| {
+        play.poll();
+        play.fanout.take_marked(&mut woken);
+        what(&mut play.fanout);
+        // Again, before it has looked.
+        what(&mut play.fanout);
+        play.fanout.take_marked(&mut woken);
+        assert_eq!(woken, [play.link.session() as u32]);
+        assert!(play.fanout.is_marked(play.link));
+        play.poll();
+        assert!(!play.fanout.is_marked(play.link));
+    };
+    for effect in &effects {
+        match effect {
+            Effect::Read { query } => wakes(&mut play, &|fanout| {
+                fanout.handle_page(query, Ok(page(&[51], 100)));
+            }),
+            Effect::Publish { ask, .. } => wakes(&mut play, &|fanout| {
+                let answer = Answered::Published(Err(EngineError::Busy));
+                fanout.handle_answer(*ask, answer);
+            }),
+            _ => {}
+        }
+    }
+    wakes(&mut play, &|fanout| {
+        let after = 100;
+        let events = vec![message("a", 101)];
+        fanout.handle_batch(&Batch { after, events });
+    });
+    wakes(&mut play, &|fanout| fanout.handle_lag(200));
+    wakes(&mut play, &|fanout| fanout.handle_passing(message("a", 0)));
+}

@@ -1,11 +1,14 @@
 //! The pure part on virtual time.
 //!
-//! [`world`] plays shards, an engine and transports without a runtime; [`client`] is what a good client
-//! does; [`truth`] knows what was committed; [`delivery`] sends seeded weather over all of them.
+//! A [`world`] plays shards and an engine without a runtime, with [`transports`] and [`people`] at
+//! their ends; [`client`] is what a good client does; [`truth`] knows what was committed; [`delivery`]
+//! sends seeded weather over all of them. [`bounds`] asks sessions directly.
 
 mod bounds;
 mod client;
 mod delivery;
+mod people;
+mod transports;
 mod truth;
 mod world;
 
