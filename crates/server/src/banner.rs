@@ -8,7 +8,9 @@ use crate::config::{Config, Durability};
 /// Prints the banner. Nobody may be there to read it, which is no reason not to serve.
 pub(crate) fn print(config: &Config, address: SocketAddr, insecure: bool) {
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text(config, address, insecure).as_bytes());
+    // As this program was called, so that what is pasted finds it.
+    let program = std::env::args().next().unwrap_or_else(|| "tidings".into());
+    let _ = out.write_all(text(&program, config, address, insecure).as_bytes());
     let _ = out.flush();
 }
 
@@ -18,7 +20,7 @@ pub(crate) fn farewell() {
     let _ = writeln!(out, "\nEnding. Once more to end at once.");
 }
 
-fn text(config: &Config, address: SocketAddr, insecure: bool) -> String {
+fn text(program: &str, config: &Config, address: SocketAddr, insecure: bool) -> String {
     // What listens everywhere is reached here as well.
     let mut local = address;
     if address.ip().is_unspecified() {
@@ -40,10 +42,12 @@ fn text(config: &Config, address: SocketAddr, insecure: bool) -> String {
     };
     let (token, header) = match has_secret {
         true => (
-            "  export TIDINGS_TOKEN=$(tidings token --user alice --read 'chat:*' --write 'chat:*')\n",
+            format!(
+                "  export TIDINGS_TOKEN=$({program} token --user alice --read 'chat:*' --write 'chat:*')\n"
+            ),
             " -H \"Authorization: Bearer $TIDINGS_TOKEN\"",
         ),
-        false => ("", ""),
+        false => (String::new(), ""),
     };
     let warning = match insecure && !has_secret && !address.ip().is_loopback() {
         true => {
@@ -71,7 +75,7 @@ fn text(config: &Config, address: SocketAddr, insecure: bool) -> String {
          {token}\
          \x20 curl -N '{url}/v1/events?channel=chat:lobby' -H 'Accept: text/event-stream'{header}\n\
          \x20 curl -d 'hello' -H 'content-type: text/plain'{header} {url}/v1/channels/chat:lobby/messages\n\
-         \x20 tidings subscribe chat:lobby{to_url}\n\
+         \x20 {program} subscribe chat:lobby{to_url}\n\
          \n\
          Ctrl-C ends it.\n\n",
         version = env!("CARGO_PKG_VERSION"),
@@ -84,7 +88,7 @@ mod tests {
     use super::*;
 
     fn banner(config: &Config, address: &str, insecure: bool) -> String {
-        text(config, address.parse().unwrap(), insecure)
+        text("tidings", config, address.parse().unwrap(), insecure)
     }
 
     #[test]

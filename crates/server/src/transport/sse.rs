@@ -173,7 +173,8 @@ impl EventStream {
                     self.note_event(event.seq());
                     out.extend_from_slice(event.sse());
                 }
-                Push::Reply(reply) => write_event("reply", &reply, &mut out),
+                // Only framed transports ask.
+                Push::Reply(_) => {}
                 Push::Close { code, reason } => {
                     self.phase = Phase::Over;
                     write_event("error", &Reply::error(None, code, reason), &mut out);

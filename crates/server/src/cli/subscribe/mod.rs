@@ -87,7 +87,6 @@ pub(super) async fn run(args: SubscribeArgs) -> Result<(), Fault> {
             json: args.json,
             with_channel: args.channels.len() > 1,
         },
-        printed_at_all: false,
         progress: false,
     };
     let mut history = args.history;
@@ -118,7 +117,6 @@ struct Reader {
     client: Client,
     place: Place,
     printer: Printer,
-    printed_at_all: bool,
     /// The server said something since this was looked at last.
     progress: bool,
 }
@@ -218,14 +216,12 @@ impl Reader {
     /// The server begins at `cursor`.
     fn begin(&mut self, channel: Option<&str>, cursor: &Cursor) {
         self.progress = true;
-        let epoch = self.place.epoch().cloned();
-        if self.place.begin(channel, cursor) && self.printed_at_all {
-            let epoch = epoch.map_or_else(String::new, |epoch| epoch.to_string());
-            eprintln!(
-                "tidings: the server began a new log ({epoch} is gone); going on from its now"
-            );
+        let before = self.place.epoch().cloned();
+        if self.place.begin(channel, cursor)
+            && let Some(before) = before
+        {
+            eprintln!("tidings: the server has a new log, {before} is gone; going on from its now");
         }
-        self.printed_at_all = true;
     }
 
     /// Prints an event that is new.
