@@ -8,6 +8,11 @@ use tidings_wire::{ChannelName, Event, Present, User};
 
 use crate::Entry;
 
+/// In a channel with more users than this, joins and leaves are told to nobody: each would go to
+/// everybody, and the users of so large a room are asked for rather than watched. Beyond it a crowd
+/// that arrives costs what it is, and not its square.
+pub const PRESENCE_TOLD_USERS_MAX: usize = 1000;
+
 /// The presence table of a local engine. Its size is that of what its callers hold: one entry for
 /// each connection in each channel.
 #[derive(Debug, Default)]
@@ -22,8 +27,8 @@ struct Member {
 }
 
 impl Roster {
-    /// Takes a connection in. The user's first one in the channel is a [`Event::Join`]; entering
-    /// twice is entering once.
+    /// Takes a connection in. The user's first one in the channel is a [`Event::Join`], up to
+    /// [`PRESENCE_TOLD_USERS_MAX`]; entering twice is entering once.
     pub fn enter(&mut self, entry: Entry, now: u64) -> Option<Event> {
         let Entry {
             channel,
@@ -37,15 +42,16 @@ impl Roster {
         });
         let first = member.connections.is_empty();
         member.connections.insert(connection);
-        first.then_some(Event::Join {
+        let is_told = first && members.len() <= PRESENCE_TOLD_USERS_MAX;
+        is_told.then_some(Event::Join {
             channel,
             user,
             at: now,
         })
     }
 
-    /// Lets a connection out. The user's last one in the channel is a [`Event::Leave`]; leaving where
-    /// one is not does nothing.
+    /// Lets a connection out. The user's last one in the channel is a [`Event::Leave`], up to
+    /// [`PRESENCE_TOLD_USERS_MAX`]; leaving where one is not does nothing.
     pub fn leave(&mut self, entry: &Entry, now: u64) -> Option<Event> {
         let members = self.channels.get_mut(&entry.channel)?;
         let member = members.get_mut(&entry.user)?;
@@ -53,11 +59,12 @@ impl Roster {
         if !member.connections.is_empty() {
             return None;
         }
+        let is_told = members.len() <= PRESENCE_TOLD_USERS_MAX;
         members.remove(&entry.user);
         if members.is_empty() {
             self.channels.remove(&entry.channel);
         }
-        Some(Event::Leave {
+        is_told.then(|| Event::Leave {
             channel: entry.channel.clone(),
             user: entry.user.clone(),
             at: now,
@@ -110,6 +117,20 @@ mod tests {
         assert_eq!(roster.leave(&entry("alice", 9), 1), None);
         assert_eq!(roster.leave(&entry("bob", 1), 1), None);
         assert_eq!(roster.present(&entry("alice", 1).channel)[0].connections, 1);
+    }
+
+    #[test]
+    fn in_a_crowd_nobody_is_told_who_comes_and_goes() {
+        let mut roster = Roster::default();
+        let number = |number: usize| entry(&format!("user-{number}"), number as u64);
+        for user in 1..=PRESENCE_TOLD_USERS_MAX {
+            assert!(roster.enter(number(user), 0).is_some());
+        }
+        let one_above = PRESENCE_TOLD_USERS_MAX + 1;
+        assert_eq!(roster.enter(number(one_above), 0), None);
+        assert_eq!(roster.leave(&number(1), 1), None);
+        assert!(roster.leave(&number(2), 1).is_some(), "at the bound again");
+        assert!(roster.enter(number(2), 2).is_some());
     }
 
     #[test]
