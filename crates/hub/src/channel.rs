@@ -164,3 +164,90 @@ impl Channels {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::message;
+
+    fn name(name: &str) -> ChannelName {
+        ChannelName::new(name).unwrap()
+    }
+
+    fn follower(session: u32) -> Follower {
+        Follower {
+            session,
+            subscription: 0,
+        }
+    }
+
+    fn batch(after: u64, seqs: &[u64]) -> Batch {
+        let events = seqs.iter().map(|seq| message("a", *seq)).collect();
+        Batch { after, events }
+    }
+
+    /// Who is marked by a batch, and whether something was missed.
+    fn hear(channels: &mut Channels, batch: &Batch) -> (Vec<u32>, bool) {
+        let mut marked = Vec::new();
+        let mark = |follower: Follower| marked.push(follower.session);
+        let missed = channels.handle_batch(batch, &Limits::default(), mark);
+        (marked, missed)
+    }
+
+    #[test]
+    fn what_was_heard_already_is_not_heard_again() {
+        let mut channels = Channels::new(100);
+        let (key, _) = channels.follow(&name("a"), follower(1));
+        assert_eq!(hear(&mut channels, &batch(98, &[99, 100])), (vec![], false));
+        assert_eq!(channels.watermark(), 100);
+        // The engine's head was read in the middle of what it told.
+        assert_eq!(
+            hear(&mut channels, &batch(99, &[100, 101])),
+            (vec![1], false)
+        );
+        assert_eq!(channels.watermark(), 101);
+        let tail = &channels.channel(key).tail;
+        assert!(tail.covers(100));
+        assert_eq!(tail.at(0).map(|event| seq(event)), Some(101));
+        assert_eq!(hear(&mut channels, &batch(100, &[101])), (vec![], false));
+    }
+
+    #[test]
+    fn a_gap_makes_all_tails_forget() {
+        let mut channels = Channels::new(100);
+        let (a, _) = channels.follow(&name("a"), follower(1));
+        let (b, _) = channels.follow(&name("b"), follower(2));
+        hear(&mut channels, &batch(100, &[101]));
+        assert_eq!(hear(&mut channels, &batch(102, &[103])), (vec![1], true));
+        for key in [a, b] {
+            let tail = &channels.channel(key).tail;
+            assert!(tail.covers(102) && !tail.covers(101));
+        }
+        assert_eq!(channels.watermark(), 103);
+    }
+
+    #[test]
+    fn a_new_tail_knows_nothing_of_the_past() {
+        let mut channels = Channels::new(0);
+        hear(&mut channels, &batch(0, &[1, 2]));
+        let (key, _) = channels.follow(&name("a"), follower(1));
+        let tail = &channels.channel(key).tail;
+        assert!(tail.covers(2) && !tail.covers(1));
+    }
+
+    #[test]
+    fn followers_stay_dense_and_the_last_takes_the_channel_along() {
+        let mut channels = Channels::new(0);
+        for session in 0..3 {
+            let (_, place) = channels.follow(&name("a"), follower(session));
+            assert_eq!(place, session as usize);
+        }
+        let key = channels.find(&name("a")).unwrap();
+        let moved = channels.unfollow(key, 0).unwrap();
+        assert_eq!((moved.follower, moved.place), (follower(2), 0));
+        assert!(channels.unfollow(key, 1).is_none());
+        assert_eq!(hear(&mut channels, &batch(0, &[1])), (vec![2], false));
+        assert!(channels.unfollow(key, 0).is_none());
+        assert!(channels.is_empty());
+    }
+}
