@@ -33,6 +33,7 @@ test('the keyboard alone is enough to make a room and to change the transport', 
 	const { page } = ada;
 	await tabTo(page, 'new-room');
 	await page.keyboard.press('Enter');
+	await page.locator('[data-testid="room-name-input"]:focus').waitFor();
 	await page.keyboard.type('Keys');
 	await page.keyboard.press('Enter');
 	await page.getByRole('heading', { level: 1, name: 'Keys' }).waitFor();
