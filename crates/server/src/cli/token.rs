@@ -11,7 +11,7 @@ use crate::fault::Fault;
 
 /// Make a token for a user.
 ///
-/// The secret is that of the server: TIDINGS_AUTH_SECRET, or [auth] in the file that --config names.
+/// The secret is that of the server: TIDINGS_AUTH_SECRET, or auth.secret in the file that --config names.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
