@@ -1,6 +1,6 @@
 //! The trait itself: what every engine gives, and the laws that all of them keep.
 
-use tidings_wire::{ChannelName, Data, Epoch, MessageId, Present, User};
+use tidings_wire::{ChannelName, Data, Epoch, MessageId, Presence, User};
 
 use crate::{Answer, Page, Query, Watch};
 
@@ -47,8 +47,9 @@ pub trait Engine: Send + Sync + 'static {
     /// one is not does nothing.
     fn leave(&self, entry: Entry);
 
-    /// Who is in a channel, in the order of their names.
-    fn present(&self, channel: ChannelName) -> Answer<Vec<Present>>;
+    /// Who is in a channel, in the order of their names; of a crowd the first
+    /// [`PRESENT_USERS_MAX`](crate::PRESENT_USERS_MAX), and how many there are in all.
+    fn present(&self, channel: ChannelName) -> Answer<Presence>;
 
     /// Hears of everything from now on: each batch whose messages come after [`Engine::head`] as it
     /// is read after this call returned, and perhaps the one before them.

@@ -29,5 +29,5 @@ pub use memory::MemoryEngine;
 pub use query::{Page, Query};
 pub use recent::{DEDUP_KEYS_MAX, DEDUP_WINDOW, Place, Recent, RecentKey};
 pub use retention::{RETENTION_SLACK, Retention, RetentionPolicies};
-pub use roster::{PRESENCE_TOLD_USERS_MAX, Roster};
+pub use roster::{PRESENCE_TOLD_USERS_MAX, PRESENT_USERS_MAX, Roster};
 pub use watch::{Batch, Notice, Notifier, WATCH_NOTICES_MAX, Watch};

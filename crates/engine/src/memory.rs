@@ -12,7 +12,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tidings_wire::{ChannelName, Data, Encoded, Epoch, Event, Present, User};
+use tidings_wire::{ChannelName, Data, Encoded, Epoch, Event, Presence, User};
 
 use self::store::{Store, Stored};
 use crate::{
@@ -208,7 +208,7 @@ impl Engine for MemoryEngine {
         self.tell_passing(inner.roster.leave(&entry, now));
     }
 
-    fn present(&self, channel: ChannelName) -> Answer<Vec<Present>> {
+    fn present(&self, channel: ChannelName) -> Answer<Presence> {
         Answer::ready(Ok(self.lock().roster.present(&channel)))
     }
 

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use tidings_wire::{ChannelName, Event, Present, User};
+use tidings_wire::{ChannelName, Event, Presence, Present, User};
 
 use crate::Entry;
 
@@ -12,6 +12,9 @@ use crate::Entry;
 /// everybody, and the users of so large a room are asked for rather than watched. Beyond it a crowd
 /// that arrives costs what it is, and not its square.
 pub const PRESENCE_TOLD_USERS_MAX: usize = 1000;
+
+/// How many users an answer to "who is here" names: a page of some 60 KiB.
+pub const PRESENT_USERS_MAX: usize = 1000;
 
 /// The presence table of a local engine. Its size is that of what its callers hold: one entry for
 /// each connection in each channel.
@@ -71,16 +74,20 @@ impl Roster {
         })
     }
 
-    /// Who is in `channel`, in the order of their names.
-    pub fn present(&self, channel: &ChannelName) -> Vec<Present> {
-        let members = self.channels.get(channel).into_iter().flatten();
-        members
-            .map(|(user, member)| Present {
-                user: user.clone(),
-                since: member.since,
-                connections: u32::try_from(member.connections.len()).unwrap_or(u32::MAX),
-            })
-            .collect()
+    /// Who is in `channel`, in the order of their names, up to [`PRESENT_USERS_MAX`].
+    pub fn present(&self, channel: &ChannelName) -> Presence {
+        let Some(members) = self.channels.get(channel) else {
+            return Presence::default();
+        };
+        let user = |(user, member): (&User, &Member)| Present {
+            user: user.clone(),
+            since: member.since,
+            connections: u32::try_from(member.connections.len()).unwrap_or(u32::MAX),
+        };
+        Presence {
+            users: members.iter().take(PRESENT_USERS_MAX).map(user).collect(),
+            count: members.len(),
+        }
     }
 }
 
@@ -116,7 +123,10 @@ mod tests {
         roster.enter(entry("alice", 1), 0);
         assert_eq!(roster.leave(&entry("alice", 9), 1), None);
         assert_eq!(roster.leave(&entry("bob", 1), 1), None);
-        assert_eq!(roster.present(&entry("alice", 1).channel)[0].connections, 1);
+        assert_eq!(
+            roster.present(&entry("alice", 1).channel).users[0].connections,
+            1
+        );
     }
 
     #[test]
@@ -128,6 +138,11 @@ mod tests {
         }
         let one_above = PRESENCE_TOLD_USERS_MAX + 1;
         assert_eq!(roster.enter(number(one_above), 0), None);
+        let present = roster.present(&number(1).channel);
+        assert_eq!(
+            (present.users.len(), present.count),
+            (PRESENT_USERS_MAX, one_above)
+        );
         assert_eq!(roster.leave(&number(1), 1), None);
         assert!(roster.leave(&number(2), 1).is_some(), "at the bound again");
         assert!(roster.enter(number(2), 2).is_some());
@@ -141,6 +156,7 @@ mod tests {
         }
         let present = roster.present(&entry("alice", 0).channel);
         let told: Vec<_> = present
+            .users
             .iter()
             .map(|present| (present.user.as_str(), present.since, present.connections))
             .collect();

@@ -115,11 +115,7 @@ impl Session {
                 (req, result.map(body))
             }
             (Pending::Presence { req }, Answered::Present(result)) => {
-                let body = |users: Vec<_>| ReplyBody::Presence {
-                    count: users.len(),
-                    users,
-                };
-                (req, result.map(body))
+                (req, result.map(ReplyBody::Presence))
             }
             // The shell answers each question in kind.
             _ => return false,

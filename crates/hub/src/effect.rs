@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use tidings_engine::{EngineError, Entry, Page, Published, Query};
-use tidings_wire::{ChannelName, Data, MessageId, Present, User};
+use tidings_wire::{ChannelName, Data, MessageId, Presence, User};
 
 /// Something that only the shell can do.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ pub(crate) struct Ask {
 pub(crate) enum Answered {
     History(Result<Page, EngineError>),
     Published(Result<Published, EngineError>),
-    Present(Result<Vec<Present>, EngineError>),
+    Present(Result<Presence, EngineError>),
 }
 
 /// What the shell is still to do.

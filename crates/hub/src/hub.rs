@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use tidings_engine::{Draft, Engine, Page, Published, Query};
-use tidings_wire::{ChannelName, Code, Cursor, Data, Heartbeat, MessageId, Present};
+use tidings_wire::{ChannelName, Code, Cursor, Data, Heartbeat, MessageId, Presence};
 
 use crate::clock::Ticks;
 use crate::tickets::Tickets;
@@ -145,12 +145,12 @@ impl Hub {
         Ok(self.engine.read(query).await?)
     }
 
-    /// Who is in a channel, in the order of their names.
+    /// Who is in a channel, in the order of their names; of a crowd the first, and how many there are.
     pub async fn presence(
         &self,
         who: &Identity,
         channel: ChannelName,
-    ) -> Result<Vec<Present>, Refusal> {
+    ) -> Result<Presence, Refusal> {
         who.check_read(&channel)?;
         Ok(self.engine.present(channel).await?)
     }

@@ -105,7 +105,7 @@ fn weight(reply: &Reply) -> usize {
                 .iter()
                 .map(|message| ITEM + message.data.len())
                 .sum(),
-            ReplyBody::Presence { users, .. } => users.len() * ITEM,
+            ReplyBody::Presence(presence) => presence.users.len() * ITEM,
             _ => 0,
         }
 }

@@ -88,7 +88,7 @@ impl House {
         let entry = |present: &tidings_wire::Present| {
             (present.user.as_str().to_owned(), present.connections)
         };
-        users.unwrap().iter().map(entry).collect()
+        users.unwrap().users.iter().map(entry).collect()
     }
 }
 
@@ -319,7 +319,7 @@ fn a_framed_link_publishes_follows_and_is_answered() {
         alice.handle(command(3, ask));
         assert!(matches!(
             reply(&mut alice).await,
-            ReplyBody::Presence { count: 1, .. }
+            ReplyBody::Presence(tidings_wire::Presence { count: 1, .. })
         ));
     });
 }
@@ -611,7 +611,7 @@ fn leases_end_with_their_shard() {
         let users = hub
             .presence(&hub.authenticate(None).unwrap(), channel("a"))
             .await;
-        assert_eq!(users.unwrap(), []);
+        assert_eq!(users.unwrap(), tidings_wire::Presence::default());
         assert_eq!(hub.sessions(), 0);
     });
 }

@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use tidings_engine::{
     Answer, Draft, Engine, EngineError, Entry, Notice, Page, Published, Query, Watch,
 };
-use tidings_wire::{ChannelName, Data, Epoch, Event, Present, User};
+use tidings_wire::{ChannelName, Data, Epoch, Event, Presence, User};
 
 use crate::housekeeping::Housekeeping;
 use crate::lock::DirectoryLock;
@@ -209,7 +209,7 @@ impl Engine for Log {
         self.tell_passing(roster.leave(&entry, now));
     }
 
-    fn present(&self, channel: ChannelName) -> Answer<Vec<Present>> {
+    fn present(&self, channel: ChannelName) -> Answer<Presence> {
         Answer::ready(Ok(lock(&self.shared.roster).present(&channel)))
     }
 

@@ -2,15 +2,22 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use crate::config::{Config, Durability};
 
 /// Prints the banner. Nobody may be there to read it, which is no reason not to serve.
-pub(crate) fn print(config: &Config, address: SocketAddr, insecure: bool) {
+///
+/// `file` is where the settings were read, for the commands that need them as well.
+pub(crate) fn print(config: &Config, file: Option<&Path>, address: SocketAddr, insecure: bool) {
     let mut out = std::io::stdout().lock();
     // As this program was called, so that what is pasted finds it.
     let program = std::env::args().next().unwrap_or_else(|| "tidings".into());
-    let _ = out.write_all(text(&program, config, address, insecure).as_bytes());
+    let signs = match file {
+        Some(file) => format!("{program} token --config '{}'", file.display()),
+        None => format!("{program} token"),
+    };
+    let _ = out.write_all(text(&program, &signs, config, address, insecure).as_bytes());
     let _ = out.flush();
 }
 
@@ -20,7 +27,14 @@ pub(crate) fn farewell() {
     let _ = writeln!(out, "\nEnding. Once more to end at once.");
 }
 
-fn text(program: &str, config: &Config, address: SocketAddr, insecure: bool) -> String {
+/// `program` is how it is called, and `signs` how it is asked for a token.
+fn text(
+    program: &str,
+    signs: &str,
+    config: &Config,
+    address: SocketAddr,
+    insecure: bool,
+) -> String {
     // What listens everywhere is reached here as well.
     let mut local = address;
     if address.ip().is_unspecified() {
@@ -43,7 +57,7 @@ fn text(program: &str, config: &Config, address: SocketAddr, insecure: bool) -> 
     let (token, header) = match has_secret {
         true => (
             format!(
-                "  export TIDINGS_TOKEN=$({program} token --user alice --read 'chat:*' --write 'chat:*')\n"
+                "  export TIDINGS_TOKEN=$({signs} --user alice --read 'chat:*' --write 'chat:*')\n"
             ),
             " -H \"Authorization: Bearer $TIDINGS_TOKEN\"",
         ),
@@ -88,7 +102,8 @@ mod tests {
     use super::*;
 
     fn banner(config: &Config, address: &str, insecure: bool) -> String {
-        text("tidings", config, address.parse().unwrap(), insecure)
+        let address = address.parse().unwrap();
+        text("tidings", "tidings token", config, address, insecure)
     }
 
     #[test]

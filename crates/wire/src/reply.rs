@@ -79,12 +79,7 @@ pub enum ReplyBody {
         at: u64,
     },
     /// Who is in a channel.
-    Presence {
-        /// The users, in the order of their names.
-        users: Vec<Present>,
-        /// How many there are.
-        count: usize,
-    },
+    Presence(Presence),
     /// Stored messages, oldest first.
     History {
         /// The page.
@@ -127,6 +122,15 @@ pub struct Heartbeat {
     pub timeout: u64,
     /// Misses after which the connection is dead.
     pub tries: u32,
+}
+
+/// Who is in a channel.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Presence {
+    /// The users, in the order of their names; of a crowd, the first of them.
+    pub users: Vec<Present>,
+    /// How many there are in all.
+    pub count: usize,
 }
 
 /// A user in a channel.

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use tidings_wire::{
     ChannelName, Code, Command, Cursor, DATA_DEPTH_MAX, Data, DataError, Encoded, Epoch, Event,
-    Format, Heartbeat, Message, MessageId, Present, Reply, ReplyBody, Request, User,
+    Format, Heartbeat, Message, MessageId, Presence, Present, Reply, ReplyBody, Request, User,
 };
 
 fn channel() -> ChannelName {
@@ -163,14 +163,14 @@ fn every_reply_is_the_protocols_object_in_both_formats() {
             json!({"type": "published", "seq": 5, "id": "m", "at": 6}),
         ),
         (
-            ReplyBody::Presence {
+            ReplyBody::Presence(Presence {
                 users: vec![Present {
                     user: user("bob"),
                     since: 4,
                     connections: 2,
                 }],
                 count: 1,
-            },
+            }),
             json!({"type": "presence", "users": [{"user": "bob", "since": 4, "connections": 2}], "count": 1}),
         ),
         (

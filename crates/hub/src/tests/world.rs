@@ -248,7 +248,7 @@ impl World {
         }
         for channel in &self.channels {
             let present = self.engine.present(channel.clone()).wait().unwrap();
-            assert_eq!(present, [], "somebody is left in {channel}");
+            assert_eq!(present.users, [], "somebody is left in {channel}");
         }
     }
 

@@ -152,7 +152,12 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), Fault> {
             .collect::<Result<_, _>>()
             .map_err(|error| Fault::failure(format!("cannot start a thread: {error}")))?;
         drop(app);
-        banner::print(&config, address, args.insecure);
+        banner::print(
+            &config,
+            args.config.config.as_deref(),
+            address,
+            args.insecure,
+        );
 
         let mut ended = std::pin::pin!(join(shards));
         tokio::select! {

@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
 use serde::Serialize;
 use tidings_engine::Published;
 use tidings_hub::{Auth, Identity, Refusal};
-use tidings_wire::{ChannelName, Code, Heartbeat, Message, MessageId, Present};
+use tidings_wire::{ChannelName, Code, Heartbeat, Message, MessageId};
 
 use super::body::{self, Said, Whole};
 use super::negotiate::Answer;
@@ -133,16 +133,8 @@ async fn presence(
     Channel(channel): Channel,
     headers: HeaderMap,
 ) -> Answered {
-    let users = app.hub.presence(&who, channel).await?;
-    let count = users.len();
-    let presence = Presence { users, count };
+    let presence = app.hub.presence(&who, channel).await?;
     Ok(body::answer(Answer::format_of(&headers), &presence))
-}
-
-#[derive(Serialize)]
-struct Presence {
-    users: Vec<Present>,
-    count: usize,
 }
 
 async fn ticket(State(app): State<Arc<App>>, Who(who): Who, headers: HeaderMap) -> Answered {
