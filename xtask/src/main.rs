@@ -1,6 +1,6 @@
 //! `cargo xtask`: what a contributor and CI do with this tree.
 //!
-//! Only std is used, because this is compiled before anything else. Read on in [`test`], which
+//! Only std is used, because this is compiled before anything else. Read on in [`mod@test`], which
 //! runs the table of [`steps`]; [`tools`] fetches what a step needs, [`shell`] runs commands.
 
 mod options;
