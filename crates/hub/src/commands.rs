@@ -50,8 +50,11 @@ impl Session {
         if !self.takes_command(req, &world.settings.limits) {
             return;
         }
-        if self.identity.is_some() {
-            let detail = "hello was said already; a new token goes into \"refresh\"";
+        if let Some(user) = self.user() {
+            if proof.as_ref().is_ok_and(|identity| identity.user == *user) {
+                return;
+            }
+            let detail = "this connection is another user's already; connect anew with the token";
             return self.answer(req, Err(Refusal::new(Code::BadRequest, detail)));
         }
         match proof {

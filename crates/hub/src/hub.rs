@@ -161,7 +161,7 @@ impl Hub {
         if self.sessions.fetch_add(1, Ordering::Relaxed) >= sessions_max {
             self.dismiss();
             let detail = "the server has all the sessions that it takes; try again later";
-            return Err(Refusal::new(Code::LimitReached, detail));
+            return Err(Refusal::new(Code::Busy, detail));
         }
         Ok(self.connections.fetch_add(1, Ordering::Relaxed))
     }

@@ -46,7 +46,7 @@ pub struct Limits {
     pub page_messages: usize,
     /// Reads from the engine under way for one shard; more wait their turn. Default 64.
     pub reads: usize,
-    /// Sessions of one node; one more is `limit_reached`. Default 100,000.
+    /// Sessions of one node; one more is `busy`. Default 100,000.
     pub sessions: usize,
     /// How long a poller stays present after its last poll ended. Default 30 s: longer than a
     /// client's longest pause between polls.

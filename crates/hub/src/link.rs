@@ -47,6 +47,8 @@ impl Link {
         let Request { req, command } = request;
         let hub = self.shard.hub();
         let said = match command {
+            // A client need not know that its cookie said it already.
+            Command::Hello { token: None } if self.user.is_some() => return,
             Command::Hello { token } => Said::Hello(req, hub.authenticate(token.as_deref())),
             Command::Refresh { token } => Said::Refresh(req, hub.authenticate(Some(&token))),
             command => Said::Request(Request { req, command }),

@@ -92,7 +92,7 @@ impl Shard {
     }
 
     /// A session over a framed transport (WebSocket, WebTransport). Without an identity its first
-    /// command must be `hello`. `limit_reached` when the node has all the sessions it may have.
+    /// command must be `hello`. `busy` when the node has all the sessions it may have.
     pub fn connect(&self, identity: Option<Identity>) -> Result<Link, Refusal> {
         let connection = self.0.hub.admit()?;
         let fresh = Fresh {
@@ -105,7 +105,7 @@ impl Shard {
     }
 
     /// A poll or an SSE stream: channels fixed now, messages of all of them in the order of `seq`, one
-    /// cursor. Refusals: `forbidden`, `limit_reached`, `bad_request` without channels.
+    /// cursor. Refusals: `forbidden`, `limit_reached`, `busy`, `bad_request` without channels.
     pub fn stream(&self, identity: Identity, request: StreamRequest) -> Result<Link, Refusal> {
         let connection = self.0.hub.admit()?;
         let fresh = Fresh {

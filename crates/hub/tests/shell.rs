@@ -383,6 +383,27 @@ fn hello_comes_first_and_a_bad_one_ends_the_link() {
 }
 
 #[test]
+fn a_hello_that_says_nothing_new_is_not_answered() {
+    run(async || {
+        let house = House::new(Limits::default());
+        let mut link = house.shard.connect(Some(house.guest("alice"))).unwrap();
+        assert!(matches!(reply(&mut link).await, ReplyBody::Hello { .. }));
+        let hello = |token: Option<&str>| Command::Hello {
+            token: token.map(str::to_owned),
+        };
+        link.handle(command(1, hello(None)));
+        link.handle(command(2, hello(Some("guest:alice"))));
+        link.handle(command(3, hello(Some("guest:bob"))));
+        let out = pushes(&mut link).await;
+        let [Push::Reply(refused)] = &out[..] else {
+            panic!("one answer was expected: {out:?}");
+        };
+        assert_eq!(refused.req, Some(3));
+        assert_eq!(link.user().unwrap().as_str(), "alice");
+    });
+}
+
+#[test]
 fn a_token_ends_and_a_new_one_moves_the_end() {
     run(async || {
         let secret = Secret::new(SECRET).unwrap();
@@ -541,7 +562,7 @@ fn sessions_are_bounded_and_counted_down() {
         let first = house.shard.connect(None).unwrap();
         let second = house.stream(request(&["a"], None));
         let refused = house.shard.connect(None).err().unwrap();
-        assert_eq!(refused.code, Code::LimitReached);
+        assert_eq!(refused.code, Code::Busy);
         drop((first, second));
         assert_eq!(house.hub.sessions(), 0);
         assert!(house.shard.connect(None).is_ok());

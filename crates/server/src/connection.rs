@@ -105,10 +105,10 @@ pub(crate) async fn serve(
 /// Tells a connection that it is one too many, without reading what it wants.
 pub(crate) async fn turn_away(mut stream: TcpStream) {
     let refusal = problem::refusal(
-        Code::LimitReached,
+        Code::Busy,
         "the server has all the connections that it may have (limits.connections)",
     );
-    let response = problem::answer_with(http::StatusCode::SERVICE_UNAVAILABLE, &refusal);
+    let response = problem::answer(&refusal);
     let (parts, body) = response.into_parts();
     let mut head = format!("HTTP/1.1 {}\r\nconnection: close\r\n", parts.status);
     for (name, value) in &parts.headers {

@@ -25,7 +25,7 @@ pub enum Code {
     UnsupportedMediaType,
     /// A body, frame or message is over its limit.
     TooLarge,
-    /// A count is over its limit: subscriptions of a session, connections of a server.
+    /// A count is over its limit: channels of a session or a stream. The same again will not do.
     LimitReached,
     /// More at a time than can be taken; the same again will do later.
     Busy,
@@ -74,7 +74,7 @@ impl Code {
             Self::MethodNotAllowed => ("method_not_allowed", 405, 1008, false),
             Self::UnsupportedMediaType => ("unsupported_media_type", 415, 1003, false),
             Self::TooLarge => ("too_large", 413, 1009, false),
-            Self::LimitReached => ("limit_reached", 429, 1008, false),
+            Self::LimitReached => ("limit_reached", 403, 1008, false),
             Self::Busy => ("busy", 503, 1013, true),
             Self::Unavailable => ("unavailable", 503, 1012, true),
             Self::StorageFull => ("storage_full", 507, 1013, true),

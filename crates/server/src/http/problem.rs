@@ -48,7 +48,7 @@ pub(crate) fn answer_with(status: StatusCode, refusal: &Refusal) -> Response<Who
         CONTENT_TYPE,
         HeaderValue::from_static("application/problem+json"),
     );
-    if code.is_transient() || code == Code::LimitReached {
+    if code.is_transient() {
         headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
     }
     if matches!(code, Code::Unauthenticated | Code::TokenExpired) {

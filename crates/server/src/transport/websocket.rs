@@ -16,7 +16,7 @@ use hyper_util::rt::TokioIo;
 use tidings_hub::{Auth, Link, Push, Refusal, Room};
 use tidings_websocket::handshake::server;
 use tidings_websocket::tokio::{Error, Options, WebSocket};
-use tidings_websocket::{Close, CloseCode, Config, Event};
+use tidings_websocket::{Close, CloseCode, Config, Event, MessageKind};
 use tidings_wire::{Code, Command, Format, Heartbeat, Reply, ReplyBody, RequestError};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
@@ -34,12 +34,9 @@ const UNSENT_BYTES_MAX: usize = 64 << 10;
 /// Events that are given at a time; the bytes bound it first.
 const EVENTS_MAX: usize = 1024;
 
-/// How long a client may take to say who it is.
+/// How long a client may take to say who it is. Where guests are let in, one that has said nothing until
+/// then is welcomed under a name of our choice, so that a bare WebSocket client needs no `hello`.
 const HELLO_WITHIN: Duration = Duration::from_secs(5);
-
-/// Where guests are let in, one that says nothing for so long is welcomed under a name of our choice,
-/// so that a bare WebSocket client needs no `hello`.
-const SILENT_GUEST_AFTER: Duration = Duration::from_millis(500);
 
 /// How long a connection that we close may take to agree.
 const CLOSING_WITHIN: Duration = Duration::from_secs(2);
@@ -176,10 +173,10 @@ impl Session {
             match push {
                 Push::Event(event) => {
                     self.counted.delivered(1);
-                    feed(websocket, self.format, event.bytes(self.format))?;
+                    websocket.feed_shared(kind(self.format), event.bytes(self.format))?;
                 }
                 Push::Reply(reply) => {
-                    feed(websocket, self.format, &self.format.encode(&reply))?;
+                    feed(websocket, self.format, &reply)?;
                 }
                 Push::Close { code, reason } => return Ok(Some(close(code, reason))),
             }
@@ -188,9 +185,7 @@ impl Session {
     }
 
     async fn next(&mut self, websocket: &mut WebSocket<TcpStream>) -> Result<Happened, Error> {
-        let alarm = self
-            .heartbeat
-            .next(self.link.user().is_some(), self.greets_guests);
+        let alarm = self.heartbeat.next(self.link.user().is_some());
         let link = &self.link;
         let mut ready = pin!(link.ready());
         // A frame, or something to send while there is room. Both in one future, because receiving
@@ -274,7 +269,7 @@ impl Session {
         let after_ms = u64::try_from(RECONNECT_WITHIN.as_millis()).unwrap_or(u64::MAX);
         let reconnect = Reply::unasked(ReplyBody::Reconnect { after_ms });
         if websocket.is_open() {
-            feed(&mut websocket, self.format, &self.format.encode(&reconnect))?;
+            feed(&mut websocket, self.format, &reconnect)?;
         }
         let close = Close::new(CloseCode::RESTART, "the server is shutting down");
         websocket.close(close, CLOSING_WITHIN).await?;
@@ -282,13 +277,18 @@ impl Session {
     }
 }
 
-/// One object as one frame.
-fn feed(websocket: &mut WebSocket<TcpStream>, format: Format, object: &[u8]) -> Result<(), Error> {
-    let event = match format {
-        Format::Json => Event::from(std::str::from_utf8(object).expect("JSON is UTF-8")),
-        Format::Cbor => Event::from(object),
-    };
-    Ok(websocket.feed(event)?)
+/// One answer as one frame.
+fn feed(websocket: &mut WebSocket<TcpStream>, format: Format, reply: &Reply) -> Result<(), Error> {
+    let object = format.encode(reply).into();
+    Ok(websocket.feed_shared(kind(format), &object)?)
+}
+
+/// The kind of message that a format travels in.
+fn kind(format: Format) -> MessageKind {
+    match format {
+        Format::Json => MessageKind::Text,
+        Format::Cbor => MessageKind::Binary,
+    }
 }
 
 fn wrong_kind(spoken: &str) -> RequestError {
@@ -312,7 +312,6 @@ struct Alarms {
     heard_bytes: u64,
     heard_at: Instant,
     pinged_at: Option<Instant>,
-    greeted: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -333,7 +332,6 @@ impl Alarms {
             heard_bytes: 0,
             heard_at: now,
             pinged_at: None,
-            greeted: false,
         }
     }
 
@@ -347,29 +345,23 @@ impl Alarms {
     }
 
     /// When [`ring`](Self::ring) may have something.
-    fn next(&self, user_is_known: bool, greets_guests: bool) -> Instant {
+    fn next(&self, user_is_known: bool) -> Instant {
         let quiet = match self.pinged_at {
             Some(pinged_at) => pinged_at + self.patience,
             None => self.heard_at + self.interval,
         };
-        if user_is_known {
-            quiet
-        } else if greets_guests && !self.greeted {
-            self.opened_at + SILENT_GUEST_AFTER
-        } else {
-            quiet.min(self.opened_at + HELLO_WITHIN)
+        match user_is_known {
+            true => quiet,
+            false => quiet.min(self.opened_at + HELLO_WITHIN),
         }
     }
 
     fn ring(&mut self, user_is_known: bool, greets_guests: bool, now: Instant) -> Alarm {
-        if !user_is_known {
-            if now >= self.opened_at + HELLO_WITHIN {
-                return Alarm::Close(Code::HelloLate, "no hello came within 5 s");
-            }
-            if greets_guests && !self.greeted && now >= self.opened_at + SILENT_GUEST_AFTER {
-                self.greeted = true;
-                return Alarm::GreetGuest;
-            }
+        if !user_is_known && now >= self.opened_at + HELLO_WITHIN {
+            return match greets_guests {
+                true => Alarm::GreetGuest,
+                false => Alarm::Close(Code::HelloLate, "no hello came within 5 s"),
+            };
         }
         match self.pinged_at {
             Some(pinged_at) if now >= pinged_at + self.patience => {
@@ -404,10 +396,10 @@ mod tests {
     fn a_silent_connection_is_pinged_and_then_given_up() {
         let mut alarms = alarms();
         let start = alarms.opened_at;
-        assert_eq!(alarms.next(true, false), start + s(20));
+        assert_eq!(alarms.next(true), start + s(20));
         assert_eq!(alarms.ring(true, false, start + s(19)), Alarm::None);
         assert_eq!(alarms.ring(true, false, start + s(20)), Alarm::Ping);
-        assert_eq!(alarms.next(true, false), start + s(30));
+        assert_eq!(alarms.next(true), start + s(30));
         assert_eq!(alarms.ring(true, false, start + s(29)), Alarm::None);
         let closed = alarms.ring(true, false, start + s(30));
         assert!(matches!(closed, Alarm::Close(Code::Idle, _)));
@@ -419,27 +411,26 @@ mod tests {
         let start = alarms.opened_at;
         assert_eq!(alarms.ring(true, false, start + s(20)), Alarm::Ping);
         alarms.hear(1, start + s(29));
-        assert_eq!(alarms.next(true, false), start + s(49));
+        assert_eq!(alarms.next(true), start + s(49));
         alarms.hear(1, start + s(40));
-        assert_eq!(alarms.next(true, false), start + s(49), "nothing new came");
+        assert_eq!(alarms.next(true), start + s(49), "nothing new came");
     }
 
     #[test]
     fn a_stranger_says_hello_in_time() {
         let mut alarms = alarms();
         let start = alarms.opened_at;
-        assert_eq!(alarms.next(false, false), start + s(5));
+        assert_eq!(alarms.next(false), start + s(5));
         assert_eq!(alarms.ring(false, false, start + s(4)), Alarm::None);
         let closed = alarms.ring(false, false, start + s(5));
         assert!(matches!(closed, Alarm::Close(Code::HelloLate, _)));
     }
 
     #[test]
-    fn a_silent_guest_is_welcomed_once() {
+    fn a_silent_guest_is_welcomed_instead() {
         let mut alarms = alarms();
-        let welcome = alarms.opened_at + SILENT_GUEST_AFTER;
-        assert_eq!(alarms.next(false, true), welcome);
-        assert_eq!(alarms.ring(false, true, welcome), Alarm::GreetGuest);
-        assert_eq!(alarms.next(false, true), alarms.opened_at + s(5));
+        let start = alarms.opened_at;
+        assert_eq!(alarms.ring(false, true, start + s(4)), Alarm::None);
+        assert_eq!(alarms.ring(false, true, start + s(5)), Alarm::GreetGuest);
     }
 }
