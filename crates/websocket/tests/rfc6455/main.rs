@@ -1,8 +1,10 @@
 //! The protocol, section by section of RFC 6455, and then as a whole: any cut, any message, any
 //! peer.
 
-// Everything here is a test's, but clippy takes only functions marked `#[test]` for that.
-#![allow(clippy::unwrap_used)]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test and its helpers fail by it; clippy knows only functions marked `#[test]`"
+)]
 
 mod section_10_4_limits;
 mod section_4_1_client;
