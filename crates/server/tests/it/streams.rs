@@ -1,6 +1,5 @@
 //! What only server-sent events do: padding, ids, heartbeats, resuming by `Last-Event-ID`.
 
-
 use tidings_wire::Format;
 
 use crate::support::door::{Door, Follower};
