@@ -66,6 +66,7 @@ impl Session {
             position = self.merge(position, horizon, &mut runs, offer, world);
         }
         self.set_position(lane, position);
+        let position = self.position_of(lane);
         if !offer.is_full() {
             self.read_on(lane, position, world);
         }
@@ -212,11 +213,16 @@ impl Session {
         }
     }
 
-    /// Moves a lane; one that has reached the main lane, and goes on from the tail, joins it.
+    /// Moves a lane. Nothing of an empty page can overtake what is live, so that a lane of its own goes
+    /// to the end of it at once: it must not hold its turn to read until the shard has heard as much.
     fn set_position(&mut self, lane: Lane, position: u64) {
         match lane {
             Lane::Main => self.position = position,
-            Lane::Own(slot) => self.subscriptions[slot].own = Some(position),
+            Lane::Own(slot) => {
+                let subscription = &mut self.subscriptions[slot];
+                let end = subscription.finish_page().unwrap_or(0);
+                subscription.own = Some(position.max(end));
+            }
         }
     }
 

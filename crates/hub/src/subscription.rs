@@ -129,6 +129,12 @@ impl Subscription {
         }
     }
 
+    /// Lets go of a page of which nothing is left to send; how far it was complete.
+    pub(crate) fn finish_page(&mut self) -> Option<u64> {
+        let page = self.page.take_if(|page| page.front().is_none())?;
+        Some(page.page.complete)
+    }
+
     /// Where to go on behind `position`.
     pub(crate) fn source(&self, position: u64, channel: &Channel, watermark: u64) -> Source {
         if let Some(page) = &self.page {

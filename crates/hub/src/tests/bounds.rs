@@ -676,3 +676,29 @@ fn whatever_comes_for_a_session_wakes_it_once() {
     wakes(&mut play, &|fanout| fanout.handle_lag(200));
     wakes(&mut play, &|fanout| fanout.handle_passing(message("a", 0)));
 }
+
+#[test]
+fn who_has_caught_up_beyond_the_shard_does_not_hold_its_turn() {
+    let mut play = Play::new(Limits {
+        histories: 1,
+        ..Limits::default()
+    });
+    play.refused(subscribe("a", Some(50)));
+    play.refused(subscribe("b", Some(60)));
+    let reads = play.reads();
+    assert_eq!(reads.len(), 1);
+    // The engine is further than the shard has heard, with a message of a channel that nobody here
+    // follows: nothing else will ever wake this session.
+    play.fanout.handle_page(&reads[0], Ok(page(&[], 101)));
+    play.poll();
+    let reads = play.reads();
+    assert_eq!(reads.len(), 1, "the other one has its turn");
+    play.fanout.handle_page(&reads[0], Ok(page(&[], 101)));
+    play.poll();
+    let batch = Batch {
+        after: 100,
+        events: vec![message("c", 101), message("b", 102), message("a", 103)],
+    };
+    play.fanout.handle_batch(&batch);
+    assert_eq!(seqs(&play.poll()), [102, 103]);
+}
