@@ -191,6 +191,7 @@ fn recent(
     now: u64,
 ) -> Result<(Recent, bool), Failure> {
     let mut recent = Recent::new(config.dedup_window, config.dedup_keys_max);
+    let window = u64::try_from(config.dedup_window.as_millis()).unwrap_or(u64::MAX);
     let mut found = Vec::new();
     let kept = "SELECT m.seq, m.at, m.id, c.name
                 FROM message m JOIN channel c ON c.id = m.channel ORDER BY m.seq DESC";
@@ -203,14 +204,19 @@ fn recent(
         while let Some(row) = rows.next()? {
             has_repeats |= !is_kept;
             let (seq, at): (u64, u64) = (row.get(0)?, row.get(1)?);
-            if count == config.dedup_keys_max || !recent.covers(at, now) {
+            // Behind one that the window has left, one that it has not may stand: the clock was set
+            // back between them. By less than a window is looked for, which bounds what is read.
+            if count == config.dedup_keys_max || !recent.covers(at, now.saturating_sub(window)) {
                 break;
+            }
+            count += 1;
+            if !recent.covers(at, now) {
+                continue;
             }
             let id = row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?;
             let id = MessageId::new(id)
                 .map_err(|_| Failure::Damage(format!("the id of message {seq} is none")))?;
             found.push((name_in(row, 3)?, id, Place { seq, at }));
-            count += 1;
         }
     }
     found.sort_unstable_by_key(|(_, _, place): &(ChannelName, MessageId, Place)| place.seq);

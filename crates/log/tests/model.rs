@@ -145,7 +145,9 @@ proptest! {
                     let log = read(subject.log(), query.clone());
                     prop_assert_eq!(log, read(&model, query));
                 }
-                Operation::Clock(by) => subject.move_clock(by),
+                // Only forwards: what a clock set back brings into the window again, one of them may
+                // have forgotten and the other not.
+                Operation::Clock(by) => subject.move_clock(by.abs()),
                 Operation::Reopen => subject.reopen(),
             }
             prop_assert_eq!(subject.log().head(), model.head());
@@ -217,7 +219,8 @@ impl History {
                 let before = self.channels[&channel(*index)]
                     .iter()
                     .find(|message| message.seq == *before);
-                let age = at.saturating_sub(before.unwrap().at);
+                // What was forgotten stays so, even if the clock then went back into the window.
+                let age = self.latest.max(at).saturating_sub(before.unwrap().at);
                 prop_assert!(u128::from(age) >= WINDOW.as_millis(), "{id} was known");
             }
             prop_assert_eq!(seq, self.head + 1);
