@@ -52,6 +52,10 @@ impl Session {
         }
         if let Some(user) = self.user() {
             if proof.as_ref().is_ok_and(|identity| identity.user == *user) {
+                // Greeted already; once more only for who waits for an answer.
+                if req.is_some() {
+                    self.greet(req, moment, world.settings);
+                }
                 return;
             }
             let detail = "this connection is another user's already; connect anew with the token";

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 
 use tidings_wire::{Command, Cursor, Heartbeat, MessageId, Request, RequestError, User};
 
+use crate::Identity;
 use crate::fanout::{LinkKey, Said};
 use crate::room::{Push, Room};
 use crate::shard::Shard;
@@ -47,9 +48,12 @@ impl Link {
         let Request { req, command } = request;
         let hub = self.shard.hub();
         let said = match command {
-            // A client need not know that its cookie said it already.
-            Command::Hello { token: None } if self.user.is_some() => return,
-            Command::Hello { token } => Said::Hello(req, hub.authenticate(token.as_deref())),
+            Command::Hello { token } => {
+                // A client need not know that its cookie said it already.
+                let known = token.is_none().then(|| self.identity()).flatten();
+                let proof = known.map_or_else(|| hub.authenticate(token.as_deref()), Ok);
+                Said::Hello(req, proof)
+            }
             Command::Refresh { token } => Said::Refresh(req, hub.authenticate(Some(&token))),
             command => Said::Request(Request { req, command }),
         };
@@ -60,6 +64,11 @@ impl Link {
     /// ([`Limits::bad_frames`](crate::Limits::bad_frames)) by a close.
     pub fn handle_bad_frame(&mut self, error: RequestError) {
         self.say(Said::Nonsense(error));
+    }
+
+    fn identity(&self) -> Option<Identity> {
+        let fanout = self.shard.0.fanout.borrow();
+        fanout.session(self.key)?.identity.clone()
     }
 
     fn say(&mut self, said: Said) {

@@ -383,22 +383,27 @@ fn hello_comes_first_and_a_bad_one_ends_the_link() {
 }
 
 #[test]
-fn a_hello_that_says_nothing_new_is_not_answered() {
+fn a_hello_that_says_nothing_new_is_answered_if_it_has_a_number() {
     run(async || {
         let house = House::new(Limits::default());
         let mut link = house.shard.connect(Some(house.guest("alice"))).unwrap();
         assert!(matches!(reply(&mut link).await, ReplyBody::Hello { .. }));
-        let hello = |token: Option<&str>| Command::Hello {
-            token: token.map(str::to_owned),
+        let hello = |req, token: Option<&str>| Request {
+            req,
+            command: Command::Hello {
+                token: token.map(str::to_owned),
+            },
         };
-        link.handle(command(1, hello(None)));
-        link.handle(command(2, hello(Some("guest:alice"))));
-        link.handle(command(3, hello(Some("guest:bob"))));
+        link.handle(hello(None, None));
+        link.handle(hello(None, Some("guest:alice")));
+        link.handle(hello(Some(1), None));
+        link.handle(hello(Some(2), Some("guest:bob")));
         let out = pushes(&mut link).await;
-        let [Push::Reply(refused)] = &out[..] else {
-            panic!("one answer was expected: {out:?}");
+        let [Push::Reply(greeted), Push::Reply(refused)] = &out[..] else {
+            panic!("two answers were expected: {out:?}");
         };
-        assert_eq!(refused.req, Some(3));
+        assert!(matches!(greeted.body, ReplyBody::Hello { .. }));
+        assert_eq!((greeted.req, refused.req), (Some(1), Some(2)));
         assert_eq!(link.user().unwrap().as_str(), "alice");
     });
 }
