@@ -2,12 +2,14 @@
 //!
 //! A [`world`] plays shards and an engine without a runtime, with [`transports`] and [`people`] at
 //! their ends; [`client`] is what a good client does; [`truth`] knows what was committed; [`delivery`]
-//! sends seeded weather over all of them. [`bounds`] asks sessions directly.
+//! sends seeded weather over all of them. [`bounds`] and [`lanes`] ask sessions directly, through [`play`].
 
 mod bounds;
 mod client;
 mod delivery;
+mod lanes;
 mod people;
+mod play;
 mod transports;
 mod truth;
 mod world;
