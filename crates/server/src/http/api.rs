@@ -50,9 +50,7 @@ async fn publish(
     Channel(channel): Channel,
     request: Request,
 ) -> Answered {
-    let (parts, body) = request.into_parts();
-    let body = body::read(&parts.headers, body, app.body_limits).await?;
-    let said = Said::parse(&parts.headers, &body)?;
+    let (parts, said) = read_said(&app, request).await?;
     let id = match said.id {
         Some(id) => Some(id),
         // Where the body is the data itself there is no other place for it.
@@ -81,15 +79,21 @@ struct Stored {
     at: u64,
 }
 
+/// What the body says, and the request without it.
+async fn read_said(app: &App, request: Request) -> Result<(Parts, Said), Refusal> {
+    let (parts, body) = request.into_parts();
+    let body = body::read(&parts.headers, body, app.body_limits).await?;
+    let said = Said::parse(&parts.headers, &body)?;
+    Ok((parts, said))
+}
+
 async fn signal(
     State(app): State<Arc<App>>,
     Who(who): Who,
     Channel(channel): Channel,
     request: Request,
 ) -> Answered {
-    let (parts, body) = request.into_parts();
-    let body = body::read(&parts.headers, body, app.body_limits).await?;
-    let said = Said::parse(&parts.headers, &body)?;
+    let (_, said) = read_said(&app, request).await?;
     app.hub.signal(&who, channel, said.data)?;
     let mut response = Response::new(Whole::default());
     *response.status_mut() = StatusCode::ACCEPTED;
