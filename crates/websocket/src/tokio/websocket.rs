@@ -78,22 +78,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// The server's end, after its handshake. `read_ahead` is what was already read after the
     /// request.
     pub fn server(stream: S, read_ahead: impl Into<Vec<u8>>, options: Options) -> Self {
-        Self::new(
-            stream,
-            read_ahead.into(),
-            Connection::server(options.config),
-            options,
-        )
+        let connection = Connection::server(options.config);
+        Self::from_connection(stream, read_ahead, connection, options)
     }
 
     /// The client's end, after its handshake. `read_ahead` is what was already read after the
     /// response.
     pub fn client(stream: S, read_ahead: impl Into<Vec<u8>>, options: Options) -> Self {
         let connection = Connection::client(options.config, random_mask_keys());
-        Self::new(stream, read_ahead.into(), connection, options)
+        Self::from_connection(stream, read_ahead, connection, options)
     }
 
-    fn new(stream: S, read_ahead: Vec<u8>, connection: Connection, options: Options) -> Self {
+    /// Either end, after a handshake of any kind, from a connection made for it: with a
+    /// configuration that many share, or with what the handshake agreed on.
+    ///
+    /// `read_ahead` is what was already read after the handshake; it is taken for the peer's
+    /// first bytes. [`Options::config`] is not looked at: the connection has its own.
+    pub fn from_connection(
+        stream: S,
+        read_ahead: impl Into<Vec<u8>>,
+        connection: Connection,
+        options: Options,
+    ) -> Self {
+        let read_ahead = read_ahead.into();
         Self {
             stream,
             connection,
