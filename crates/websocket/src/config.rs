@@ -1,4 +1,7 @@
-//! What a connection accepts from its peer.
+//! What a connection accepts from its peer, and how it compresses.
+
+#[cfg(feature = "deflate")]
+use crate::deflate::Policy;
 
 /// Limits on what the peer may send. Each is checked on the header, before the bytes are there.
 ///
@@ -27,6 +30,12 @@ pub struct Config {
     /// Default 131,072. Empty fragments cost no memory, so nothing else would end them; the
     /// Autobahn suite cuts 4 MiB into 65,536 and wants an answer.
     pub fragments_max: u32,
+    /// Whether and how to compress messages (permessage-deflate).
+    ///
+    /// Default `None`: never negotiated. A connection that was given an agreement all the same
+    /// compresses by the default policy.
+    #[cfg(feature = "deflate")]
+    pub deflate: Option<Policy>,
 }
 
 impl Default for Config {
@@ -35,6 +44,8 @@ impl Default for Config {
             frame_bytes_max: 1 << 20,
             message_bytes_max: 1 << 20,
             fragments_max: 1 << 17,
+            #[cfg(feature = "deflate")]
+            deflate: None,
         }
     }
 }

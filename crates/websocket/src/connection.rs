@@ -38,11 +38,14 @@
 //! at once, a client after the server did (7.1.1).
 
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
 
 use crate::close::{Close, CloseCode};
 use crate::config::Config;
+#[cfg(feature = "deflate")]
+use crate::deflate::Agreement;
 use crate::error::{Fault, SendError};
 use crate::event::Event;
 use crate::frame::{CONTROL_BYTES_MAX, Header, Opcode, Role};
@@ -59,7 +62,7 @@ pub struct Connection {
     output: Output,
     /// The message that was begun with [`Connection::send_fragment`].
     sending: Option<MessageKind>,
-    config: Config,
+    config: Arc<Config>,
 }
 
 enum Side {
@@ -90,8 +93,8 @@ pub enum Fragment {
 
 impl Connection {
     /// The end that answered the handshake.
-    pub fn server(config: Config) -> Self {
-        Self::new(Side::Server, config)
+    pub fn server(config: impl Into<Arc<Config>>) -> Self {
+        Self::new(Side::Server, config.into())
     }
 
     /// The end that began the handshake; each frame is masked with a key from `mask_keys`.
@@ -100,13 +103,13 @@ impl Connection {
     /// messages, so outside tests they come from the operating system's randomness, as the
     /// tokio adapter's do.
     pub fn client(
-        config: Config,
+        config: impl Into<Arc<Config>>,
         mask_keys: impl FnMut() -> MaskKey + Send + Sync + 'static,
     ) -> Self {
-        Self::new(Side::Client(Box::new(mask_keys)), config)
+        Self::new(Side::Client(Box::new(mask_keys)), config.into())
     }
 
-    fn new(side: Side, config: Config) -> Self {
+    fn new(side: Side, config: Arc<Config>) -> Self {
         Self {
             side,
             state: State::Open,
@@ -115,6 +118,17 @@ impl Connection {
             sending: None,
             config,
         }
+    }
+
+    /// The same connection, with the compression that its handshake agreed on.
+    ///
+    /// How hard to compress, and from which size on, it takes from
+    /// [`Config::deflate`](Config), or from the default policy where there is none.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn with_deflate(self, agreement: Agreement) -> Self {
+        let _ = (agreement.sent_by(self.role()), &self.config.deflate);
+        self
     }
 
     /// Takes bytes off the front of `input` up to the end of the next event.

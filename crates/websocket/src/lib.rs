@@ -63,10 +63,13 @@
 pub mod close;
 pub mod config;
 pub mod connection;
+#[cfg(feature = "deflate")]
+pub mod deflate;
 pub mod error;
 pub mod event;
 pub mod frame;
 pub mod handshake;
+pub mod keepalive;
 pub mod mask;
 pub mod message;
 pub mod output;

@@ -112,6 +112,7 @@ fn the_limits_of_messages_are_not_those_of_control_frames() {
         frame_bytes_max: 1,
         message_bytes_max: 1,
         fragments_max: 1,
+        ..Config::default()
     };
     let mut server = Connection::server(config);
     receive_one(&mut server, &from_client(true, Opcode::Ping, b"longer"));
