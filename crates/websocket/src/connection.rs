@@ -280,6 +280,22 @@ impl Connection {
         &mut self.output
     }
 
+    /// Lends memory for the output, an empty buffer, to whoever handles events next. Gives it back
+    /// at once if something waits already.
+    ///
+    /// For a thread that drives many connections with one warm buffer: lend it, handle what was
+    /// read, write, and [reclaim](Self::reclaim_output) it for the next.
+    pub fn lend_output(&mut self, buffer: Vec<u8>) -> Option<Vec<u8>> {
+        self.output.lend(buffer)
+    }
+
+    /// Takes `bytes_written` off the output like [`Buf::advance`], and gives back the memory, an
+    /// empty buffer, when it is not needed any more: all was written, or so little is left
+    /// that it moved to memory of its own.
+    pub fn reclaim_output(&mut self, bytes_written: usize) -> Option<Vec<u8>> {
+        self.output.reclaim(bytes_written)
+    }
+
     /// How many bytes wait to be written.
     pub fn unsent_bytes(&self) -> usize {
         self.output.remaining()

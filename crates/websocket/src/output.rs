@@ -3,6 +3,9 @@
 //! Everything sent since the last write goes out in one write: small frames are copied to
 //! one contiguous buffer, and a big encoded frame that many connections share is kept by
 //! reference. When all is written the memory is given back: an idle connection owns none.
+//!
+//! Whoever drives many connections on a thread lends the one it handles a warm buffer, and
+//! has it back after the write: see [`Connection::lend_output`](crate::Connection::lend_output).
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -19,13 +22,17 @@ pub const SHARED_BYTES_MIN: usize = 4096;
 /// can be written, and [`advance`](Buf::advance) by as much.
 #[derive(Debug, Default)]
 pub struct Output {
-    /// Comes first.
-    shared: VecDeque<Bytes>,
+    /// Comes first. Boxed: most output is small, and then there is none.
+    shared: Option<Box<Shared>>,
     /// Comes after `shared`, without its first `written` bytes.
     tail: Vec<u8>,
     written: usize,
-    /// Of `shared` alone.
-    shared_bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    chunks: VecDeque<Bytes>,
+    bytes: usize,
 }
 
 impl Output {
@@ -45,41 +52,103 @@ impl Output {
             self.tail().extend_from_slice(bytes);
             return;
         }
-        if self.written < self.tail.len() {
-            let tail = Bytes::from(std::mem::take(&mut self.tail)).split_off(self.written);
-            self.push_back(tail);
+        let tail = std::mem::take(&mut self.tail);
+        let shared = self.shared.get_or_insert_default();
+        if self.written < tail.len() {
+            shared.push(Bytes::from(tail).split_off(self.written));
         }
-        self.tail = Vec::new();
         self.written = 0;
-        self.push_back(bytes.clone());
+        shared.push(bytes.clone());
+    }
+
+    /// Writes to the memory of `buffer`, which is empty, from now on; gives it back if something
+    /// waits in memory of the output's own.
+    pub(crate) fn lend(&mut self, buffer: Vec<u8>) -> Option<Vec<u8>> {
+        debug_assert!(buffer.is_empty(), "what a lent buffer held would be sent");
+        if self.tail.capacity() > 0 {
+            return Some(buffer);
+        }
+        self.tail = buffer;
+        None
+    }
+
+    /// Takes what was written off the front, and gives the buffer back, empty, when nothing needs
+    /// it any more.
+    pub(crate) fn reclaim(&mut self, bytes_written: usize) -> Option<Vec<u8>> {
+        let mut rest = bytes_written;
+        if let Some(shared) = &mut self.shared {
+            rest = shared.advance(bytes_written);
+            if shared.bytes == 0 {
+                self.shared = None;
+            }
+        }
+        self.written += rest;
+        assert!(
+            self.written <= self.tail.len(),
+            "more was written than there was to write"
+        );
+        let waiting = self.tail.len() - self.written;
+        if waiting > self.tail.capacity() / COPIED_SHARE {
+            return None;
+        }
+        let mut buffer = std::mem::take(&mut self.tail);
+        self.tail.extend_from_slice(&buffer[self.written..]);
+        self.written = 0;
+        buffer.clear();
+        Some(buffer)
     }
 
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }
+}
 
-    fn push_back(&mut self, bytes: Bytes) {
-        self.shared_bytes += bytes.len();
-        self.shared.push_back(bytes);
+/// When a write took all but less than one part in this many of the buffer, the rest moves to
+/// memory of its own size, so that what waits for a slow reader does not pin a large buffer.
+const COPIED_SHARE: usize = 4;
+
+impl Shared {
+    fn push(&mut self, bytes: Bytes) {
+        self.bytes += bytes.len();
+        self.chunks.push_back(bytes);
+    }
+
+    /// Takes bytes off the front; gives how many were not here.
+    fn advance(&mut self, mut bytes: usize) -> usize {
+        while let Some(first) = self.chunks.front_mut() {
+            let step = bytes.min(first.len());
+            first.advance(step);
+            self.bytes -= step;
+            bytes -= step;
+            if !first.is_empty() {
+                break;
+            }
+            self.chunks.pop_front();
+        }
+        bytes
     }
 }
 
 impl Buf for Output {
     fn remaining(&self) -> usize {
-        self.shared_bytes + self.tail.len() - self.written
+        let shared = self.shared.as_ref().map_or(0, |shared| shared.bytes);
+        shared + self.tail.len() - self.written
     }
 
     fn chunk(&self) -> &[u8] {
-        self.shared
-            .front()
-            .map_or(&self.tail[self.written..], |bytes| bytes)
+        let first = self
+            .shared
+            .as_ref()
+            .and_then(|shared| shared.chunks.front());
+        first.map_or(&self.tail[self.written..], |bytes| bytes)
     }
 
     fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let tail = &self.tail[self.written..];
         let tail = (!tail.is_empty()).then_some(tail);
-        let chunks = self.shared.iter().map(|bytes| &bytes[..]).chain(tail);
+        let shared = self.shared.iter().flat_map(|shared| &shared.chunks);
+        let chunks = shared.map(|bytes| &bytes[..]).chain(tail);
         let filled = slices
             .iter_mut()
             .zip(chunks)
@@ -87,25 +156,8 @@ impl Buf for Output {
         filled.count()
     }
 
-    fn advance(&mut self, mut bytes: usize) {
-        assert!(
-            bytes <= self.remaining(),
-            "more was written than there was to write"
-        );
-        while let Some(first) = self.shared.front_mut() {
-            let step = bytes.min(first.len());
-            first.advance(step);
-            self.shared_bytes -= step;
-            bytes -= step;
-            if !first.is_empty() {
-                return;
-            }
-            self.shared.pop_front();
-        }
-        self.written += bytes;
-        if self.written == self.tail.len() {
-            self.clear();
-        }
+    fn advance(&mut self, bytes: usize) {
+        self.reclaim(bytes);
     }
 }
 
@@ -184,5 +236,56 @@ mod tests {
         output.tail().extend_from_slice(&[0; 64]);
         output.advance(64);
         assert_eq!(output.tail.capacity(), 0);
+    }
+
+    #[test]
+    fn a_lent_buffer_comes_back_with_its_memory_when_all_is_written() {
+        let mut output = Output::default();
+        assert_eq!(output.lend(Vec::with_capacity(1000)), None);
+        output.tail().extend_from_slice(b"abc");
+        assert_eq!(output.chunk(), b"abc");
+        let buffer = output.reclaim(3).expect("nothing waits in it");
+        assert!(buffer.is_empty() && buffer.capacity() >= 1000);
+        assert_eq!(output.remaining(), 0);
+        assert_eq!(output.tail.capacity(), 0);
+    }
+
+    #[test]
+    fn a_lent_buffer_that_was_not_used_comes_back() {
+        let mut output = Output::default();
+        assert_eq!(output.lend(Vec::with_capacity(1000)), None);
+        assert_eq!(
+            output.reclaim(0).map(|buffer| buffer.capacity()),
+            Some(1000)
+        );
+    }
+
+    #[test]
+    fn a_short_rest_does_not_pin_the_lent_buffer_and_a_long_one_is_not_copied() {
+        for (len, written, comes_back) in [(1000, 750, true), (1000, 749, false)] {
+            let mut output = Output::default();
+            assert_eq!(output.lend(Vec::with_capacity(len)), None);
+            let bytes: Vec<u8> = (0..len).map(|at| at as u8).collect();
+            output.tail().extend_from_slice(&bytes);
+            assert_eq!(output.reclaim(written).is_some(), comes_back, "{written}");
+            assert_eq!(drain(&mut output, 7), bytes[written..]);
+        }
+    }
+
+    #[test]
+    fn what_waits_is_not_mixed_with_a_lent_buffer() {
+        let mut output = Output::default();
+        output.tail().extend_from_slice(b"first");
+        assert!(output.lend(Vec::with_capacity(1000)).is_some());
+        output.tail().extend_from_slice(b", second");
+        assert_eq!(output.chunk(), b"first, second");
+    }
+
+    #[test]
+    #[should_panic = "more was written"]
+    fn no_more_is_written_than_there_was() {
+        let mut output = Output::default();
+        output.tail().push(0);
+        output.advance(2);
     }
 }
