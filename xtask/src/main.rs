@@ -3,6 +3,7 @@
 //! Only std is used, because this is compiled before anything else. Read on in [`mod@test`], which
 //! runs the table of [`steps`]; [`tools`] fetches what a step needs, [`shell`] runs commands.
 
+mod autobahn;
 mod options;
 mod shell;
 mod steps;
@@ -12,25 +13,53 @@ mod tools;
 use std::env;
 use std::process::ExitCode;
 
-use options::Options;
+/// One thing that `cargo xtask` does.
+struct Task {
+    name: &'static str,
+    /// How it is called, and what that does, a line each.
+    usage: &'static [(&'static str, &'static str)],
+    /// Takes the words after the name. An error is a sentence for who has typed them.
+    run: fn(&mut dyn Iterator<Item = String>) -> Result<ExitCode, String>,
+}
+
+const TASKS: &[Task] = &[
+    Task {
+        name: "test",
+        usage: &[
+            ("test", "all that CI asks of a change"),
+            ("test --only fmt,clippy", "these steps alone"),
+            ("test --without browser", "all steps but these"),
+        ],
+        run: test::run,
+    },
+    Task {
+        name: "autobahn",
+        usage: &[
+            ("autobahn", "the whole WebSocket suite, 30 min"),
+            ("autobahn --role client", "or server, comfortable"),
+            ("autobahn --wss", "over TLS alone"),
+            ("autobahn --cases 6.*,7.1.1", "or core, quick"),
+        ],
+        run: autobahn::run,
+    },
+];
 
 fn main() -> ExitCode {
-    let mut arguments = env::args().skip(1);
-    match arguments.next().as_deref() {
-        None | Some("help" | "--help" | "-h") => {
-            print!("{}", help());
-            ExitCode::SUCCESS
-        }
-        Some("test") => match Options::parse(arguments) {
-            Ok(options) if options.help => {
-                print!("{}", help());
-                ExitCode::SUCCESS
-            }
-            Ok(options) => test::run(&options),
-            Err(problem) => misused(&problem),
-        },
-        Some(other) => misused(&format!("there is no task '{other}'")),
+    let mut words = env::args().skip(1).peekable();
+    let asks_help = |word: &String| matches!(word.as_str(), "help" | "--help" | "-h");
+    if words.peek().is_none_or(asks_help) {
+        print!("{}", help());
+        return ExitCode::SUCCESS;
     }
+    let name = words.next().unwrap_or_default();
+    let Some(task) = TASKS.iter().find(|task| task.name == name) else {
+        return misused(&format!("there is no task '{name}'"));
+    };
+    if words.peek().is_some_and(asks_help) {
+        print!("{}", help());
+        return ExitCode::SUCCESS;
+    }
+    (task.run)(&mut words).unwrap_or_else(|problem| misused(&problem))
 }
 
 fn misused(problem: &str) -> ExitCode {
@@ -39,25 +68,37 @@ fn misused(problem: &str) -> ExitCode {
 }
 
 fn help() -> String {
-    let mut text = String::from(
-        "\
-Tidings' tasks:
-
-  cargo xtask test                        all that CI asks of a change
-  cargo xtask test --only fmt,clippy      these steps alone
-  cargo xtask test --without browser      all steps but these
-
-Steps of `test`, in their order:
-
-",
-    );
+    let mut text = String::from("Tidings' tasks:\n");
+    for task in TASKS {
+        text.push('\n');
+        for (words, about) in task.usage {
+            text += &format!("  cargo xtask {words:<28}{about}\n");
+        }
+    }
+    text += "\nSteps of `test`, in their order:\n\n";
     for step in steps::STEPS {
         text += &format!("  {:<10}{}\n", step.name, step.about);
     }
     text += "
 Every step runs, even after one has failed; the table at the end names what failed.
-Exit code: 0 all good, 1 a step failed, 2 the command line was not understood.
+Exit code: 0 all good, 1 something failed, 2 the command line was not understood.
 As root on Debian, missing tools are installed; elsewhere they are named.
 ";
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_help_names_every_task_and_step() {
+        let help = help();
+        for task in TASKS {
+            assert!(help.contains(&format!("cargo xtask {}", task.name)));
+        }
+        for step in steps::STEPS {
+            assert!(help.contains(step.about));
+        }
+    }
 }

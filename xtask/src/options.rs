@@ -5,7 +5,6 @@ use crate::steps::{STEPS, Step};
 /// What was asked for.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Options {
-    pub(crate) help: bool,
     only: Vec<String>,
     without: Vec<String>,
 }
@@ -23,10 +22,6 @@ impl Options {
             let list = match flag.as_str() {
                 "--only" => &mut options.only,
                 "--without" => &mut options.without,
-                "--help" | "-h" => {
-                    options.help = true;
-                    continue;
-                }
                 _ => return Err(format!("`test` has no option '{flag}'")),
             };
             let names = inline.or_else(|| arguments.next()).ok_or_else(|| {

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::autobahn;
 use crate::shell::{Shell, Stop, Verdict};
 use crate::tools::{Tool, chromium};
 
@@ -132,14 +133,8 @@ fn types(shell: &Shell) -> Verdict {
 
 fn autobahn(shell: &Shell) -> Verdict {
     build(shell)?;
-    let example = |name: &str| shell.built("examples").join(name);
-    shell
-        .call(shell.path("interop/autobahn/run"))
-        .option("--server", example("echo"))
-        .option("--client", example("autobahn_client"))
-        .option("--out", shell.target().join("autobahn"))
-        .skipped_on(3)
-        .run()
+    let everybody = "server,client";
+    autobahn::examine(shell, &shell.built("examples"), "core", everybody)
 }
 
 /// The programs that tests run. `cargo test --workspace` has built them already: with the examples

@@ -9,7 +9,8 @@ use crate::steps::Step;
 use crate::tools::Tools;
 
 /// Runs the chosen steps to the end, whatever fails, so that one run shows all there is to mend.
-pub(crate) fn run(options: &Options) -> ExitCode {
+pub(crate) fn run(words: &mut dyn Iterator<Item = String>) -> Result<ExitCode, String> {
+    let options = Options::parse(words)?;
     let mut tools = Tools::default();
     let results: Vec<Finished> = options
         .steps()
@@ -32,7 +33,7 @@ pub(crate) fn run(options: &Options) -> ExitCode {
         println!("again: cargo xtask test --only {}", result.step.name);
     }
     println!("steps: {passed} passed, {failed} failed, {skipped} skipped");
-    ExitCode::from(u8::from(failed > 0))
+    Ok(ExitCode::from(u8::from(failed > 0)))
 }
 
 fn finish(step: &'static Step, tools: &mut Tools) -> Finished {
