@@ -16,7 +16,7 @@ use hyper_util::rt::TokioIo;
 use tidings_hub::{Auth, Link, Push, Refusal, Room};
 use tidings_websocket::handshake::server;
 use tidings_websocket::tokio::{Error, Options, WebSocket};
-use tidings_websocket::{Close, CloseCode, Config, Event, MessageKind};
+use tidings_websocket::{Close, CloseCode, Config, Event, MessageKind, keepalive};
 use tidings_wire::{Code, Command, Format, Heartbeat, Reply, ReplyBody, RequestError};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
@@ -85,7 +85,12 @@ pub(crate) fn answer(
             ..Config::default()
         },
         unsent_bytes_max: 2 * UNSENT_BYTES_MAX,
-        closing_within: CLOSING_WITHIN,
+        // The session has a heartbeat of its own.
+        keepalive: keepalive::Options {
+            ping_after: None,
+            closing_within: CLOSING_WITHIN,
+            ..keepalive::Options::default()
+        },
         ..Options::default()
     };
     tokio::task::spawn_local(async move {

@@ -35,6 +35,26 @@ impl Input {
         self.begin == self.end
     }
 
+    /// What was not handled yet.
+    pub(super) fn unhandled(&self) -> &[u8] {
+        match &self.buffer {
+            Some(buffer) => &buffer[self.begin..self.end],
+            None => &[],
+        }
+    }
+
+    /// Lends what was not handled yet. The buffer stays until the next read, or its release.
+    pub(super) fn view(&mut self) -> View<'_> {
+        View {
+            bytes: match &mut self.buffer {
+                Some(buffer) => &mut buffer[self.begin..self.end],
+                None => &mut [],
+            },
+            begin: &mut self.begin,
+            end: self.end,
+        }
+    }
+
     /// Lets `handle` take bytes off the front.
     pub(super) fn take<T>(&mut self, handle: impl FnOnce(&mut &mut [u8]) -> T) -> T {
         let mut bytes: &mut [u8] = match &mut self.buffer {
@@ -66,6 +86,7 @@ impl Input {
         context: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
         debug_assert!(self.is_empty(), "unhandled input would be lost");
+        self.release();
         let mut buffer = borrow();
         let mut read = ReadBuf::new(&mut buffer);
         let outcome = Pin::new(stream).poll_read(context, &mut read);
@@ -75,10 +96,36 @@ impl Input {
             ready!(outcome)?;
             return Poll::Ready(Ok(0));
         }
-        self.release();
         self.buffer = Some(buffer);
         self.end = bytes;
         Poll::Ready(Ok(bytes))
+    }
+}
+
+/// What was read and not yet handled, lent so that events can borrow it.
+#[derive(Debug)]
+pub(super) struct View<'i> {
+    bytes: &'i mut [u8],
+    /// Where `bytes` begins in the buffer, kept true at every step.
+    begin: &'i mut usize,
+    end: usize,
+}
+
+impl<'i> View<'i> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Lets `handle` take bytes off the front.
+    pub(super) fn take<T>(&mut self, handle: impl FnOnce(&mut &'i mut [u8]) -> T) -> T {
+        let outcome = handle(&mut self.bytes);
+        *self.begin = self.end - self.bytes.len();
+        outcome
+    }
+
+    /// Drops the rest.
+    pub(super) fn forget(&mut self) {
+        self.take(|bytes| *bytes = &mut []);
     }
 }
 

@@ -3,16 +3,23 @@
 //! [`accept`] and [`connect`] do the handshake on a bare stream; behind an HTTP server, take
 //! the upgraded stream and hand it to [`WebSocket::server`] with the bytes already read.
 
+mod batch;
+mod drive;
 mod handshake;
 mod input;
+mod stream_sink;
+mod timers;
+mod waiting;
 mod websocket;
 
+pub use self::batch::Batch;
 pub use self::handshake::{Accepted, Connected, HandshakeError, accept, connect, open};
-pub use self::websocket::{Error, WebSocket};
+pub use self::websocket::{Error, Parts, WebSocket};
 
 use std::time::Duration;
 
 use crate::config::Config;
+use crate::keepalive;
 
 /// How a connection on tokio behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,11 +32,11 @@ pub struct Options {
     /// one read's answers add. What the application feeds unasked it bounds by
     /// [`WebSocket::unsent_bytes`]. Default 1 MiB, in bytes.
     pub unsent_bytes_max: usize,
-    /// How long a closing connection may take: to write the Close, to hear the peer's, to see the
-    /// stream's end.
+    /// When a quiet peer is pinged, and when a silent or a closing one is given up, with code 1006.
     ///
-    /// Default 3 s: many round trips of a bad network; a dead one is not worth waiting for.
-    pub closing_within: Duration,
+    /// It happens while the application waits for events: [`WebSocket::recv`] and its like drive
+    /// everything.
+    pub keepalive: keepalive::Options,
     /// How long [`accept`] and [`connect`] may take. Default 10 s, so that half-open connections
     /// cost little.
     pub handshake_within: Duration,
@@ -40,7 +47,7 @@ impl Default for Options {
         Self {
             config: Config::default(),
             unsent_bytes_max: 1 << 20,
-            closing_within: Duration::from_secs(3),
+            keepalive: keepalive::Options::default(),
             handshake_within: Duration::from_secs(10),
         }
     }

@@ -5,22 +5,22 @@
 //! the plainest loop is the fast one.
 
 use std::future::poll_fn;
-use std::io::{self, IoSlice};
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::io;
 use std::time::Duration;
 
 use ::tokio::io::{AsyncRead, AsyncWrite};
-use ::tokio::time::{Sleep, sleep};
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 
 use super::Options;
+use super::batch::Batch;
+use super::drive::{Next, Phase};
 use super::input::Input;
+use super::timers::Timers;
+use super::waiting::Waiting;
 use crate::close::Close;
 use crate::connection::Connection;
 use crate::error::{Fault, SendError};
 use crate::event::Event;
-use crate::frame::Role;
 use crate::mask::MaskKey;
 use crate::message::MessageKind;
 
@@ -46,32 +46,20 @@ use crate::message::MessageKind;
 /// The runtime's timers must be enabled: a closing connection has a deadline.
 #[derive(Debug)]
 pub struct WebSocket<S> {
-    stream: S,
-    connection: Connection,
-    input: Input,
-    received_bytes: u64,
+    pub(super) stream: S,
+    pub(super) connection: Connection,
+    pub(super) input: Input,
+    pub(super) received_bytes: u64,
     /// The stream took bytes that it may hold back until it is flushed.
-    unflushed: bool,
-    phase: Phase,
-    /// When to give a closing connection up.
-    deadline: Option<Pin<Box<Sleep>>>,
-    options: Options,
-}
-
-#[derive(Debug)]
-enum Phase {
-    /// Events may come.
-    Receiving,
-    /// The last event, or the peer's fault, is known and waits until the stream is closed in order.
-    Ending(Box<Ending>),
-    /// Nothing comes any more.
-    Ended,
-}
-
-#[derive(Debug)]
-struct Ending {
-    outcome: Result<Event<'static>, Fault>,
-    shut_down: bool,
+    pub(super) unflushed: bool,
+    /// The stream took nothing when it was last asked.
+    pub(super) write_blocked: bool,
+    pub(super) phase: Phase,
+    pub(super) timers: Timers,
+    pub(super) waiting: Waiting,
+    /// What was handed out since the last read, in units of the task's turn.
+    pub(super) charge: usize,
+    pub(super) unsent_bytes_max: usize,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
@@ -107,9 +95,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             received_bytes: read_ahead.len() as u64,
             input: Input::new(read_ahead),
             unflushed: false,
+            write_blocked: false,
             phase: Phase::Receiving,
-            deadline: None,
-            options,
+            timers: Timers::new(options.keepalive),
+            waiting: Waiting::default(),
+            charge: 0,
+            unsent_bytes_max: options.unsent_bytes_max,
         }
     }
 
@@ -128,6 +119,54 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// when the stream failed. Either is the end.
     pub async fn recv(&mut self) -> Result<Option<Event<'static>>, Error> {
         poll_fn(|context| self.poll_recv(context)).await
+    }
+
+    /// The events of one read, without copying them. Writes whatever was fed before it waits.
+    ///
+    /// The fast way to answer: what [`recv`](Self::recv) brings one by one and owned comes
+    /// here as a [`Batch`] that borrows the bytes read. `None` is the end.
+    ///
+    /// ```
+    /// use tidings_websocket::tokio::{Error, WebSocket};
+    /// use tokio::net::TcpStream;
+    ///
+    /// async fn echo(mut websocket: WebSocket<TcpStream>) -> Result<(), Error> {
+    ///     while let Some(mut batch) = websocket.recv_batch().await? {
+    ///         while let Some(event) = batch.next() {
+    ///             if event.is_message() {
+    ///                 batch.send(event)?; // one write for the whole batch
+    ///             }
+    ///         }
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// A batch may be empty: a read need not end a message.
+    ///
+    /// **Cancel safe**: nothing is lost when the future is dropped, nor with a batch that was
+    /// not looked at to its end.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv)'s.
+    pub async fn recv_batch(&mut self) -> Result<Option<Batch<'_>>, Error> {
+        match poll_fn(|context| self.poll_input(context)).await? {
+            Next::Bytes => Ok(Some(self.batch(None))),
+            Next::End(Some(last)) => Ok(Some(self.batch(Some(last)))),
+            Next::End(None) => Ok(None),
+        }
+    }
+
+    fn batch(&mut self, last: Option<Event<'static>>) -> Batch<'_> {
+        Batch {
+            connection: &mut self.connection,
+            phase: &mut self.phase,
+            input: self.input.view(),
+            charge: &mut self.charge,
+            unsent_bytes_max: self.unsent_bytes_max,
+            last,
+        }
     }
 
     /// Appends a message or a control frame to what will be written by the next
@@ -203,20 +242,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             Ok(()) | Err(SendError::Closed) => {}
             Err(error) => return Err(error.into()),
         }
-        self.deadline = Some(Box::pin(sleep(within)));
+        self.timers.begin_closing_within(within);
         loop {
             match self.recv().await? {
                 Some(Event::Close(close)) => return Ok(close),
-                // A peer that never stops talking must not keep us beyond the deadline.
-                Some(_)
-                    if self
-                        .deadline
-                        .as_ref()
-                        .is_some_and(|deadline| deadline.is_elapsed()) =>
-                {
-                    self.end();
-                    return Ok(Close::abnormal());
-                }
                 Some(_) => {}
                 None => return Err(SendError::Closed.into()),
             }
@@ -243,172 +272,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         &self.stream
     }
 
-    /// [`recv`](Self::recv) for hand-written futures.
-    ///
-    /// # Errors
-    ///
-    /// As `recv`'s.
-    pub fn poll_recv(
-        &mut self,
-        context: &mut Context<'_>,
-    ) -> Poll<Result<Option<Event<'static>>, Error>> {
-        let outcome = match self.poll_event(context) {
-            Poll::Ready(outcome) => outcome,
-            Poll::Pending if self.deadline_has_passed(context) => self.give_up(),
-            Poll::Pending => return Poll::Pending,
-        };
-        if matches!(outcome, Err(_) | Ok(None | Some(Event::Close(_)))) {
-            self.end();
+    /// Takes the connection apart, to drive it in another way. What was fed and not written is in
+    /// the connection's output.
+    pub fn into_parts(self) -> Parts<S> {
+        Parts {
+            read_ahead: self.input.unhandled().to_vec(),
+            stream: self.stream,
+            connection: self.connection,
         }
-        Poll::Ready(outcome)
-    }
-
-    /// [`flush`](Self::flush) for hand-written futures.
-    ///
-    /// # Errors
-    ///
-    /// What the stream says.
-    pub fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let stream = &mut self.stream;
-        let output = self.connection.output();
-        while output.has_remaining() {
-            let written = ready!(if stream.is_write_vectored() {
-                let mut slices = [IoSlice::new(&[]); SLICES_MAX];
-                let filled = output.chunks_vectored(&mut slices);
-                Pin::new(&mut *stream).poll_write_vectored(context, &slices[..filled])
-            } else {
-                Pin::new(&mut *stream).poll_write(context, output.chunk())
-            })?;
-            if written == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-            output.advance(written);
-            self.unflushed = true;
-        }
-        if self.unflushed {
-            ready!(Pin::new(stream).poll_flush(context))?;
-            self.unflushed = false;
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_event(
-        &mut self,
-        context: &mut Context<'_>,
-    ) -> Poll<Result<Option<Event<'static>>, Error>> {
-        loop {
-            match &self.phase {
-                Phase::Receiving => {}
-                Phase::Ending(_) => return self.poll_ending(context),
-                Phase::Ended => return Poll::Ready(Ok(None)),
-            }
-            if self.is_within_unsent_limit() {
-                // Every event of one read, before one write.
-                let event = self.input.take(|bytes| {
-                    let event = self.connection.receive(bytes)?;
-                    Ok(event.map(Event::into_owned))
-                });
-                match event {
-                    Ok(Some(close @ Event::Close(_))) => self.end_with(Ok(close)),
-                    Ok(Some(event)) => return Poll::Ready(Ok(Some(event))),
-                    Ok(None) => {}
-                    Err(fault) => self.end_with(Err(fault)),
-                }
-                if !matches!(self.phase, Phase::Receiving) {
-                    continue;
-                }
-            }
-            if let Poll::Ready(Err(error)) = self.poll_flush(context) {
-                return Poll::Ready(Err(error.into()));
-            }
-            if !self.is_within_unsent_limit() {
-                return Poll::Pending; // until the peer reads
-            }
-            if !self.input.is_empty() {
-                continue;
-            }
-            match ready!(self.input.poll_read(&mut self.stream, context))? {
-                0 => return Poll::Ready(Ok(self.connection.handle_eof())),
-                bytes => self.received_bytes += bytes as u64,
-            }
-        }
-    }
-
-    /// RFC 6455, 7.1.1: the server closes the stream first, and reads what still comes, because
-    /// a stream closed with bytes unread is reset, and the peer might never see the Close.
-    fn poll_ending(
-        &mut self,
-        context: &mut Context<'_>,
-    ) -> Poll<Result<Option<Event<'static>>, Error>> {
-        let Phase::Ending(ending) = &self.phase else {
-            return Poll::Ready(Ok(None));
-        };
-        let (orderly, shut_down) = (ending.outcome.is_ok(), ending.shut_down);
-        let role = self.connection.role();
-        // The outcome is known: whatever the stream says now changes nothing.
-        let _ = ready!(self.poll_flush(context));
-        if !shut_down && (role == Role::Server || !orderly) {
-            let _ = ready!(Pin::new(&mut self.stream).poll_shutdown(context));
-        }
-        if let Phase::Ending(ending) = &mut self.phase {
-            ending.shut_down = true;
-        }
-        // After the Closes of both, only a client has something to wait for: the server's end.
-        if role == Role::Client || !orderly {
-            while let Ok(1..) = ready!(self.input.poll_read(&mut self.stream, context)) {
-                self.input.release();
-            }
-        }
-        Poll::Ready(self.outcome())
-    }
-
-    /// Nothing is received or sent any more.
-    fn end(&mut self) {
-        self.connection.handle_eof();
-        self.phase = Phase::Ended;
-        self.deadline = None;
-        self.input.release();
-    }
-
-    fn end_with(&mut self, outcome: Result<Event<'static>, Fault>) {
-        self.input.release();
-        self.phase = Phase::Ending(Box::new(Ending {
-            outcome,
-            shut_down: false,
-        }));
-    }
-
-    /// Whether a closing connection has taken too long. The deadline begins with the closing.
-    fn deadline_has_passed(&mut self, context: &mut Context<'_>) -> bool {
-        if self.connection.is_open() {
-            return false;
-        }
-        let within = self.options.closing_within;
-        let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(within)));
-        deadline.as_mut().poll(context).is_ready()
-    }
-
-    fn give_up(&mut self) -> Result<Option<Event<'static>>, Error> {
-        match self.phase {
-            Phase::Ending(_) => self.outcome(),
-            Phase::Receiving | Phase::Ended => Ok(self.connection.handle_eof()),
-        }
-    }
-
-    fn outcome(&mut self) -> Result<Option<Event<'static>>, Error> {
-        match std::mem::replace(&mut self.phase, Phase::Ended) {
-            Phase::Ending(ending) => Ok(Some(ending.outcome?)),
-            Phase::Receiving | Phase::Ended => Ok(None),
-        }
-    }
-
-    fn is_within_unsent_limit(&self) -> bool {
-        self.connection.unsent_bytes() <= self.options.unsent_bytes_max
     }
 }
 
-/// A write takes this many pieces. Most have one or two; the kernel would take 1,024.
-const SLICES_MAX: usize = 32;
+/// What a [`WebSocket`] is made of, to be put together again by
+/// [`WebSocket::from_connection`].
+#[derive(Debug)]
+pub struct Parts<S> {
+    /// The stream.
+    pub stream: S,
+    /// The protocol.
+    pub connection: Connection,
+    /// What was read from the stream and not yet handled.
+    pub read_ahead: Vec<u8>,
+}
 
 /// Masking keys from the operating system (RFC 6455, 10.3), fetched for 64 frames at a time.
 fn random_mask_keys() -> impl FnMut() -> MaskKey + Send + Sync {

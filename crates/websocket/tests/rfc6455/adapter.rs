@@ -269,7 +269,7 @@ async fn recv_gives_up_on_a_peer_that_does_not_answer_our_close() {
     assert_eq!(next(&mut websocket).await, Event::Close(Close::abnormal()));
     assert_eq!(
         begin.elapsed().as_secs(),
-        Options::default().closing_within.as_secs()
+        Options::default().keepalive.closing_within.as_secs()
     );
 }
 
@@ -284,7 +284,7 @@ async fn a_fault_is_told_even_to_a_peer_that_never_closes() {
     ));
     assert_eq!(
         begin.elapsed().as_secs(),
-        Options::default().closing_within.as_secs()
+        Options::default().keepalive.closing_within.as_secs()
     );
     assert_eq!(in_time(websocket.recv()).await.unwrap(), None);
     let mut close = [0; 4];

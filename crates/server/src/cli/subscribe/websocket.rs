@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tidings_websocket::handshake::client;
 use tidings_websocket::tokio::{HandshakeError, Options, connect};
-use tidings_websocket::{Config, Event};
+use tidings_websocket::{Config, Event, keepalive};
 use tidings_wire::Cursor;
 use tokio::time::timeout;
 
@@ -39,6 +39,11 @@ pub(super) async fn read(reader: &mut Reader) -> Result<Never, Stop> {
             frame_bytes_max: FRAME_BYTES_MAX,
             message_bytes_max: FRAME_BYTES_MAX,
             ..Config::default()
+        },
+        // Silence is asked about below, in the session's own words.
+        keepalive: keepalive::Options {
+            ping_after: None,
+            ..keepalive::Options::default()
         },
         ..Options::default()
     };
