@@ -3,6 +3,8 @@
 //! Behind an HTTP server none of this is needed. Everything read is bounded by
 //! [`HEAD_BYTES_MAX`] and [`HEADERS_MAX`].
 
+use bytes::BufMut;
+use bytes::buf::Limit;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version,
 };
@@ -12,6 +14,103 @@ pub const HEAD_BYTES_MAX: usize = 16 * 1024;
 
 /// The most header fields of a head, as hyper's.
 pub const HEADERS_MAX: usize = 100;
+
+/// A head that comes piece by piece.
+///
+/// Parsing begins at the front each time, so it is done only when it may bring something new: when a
+/// blank line has come, or twice as many bytes as at the last attempt. However small the pieces are,
+/// all attempts together look at no more than a few times the bytes of the head, and what is no HTTP
+/// is still found out early.
+///
+/// ```
+/// use bytes::BufMut;
+/// use tidings_websocket::handshake::head::{Incoming, parse_request};
+///
+/// let mut head = Incoming::new();
+/// head.room().put_slice(b"GET / HTTP/1.1\r\nHost: example.org\r\n");
+/// assert!(head.parse(parse_request)?.is_none());
+/// head.room().put_slice(b"\r\n\x81\x85");
+/// let (request, read_ahead) = head.parse(parse_request)?.expect("it is whole");
+/// assert_eq!(request.headers()["host"], "example.org");
+/// assert_eq!(read_ahead, b"\x81\x85");
+/// # Ok::<(), tidings_websocket::handshake::head::InvalidHead>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct Incoming {
+    bytes: Vec<u8>,
+    /// Where the first line begins.
+    begin: usize,
+    /// How many of them were searched for a blank line.
+    searched: usize,
+    /// How many of them there were at the last attempt to parse.
+    parsed: usize,
+}
+
+impl Incoming {
+    /// Nothing has come yet.
+    pub fn new() -> Self {
+        Self {
+            bytes: Vec::with_capacity(HEAD_BYTES_USUAL),
+            ..Self::default()
+        }
+    }
+
+    /// Where to put what comes: at most up to [`HEAD_BYTES_MAX`] in all.
+    ///
+    /// There is always room after [`parse`](Self::parse) gave `None`.
+    pub fn room(&mut self) -> Limit<&mut Vec<u8>> {
+        let room = HEAD_BYTES_MAX.saturating_sub(self.bytes.len());
+        (&mut self.bytes).limit(room)
+    }
+
+    /// The head, when it is whole, with what came after it. Call it after each read.
+    ///
+    /// `parse` is [`parse_request`] or [`parse_response`]. After a head was given, this begins
+    /// anew.
+    ///
+    /// # Errors
+    ///
+    /// As `parse`'s.
+    pub fn parse<H>(
+        &mut self,
+        parse: impl FnOnce(&[u8]) -> Result<Option<(H, usize)>, InvalidHead>,
+    ) -> Result<Option<(H, Vec<u8>)>, InvalidHead> {
+        if !self.is_worth_parsing() {
+            return Ok(None);
+        }
+        let Some((head, len)) = parse(&self.bytes)? else {
+            return Ok(None);
+        };
+        let read_ahead = self.bytes.split_off(len.min(self.bytes.len()));
+        *self = Self::default();
+        Ok(Some((head, read_ahead)))
+    }
+
+    fn is_worth_parsing(&mut self) -> bool {
+        let len = self.bytes.len();
+        // The parser skips line ends before the first line: they end no head.
+        let skipped = self.bytes[self.begin..]
+            .iter()
+            .take_while(|byte| matches!(byte, b'\r' | b'\n'));
+        if self.searched == self.begin {
+            self.begin += skipped.count();
+        }
+        // A blank line may have begun in the pieces before: "\n\r\n".
+        let from = self.searched.saturating_sub(2).max(self.begin);
+        let new = &self.bytes[from..];
+        let blank_line = new.windows(2).any(|two| two == b"\n\n")
+            || new.windows(3).any(|three| three == b"\n\r\n");
+        self.searched = len;
+        let is_worth = blank_line || len >= 2 * self.parsed || len >= HEAD_BYTES_MAX;
+        if is_worth {
+            self.parsed = len;
+        }
+        is_worth
+    }
+}
+
+/// A browser's request is smaller, in bytes.
+const HEAD_BYTES_USUAL: usize = 1024;
 
 /// Reads a request's head off the beginning of `bytes`; gives it with its length.
 ///
@@ -157,6 +256,76 @@ mod tests {
         assert_eq!(read, len);
         assert_eq!(request.uri(), "/chat?x=1");
         assert_eq!(request.headers()["host"], "example.org");
+    }
+
+    #[test]
+    fn a_head_that_comes_byte_by_byte_is_found_without_parsing_each_time() {
+        for text in [
+            "\r\n\r\nGET / HTTP/1.1\r\nhost: a\r\nx: PAD\r\n\r\n",
+            "GET / HTTP/1.1\nhost: a\nx: PAD\n\n",
+        ] {
+            let text = text.replace("PAD", &"p".repeat(10_000));
+            let (mut head, mut attempts, mut looked_at) = (Incoming::new(), 0, 0);
+            for (at, &byte) in text.as_bytes().iter().enumerate() {
+                head.room().put_u8(byte);
+                let found = head.parse(|bytes| {
+                    attempts += 1;
+                    looked_at += bytes.len();
+                    parse_request(bytes)
+                });
+                let found = found.expect("a valid head");
+                assert_eq!(found.is_some(), at + 1 == text.len(), "after {at} bytes");
+                assert!(found.is_none_or(|(_, read_ahead)| read_ahead.is_empty()));
+            }
+            assert!(attempts <= 20, "{attempts} attempts");
+            assert!(looked_at <= 4 * text.len(), "{looked_at} bytes");
+        }
+    }
+
+    #[test]
+    fn line_ends_that_never_end_are_not_parsed_each_time() {
+        let (mut head, mut attempts) = (Incoming::new(), 0);
+        for _ in 0..HEAD_BYTES_MAX - 1 {
+            head.room().put_u8(b'\n');
+            let found = head.parse(|bytes| {
+                attempts += 1;
+                parse_request(bytes)
+            });
+            assert!(found.is_ok_and(|found| found.is_none()));
+        }
+        assert!(attempts <= 20, "{attempts} attempts");
+        head.room().put_u8(b'\n');
+        assert_eq!(head.parse(parse_request).err(), Some(InvalidHead::TooBig));
+    }
+
+    #[test]
+    fn what_comes_after_a_head_is_given_with_it_at_any_cut() {
+        let len = HEAD.len() - b"rest".len();
+        for cut in 0..=HEAD.len() {
+            let mut head = Incoming::new();
+            head.room().put_slice(&HEAD[..cut]);
+            let mut found = head.parse(parse_request).expect("a valid head");
+            assert_eq!(found.is_some(), cut >= len, "{cut} bytes");
+            let mut after = &HEAD[len..cut.max(len)];
+            if found.is_none() {
+                head.room().put_slice(&HEAD[cut..]);
+                found = head.parse(parse_request).expect("a valid head");
+                after = b"rest";
+            }
+            let (request, read_ahead) = found.expect("a whole head");
+            assert_eq!(request.uri(), "/chat?x=1");
+            assert_eq!(read_ahead, after, "{cut} bytes");
+        }
+    }
+
+    #[test]
+    fn what_is_not_http_is_found_out_at_once() {
+        let mut head = Incoming::new();
+        head.room().put_u8(0x16);
+        assert_eq!(
+            head.parse(parse_request).err(),
+            Some(InvalidHead::Malformed)
+        );
     }
 
     #[test]
