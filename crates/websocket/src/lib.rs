@@ -29,7 +29,7 @@
 //! use tokio::net::{TcpListener, TcpStream};
 //!
 //! async fn serve(stream: TcpStream) -> Result<(), Box<dyn Error>> {
-//!     let offer = server::Options { subprotocols: &["echo"] };
+//!     let offer = server::Options { subprotocols: &["echo"], ..server::Options::default() };
 //!     let mut websocket = accept(stream, &offer, Options::default()).await?.websocket;
 //!     while let Some(event) = websocket.recv().await? {
 //!         if event.is_message() {

@@ -9,6 +9,8 @@
 //! it, which is the default, a thread's connections take turns with a few of either, and an
 //! idle connection keeps nothing.
 
+pub(crate) mod negotiation;
+
 use crate::frame::Role;
 
 /// What the two ends agreed on in the handshake; its fields are the parameters of RFC 7692,

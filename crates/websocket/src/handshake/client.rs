@@ -14,16 +14,19 @@
 
 use base64::Engine as _;
 use http::header::{
-    CONNECTION, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
-    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+    CONNECTION, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
 
 use super::server::KEY_BYTES;
-use super::{BASE64, VERSION, accept_value, headers};
+use super::{BASE64, VERSION, accept_value, headers, terms};
+#[cfg(feature = "deflate")]
+use crate::deflate::{Agreement, Policy};
 
 /// What the client wants.
+///
+/// Write it with `..Options::default()`: the crate's features add fields.
 #[derive(Debug, Clone, Default)]
 pub struct Options<'o> {
     /// The subprotocols that the client speaks, the one it likes best first.
@@ -31,6 +34,22 @@ pub struct Options<'o> {
     /// Headers of the application: `Authorization`, `Cookie`, `Origin`. The handshake's own replace
     /// theirs.
     pub headers: HeaderMap,
+    /// How messages are compressed where the server agrees (permessage-deflate, RFC 7692).
+    ///
+    /// Default `None`: not at all.
+    #[cfg(feature = "deflate")]
+    pub deflate: Option<Policy>,
+}
+
+/// What the server chose of what was offered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Agreed {
+    /// The subprotocol.
+    pub subprotocol: Option<String>,
+    /// How messages are compressed: for [`Connection::with_deflate`](crate::Connection::with_deflate).
+    #[cfg(feature = "deflate")]
+    pub deflate: Option<Agreement>,
 }
 
 /// The request that asks `uri`, a `ws:` or `wss:` address, for a WebSocket.
@@ -61,25 +80,7 @@ pub fn request(
     let key = HeaderValue::try_from(BASE64.encode(nonce)).expect("base64 is visible ASCII");
     fields.insert(SEC_WEBSOCKET_KEY, key);
     fields.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static(VERSION));
-    fields.remove(SEC_WEBSOCKET_EXTENSIONS);
-    fields.remove(SEC_WEBSOCKET_PROTOCOL);
-    if !options.subprotocols.is_empty() {
-        let offered = options.subprotocols;
-        let different = offered
-            .iter()
-            .enumerate()
-            .all(|(at, subprotocol)| !offered[..at].contains(subprotocol));
-        if !different
-            || !offered
-                .iter()
-                .all(|subprotocol| headers::is_token(subprotocol))
-        {
-            return Err(InvalidRequest::Subprotocols);
-        }
-        let list =
-            HeaderValue::try_from(offered.join(", ")).map_err(|_| InvalidRequest::Subprotocols)?;
-        fields.insert(SEC_WEBSOCKET_PROTOCOL, list);
-    }
+    terms::offer(fields, options)?;
     Ok(request)
 }
 
@@ -101,15 +102,12 @@ fn host(uri: &Uri) -> Result<HeaderValue, InvalidRequest> {
     value.map_err(|_| InvalidRequest::Host)
 }
 
-/// Judges the answer to `request`; gives the subprotocol that the server chose.
+/// Judges the answer to `request`; gives what the server chose of what `request` offers.
 ///
 /// # Errors
 ///
 /// A [`Rejection`]. Close the stream without another byte.
-pub fn check<B>(
-    request: &Request<()>,
-    response: &Response<B>,
-) -> Result<Option<String>, Rejection> {
+pub fn check<B>(request: &Request<()>, response: &Response<B>) -> Result<Agreed, Rejection> {
     let fields = response.headers();
     // 4.1, 1: "If the status code received from the server is not 101 [...]".
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
@@ -131,26 +129,8 @@ pub fn check<B>(
         (Some(accept), None) if Some(accept) == expected.as_ref() => {}
         _ => return Err(Rejection::Accept),
     }
-    // 5: "indicates the use of an extension that was not present in the client's handshake": we
-    // offer none.
-    if fields.contains_key(SEC_WEBSOCKET_EXTENSIONS) {
-        return Err(Rejection::Extension);
-    }
-    check_subprotocol(request, fields)
-}
-
-/// 6: "the use of a subprotocol that was not present in the client's handshake".
-fn check_subprotocol(
-    request: &Request<()>,
-    fields: &HeaderMap,
-) -> Result<Option<String>, Rejection> {
-    let offered = headers::tokens(request.headers(), &SEC_WEBSOCKET_PROTOCOL).unwrap_or_default();
-    let mut chosen = fields.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
-    match (chosen.next().map(HeaderValue::to_str), chosen.next()) {
-        (None, _) => Ok(None),
-        (Some(Ok(chosen)), None) if offered.contains(&chosen) => Ok(Some(chosen.to_owned())),
-        _ => Err(Rejection::Subprotocol),
-    }
+    // 5 and 6: extensions and the subprotocol.
+    terms::check(request.headers(), fields)
 }
 
 /// The request could not be made: the caller's mistake.
@@ -187,6 +167,13 @@ pub enum Rejection {
     /// An extension that was not offered.
     #[error("the server uses an extension that was not offered")]
     Extension,
+    /// The list of extensions is none.
+    #[error("the server's Sec-WebSocket-Extensions header is malformed")]
+    MalformedExtensions,
+    /// Parameters of permessage-deflate that are wrong, or do not fit what was offered (RFC 7692,
+    /// 7.1).
+    #[error("the server's answer to 'permessage-deflate' does not fit the offer")]
+    Deflate,
     /// A subprotocol that was not offered.
     #[error("the server chose a subprotocol that was not offered")]
     Subprotocol,

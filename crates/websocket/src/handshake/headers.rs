@@ -3,7 +3,100 @@
 //! A list may be spread over several fields of one name and hold empty elements
 //! (RFC 9110, 5.6.1); what an element may be is stricter.
 
+use std::borrow::Cow;
+
 use http::{HeaderMap, HeaderName};
+
+/// One element of `Sec-WebSocket-Extensions`: an offer, or its answer (RFC 6455, 9.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Extension<'h> {
+    pub(crate) name: &'h str,
+    /// As they came: what may be there twice, or at all, is the extension's to say.
+    pub(crate) parameters: Vec<Parameter<'h>>,
+}
+
+/// A parameter of an [`Extension`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Parameter<'h> {
+    pub(crate) name: &'h str,
+    /// A token, without the quotation marks it may have had.
+    pub(crate) value: Option<Cow<'h, str>>,
+}
+
+/// The most extensions of a handshake. Browsers offer one, clients with fallbacks two or three;
+/// whatever holds the head may hold far more than [`head`](super::head)'s limit.
+pub(super) const EXTENSIONS_MAX: usize = 16;
+
+/// The most parameters of an extension: four times those of permessage-deflate.
+pub(super) const PARAMETERS_MAX: usize = 16;
+
+/// The extensions in all fields called `name`, in their order. `None` if one is malformed, or if
+/// there are more than anybody means.
+pub(super) fn extensions<'h>(
+    headers: &'h HeaderMap,
+    name: &HeaderName,
+) -> Option<Vec<Extension<'h>>> {
+    let mut extensions = Vec::new();
+    for field in headers.get_all(name) {
+        // A value is a token even between quotation marks, so these never hide a separator.
+        for element in field.to_str().ok()?.split(',').map(trim) {
+            if element.is_empty() {
+                continue;
+            }
+            if extensions.len() == EXTENSIONS_MAX {
+                return None;
+            }
+            extensions.push(extension(element)?);
+        }
+    }
+    Some(extensions)
+}
+
+/// `token *( ";" token [ "=" ( token | quoted token ) ] )`.
+fn extension(element: &str) -> Option<Extension<'_>> {
+    let mut parts = element.split(';').map(trim);
+    let name = parts.next().filter(|name| is_token(name))?;
+    let mut parameters = Vec::new();
+    for part in parts {
+        if parameters.len() == PARAMETERS_MAX {
+            return None;
+        }
+        parameters.push(parameter(part)?);
+    }
+    Some(Extension { name, parameters })
+}
+
+fn parameter(part: &str) -> Option<Parameter<'_>> {
+    let (name, value) = match part.split_once('=') {
+        None => (part, None),
+        Some((name, value)) => (trim(name), Some(unquote(trim(value))?)),
+    };
+    let valid = is_token(name) && value.as_deref().is_none_or(is_token);
+    valid.then_some(Parameter { name, value })
+}
+
+/// "When using the quoted-string syntax variant, the value after quoted-string unescaping MUST
+/// conform to the 'token' ABNF." `None` for a backslash before nothing.
+fn unquote(value: &str) -> Option<Cow<'_, str>> {
+    let quoted = value
+        .strip_prefix('"')
+        .and_then(|value| value.strip_suffix('"'));
+    match quoted {
+        Some(quoted) if quoted.contains('\\') => {
+            let mut plain = String::with_capacity(quoted.len());
+            let mut characters = quoted.chars();
+            while let Some(character) = characters.next() {
+                plain.push(match character {
+                    '\\' => characters.next()?,
+                    other => other,
+                });
+            }
+            Some(plain.into())
+        }
+        Some(quoted) => Some(quoted.into()),
+        None => Some(value.into()),
+    }
+}
 
 /// The elements of all fields called `name`. `None` if one is not a token.
 pub(super) fn tokens<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<Vec<&'h str>> {
@@ -35,46 +128,12 @@ pub(super) fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> 
         })
 }
 
-/// Whether every field called `name` is a list of extensions (RFC 6455, 9.1).
-pub(super) fn extensions_are_well_formed(headers: &HeaderMap, name: &HeaderName) -> bool {
-    headers
-        .get_all(name)
-        .iter()
-        .all(|field| field.to_str().is_ok_and(is_extension_list))
-}
-
 /// RFC 9110, 5.6.2.
 pub(super) fn is_token(text: &str) -> bool {
     !text.is_empty()
         && text
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
-}
-
-fn is_extension_list(field: &str) -> bool {
-    // No quotation mark may hide a separator: a quoted value must be a token as well.
-    field
-        .split(',')
-        .map(trim)
-        .filter(|element| !element.is_empty())
-        .all(is_extension)
-}
-
-/// `token *( ";" token [ "=" ( token | quoted token ) ] )`.
-fn is_extension(element: &str) -> bool {
-    let mut parts = element.split(';').map(trim);
-    parts.next().is_some_and(is_token)
-        && parts.all(|parameter| match parameter.split_once('=') {
-            None => is_token(parameter),
-            Some((name, value)) => is_token(trim(name)) && is_token(unquote(trim(value))),
-        })
-}
-
-fn unquote(value: &str) -> &str {
-    value
-        .strip_prefix('"')
-        .and_then(|value| value.strip_suffix('"'))
-        .unwrap_or(value)
 }
 
 fn trim(text: &str) -> &str {
@@ -85,13 +144,29 @@ fn trim(text: &str) -> &str {
 mod tests {
     use super::*;
     use http::HeaderValue;
-    use http::header::UPGRADE;
+    use http::header::{SEC_WEBSOCKET_EXTENSIONS, UPGRADE};
 
-    fn fields(name: HeaderName, values: &[&'static str]) -> HeaderMap {
+    fn fields(name: HeaderName, values: &[&str]) -> HeaderMap {
         values
             .iter()
-            .map(|value| (name.clone(), HeaderValue::from_static(value)))
+            .map(|value| (name.clone(), HeaderValue::from_str(value).expect("valid")))
             .collect()
+    }
+
+    /// Each extension as `name(parameter, parameter=value)`.
+    fn read(values: &[&str]) -> Option<Vec<String>> {
+        let headers = fields(SEC_WEBSOCKET_EXTENSIONS, values);
+        let extensions = extensions(&headers, &SEC_WEBSOCKET_EXTENSIONS)?;
+        Some(extensions.iter().map(show).collect())
+    }
+
+    fn show(extension: &Extension<'_>) -> String {
+        let show = |parameter: &Parameter<'_>| match &parameter.value {
+            None => parameter.name.to_owned(),
+            Some(value) => format!("{}={value}", parameter.name),
+        };
+        let parameters: Vec<_> = extension.parameters.iter().map(show).collect();
+        format!("{}({})", extension.name, parameters.join(", "))
     }
 
     #[test]
@@ -113,27 +188,60 @@ mod tests {
     }
 
     #[test]
-    fn extensions_are_told_from_what_only_looks_like_them() {
-        let good = [
-            "permessage-deflate; client_max_window_bits=15, x",
-            "a;b=\"c\" ; d",
-            "a ; b = c",
-            "",
-        ];
-        let bad = [
+    fn extensions_are_read_in_their_order() {
+        for (fields, expected) in [
+            // RFC 6455, 9.1: "the first line is equivalent to the other two".
+            (&["foo", "bar; baz=2"][..], &["foo()", "bar(baz=2)"][..]),
+            (&["foo, bar; baz=2"], &["foo()", "bar(baz=2)"]),
+            (
+                &["deflate-stream", "mux; max-channels=4; flow-control"],
+                &["deflate-stream()", "mux(max-channels=4, flow-control)"],
+            ),
+            (&["a;b=\"c\" ; d"], &["a(b=c, d)"]),
+            (&["a ; b = c,,\t, a;b;b"], &["a(b=c)", "a(b, b)"]),
+            (&["a; b=\"\\1\\0\""], &["a(b=10)"]),
+            (&["", " "], &[]),
+            (&[], &[]),
+        ] {
+            let expected: Vec<_> = expected.iter().map(|&text| text.to_owned()).collect();
+            assert_eq!(read(fields), Some(expected), "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn what_only_looks_like_extensions_is_malformed() {
+        for field in [
             "a;",
+            ";a",
             "a; b=",
+            "a; b=\"\"",
             "a; b=\"c d\"",
             "a b",
             "=a",
+            "a; =b",
+            "a; b=c=d",
             "a; b=\"c",
+            "a; b=c\"",
+            "a; b=\"",
             "a; b=\"c;d\"",
-        ];
-        for field in good {
-            assert!(is_extension_list(field), "{field}");
+            "a; b=\"c,d\"",
+            "a; b=\"c\\\"",
+            "a; b=\"c\\;d\"",
+            "a; b=\\c",
+            "a, b c",
+        ] {
+            assert_eq!(read(&[field]), None, "{field}");
         }
-        for field in bad {
-            assert!(!is_extension_list(field), "{field}");
-        }
+        assert_eq!(read(&["a", "b;"]), None);
+    }
+
+    #[test]
+    fn there_may_be_so_many_extensions_and_parameters_and_no_more() {
+        let offers = vec!["a"; EXTENSIONS_MAX];
+        assert_eq!(read(&offers).map(|read| read.len()), Some(EXTENSIONS_MAX));
+        assert_eq!(read(&[offers.join(",").as_str(), "a"]), None);
+        let full = format!("a{}", "; b=1".repeat(PARAMETERS_MAX));
+        assert!(read(&[full.as_str()]).is_some());
+        assert_eq!(read(&[format!("{full}; b").as_str()]), None);
     }
 }

@@ -6,8 +6,9 @@
 
 pub mod client;
 pub mod head;
-mod headers;
+pub(crate) mod headers;
 pub mod server;
+pub(crate) mod terms;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;

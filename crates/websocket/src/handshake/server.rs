@@ -1,5 +1,5 @@
 //! The server's side of the handshake (RFC 6455 section 4.2): judge the request, choose the
-//! subprotocol.
+//! subprotocol and the compression.
 //!
 //! What the RFC leaves to the application is left to it: look at `Origin`, the path and the
 //! credentials before or after [`accept`].
@@ -16,7 +16,8 @@
 //!     .header("Sec-WebSocket-Version", "13")
 //!     .header("Sec-WebSocket-Protocol", "chat.v1, chat.v2")
 //!     .body(())?;
-//! let accepted = server::accept(&request, &Options { subprotocols: &["chat.v2", "chat.v1"] })?;
+//! let options = Options { subprotocols: &["chat.v2", "chat.v1"], ..Options::default() };
+//! let accepted = server::accept(&request, &options)?;
 //! assert_eq!(accepted.subprotocol, Some("chat.v2"));
 //! let response = accepted.response(); // 101 with the headers that say yes
 //! assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
@@ -25,14 +26,19 @@
 
 use base64::Engine as _;
 use http::header::{
-    ALLOW, CONNECTION, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
-    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+    ALLOW, CONNECTION, CONTENT_TYPE, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 
+use super::terms::{self, Malformed, Terms};
 use super::{BASE64, VERSION, accept_value, headers};
+#[cfg(feature = "deflate")]
+use crate::deflate::{Agreement, Policy};
 
 /// What the server offers.
+///
+/// Write it with `..Options::default()`: the crate's features add fields.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Options<'o> {
     /// The subprotocols that the server speaks, the one it likes best first.
@@ -40,6 +46,11 @@ pub struct Options<'o> {
     /// The first that the client offers as well is chosen; without one the connection is
     /// accepted without a subprotocol, and it is the client's to be content (4.1).
     pub subprotocols: &'o [&'o str],
+    /// How messages are compressed where the client offers it (permessage-deflate, RFC 7692).
+    ///
+    /// Default `None`: not at all.
+    #[cfg(feature = "deflate")]
+    pub deflate: Option<Policy>,
 }
 
 /// A request that may become a WebSocket connection.
@@ -47,7 +58,11 @@ pub struct Options<'o> {
 pub struct Accepted<'o> {
     /// The subprotocol chosen, from [`Options::subprotocols`].
     pub subprotocol: Option<&'o str>,
+    /// How messages are compressed: for [`Connection::with_deflate`](crate::Connection::with_deflate).
+    #[cfg(feature = "deflate")]
+    pub deflate: Option<Agreement>,
     accept: HeaderValue,
+    extensions: Option<HeaderValue>,
 }
 
 impl Accepted<'_> {
@@ -59,10 +74,7 @@ impl Accepted<'_> {
         headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
         headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
         headers.insert(SEC_WEBSOCKET_ACCEPT, self.accept.clone());
-        // The client offered it as a token, so it is a header's value.
-        if let Some(Ok(subprotocol)) = self.subprotocol.map(HeaderValue::from_str) {
-            headers.insert(SEC_WEBSOCKET_PROTOCOL, subprotocol);
-        }
+        terms::answer(headers, self.subprotocol, self.extensions.as_ref());
         response
     }
 }
@@ -76,6 +88,19 @@ impl Accepted<'_> {
 ///
 /// A [`Refusal`] that knows its answer.
 pub fn accept<'o, B>(request: &Request<B>, options: &Options<'o>) -> Result<Accepted<'o>, Refusal> {
+    let key = check(request)?;
+    let terms = Terms::choose(request.headers(), options)?;
+    Ok(Accepted {
+        subprotocol: terms.subprotocol,
+        #[cfg(feature = "deflate")]
+        deflate: terms.deflate,
+        accept: accept_value(key),
+        extensions: terms.extensions,
+    })
+}
+
+/// Every demand but those of the offers; gives the key.
+fn check<B>(request: &Request<B>) -> Result<&HeaderValue, Refusal> {
     let fields = request.headers();
     // 4.2.1: "an HTTP/1.1 or higher GET request".
     if request.method() != Method::GET {
@@ -100,15 +125,7 @@ pub fn accept<'o, B>(request: &Request<B>, options: &Options<'o>) -> Result<Acce
         return Err(Refusal::NoConnectionUpgrade);
     }
     check_version(fields)?;
-    let key = check_key(fields)?;
-    if !headers::extensions_are_well_formed(fields, &SEC_WEBSOCKET_EXTENSIONS) {
-        return Err(Refusal::Extensions);
-    }
-    let subprotocol = choose_subprotocol(fields, options)?;
-    Ok(Accepted {
-        subprotocol,
-        accept: accept_value(key),
-    })
+    check_key(fields)
 }
 
 /// "A |Sec-WebSocket-Version| header field, with a value of 13."
@@ -134,26 +151,6 @@ fn check_key(fields: &HeaderMap) -> Result<&HeaderValue, Refusal> {
         }
         _ => Err(Refusal::Key),
     }
-}
-
-fn choose_subprotocol<'o>(
-    fields: &HeaderMap,
-    options: &Options<'o>,
-) -> Result<Option<&'o str>, Refusal> {
-    let offered = headers::tokens(fields, &SEC_WEBSOCKET_PROTOCOL).ok_or(Refusal::Subprotocols)?;
-    // 4.1: "The elements that comprise this value [...] MUST all be unique strings."
-    if offered
-        .iter()
-        .enumerate()
-        .any(|(at, subprotocol)| offered[..at].contains(subprotocol))
-    {
-        return Err(Refusal::Subprotocols);
-    }
-    Ok(options
-        .subprotocols
-        .iter()
-        .copied()
-        .find(|subprotocol| offered.contains(subprotocol)))
 }
 
 /// RFC 6455, 4.1: the nonce of the handshake.
@@ -189,7 +186,7 @@ pub enum Refusal {
     /// 400: not tokens, or one of them twice.
     #[error("the Sec-WebSocket-Protocol header must be a list of different tokens")]
     Subprotocols,
-    /// 400: not a list of extensions.
+    /// 400: not a list of extensions, or one of more than sixteen.
     #[error("the Sec-WebSocket-Extensions header is malformed")]
     Extensions,
 }
@@ -230,13 +227,29 @@ impl Refusal {
 
     /// The whole answer, with the reason as plain text.
     pub fn response(&self) -> Response<String> {
-        let mut response = Response::new(format!("{self}\n"));
-        *response.status_mut() = self.status();
-        *response.headers_mut() = self.headers();
-        let plain = HeaderValue::from_static("text/plain; charset=utf-8");
-        response
-            .headers_mut()
-            .insert(http::header::CONTENT_TYPE, plain);
-        response
+        refuse(self.status(), self.headers(), self)
     }
+}
+
+impl From<Malformed> for Refusal {
+    fn from(malformed: Malformed) -> Self {
+        match malformed {
+            Malformed::Subprotocols => Self::Subprotocols,
+            Malformed::Extensions => Self::Extensions,
+        }
+    }
+}
+
+/// A refusal's answer.
+pub(super) fn refuse(
+    status: StatusCode,
+    headers: HeaderMap,
+    reason: &impl std::fmt::Display,
+) -> Response<String> {
+    let mut response = Response::new(format!("{reason}\n"));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, plain);
+    response
 }

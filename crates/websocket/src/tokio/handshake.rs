@@ -7,13 +7,14 @@ use std::time::Duration;
 use ::tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use ::tokio::net::TcpStream;
 use ::tokio::time::timeout;
-use bytes::BufMut as _;
 use http::header::{CONNECTION, CONTENT_LENGTH};
 use http::{HeaderValue, Request, Response, StatusCode, Uri};
 
+use super::websocket::random_mask_keys;
 use super::{Options, WebSocket};
+use crate::connection::Connection;
 use crate::handshake::client::{self, InvalidRequest, Rejection};
-use crate::handshake::head::{self, HEAD_BYTES_MAX, InvalidHead};
+use crate::handshake::head::{self, Incoming, InvalidHead};
 use crate::handshake::server::{self, Refusal};
 
 /// A server's connection, and what it was asked for.
@@ -54,6 +55,14 @@ pub async fn accept<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    // It is enough to say how to compress in one of the two places.
+    #[cfg(feature = "deflate")]
+    let (options, server) = {
+        let mut options = options;
+        options.config.deflate = server.deflate.or(options.config.deflate);
+        let deflate = options.config.deflate;
+        (options, &server::Options { deflate, ..*server })
+    };
     within(options.handshake_within, async {
         let (request, read_ahead) = match read_head(&mut stream, head::parse_request).await {
             Ok(head) => head,
@@ -72,7 +81,13 @@ where
                     .await?;
                 stream.flush().await?;
                 let subprotocol = accepted.subprotocol.map(str::to_owned);
-                let websocket = WebSocket::server(stream, read_ahead, options);
+                let connection = Connection::server(options.config);
+                #[cfg(feature = "deflate")]
+                let connection = match accepted.deflate {
+                    Some(agreement) => connection.with_deflate(agreement),
+                    None => connection,
+                };
+                let websocket = WebSocket::from_connection(stream, read_ahead, connection, options);
                 Ok(Accepted {
                     websocket,
                     request,
@@ -144,6 +159,20 @@ pub async fn open<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    // It is enough to say how to compress in one of the two places.
+    #[cfg(feature = "deflate")]
+    let (options, client) = {
+        let mut options = options;
+        options.config.deflate = client.deflate.or(options.config.deflate);
+        let deflate = options.config.deflate;
+        (
+            options,
+            &client::Options {
+                deflate,
+                ..client.clone()
+            },
+        )
+    };
     let mut nonce = [0; 16];
     getrandom::fill(&mut nonce).map_err(io::Error::other)?;
     let request = client::request(uri, nonce, client)?;
@@ -152,12 +181,18 @@ where
         stream.flush().await?;
         let (response, read_ahead) = read_head(&mut stream, head::parse_response).await?;
         match client::check(&request, &response) {
-            Ok(subprotocol) => {
-                let websocket = WebSocket::client(stream, read_ahead, options);
+            Ok(agreed) => {
+                let connection = Connection::client(options.config, random_mask_keys());
+                #[cfg(feature = "deflate")]
+                let connection = match agreed.deflate {
+                    Some(agreement) => connection.with_deflate(agreement),
+                    None => connection,
+                };
+                let websocket = WebSocket::from_connection(stream, read_ahead, connection, options);
                 Ok(Connected {
                     websocket,
                     response,
-                    subprotocol,
+                    subprotocol: agreed.subprotocol,
                 })
             }
             Err(rejection) => Err(HandshakeError::Rejected {
@@ -183,15 +218,14 @@ async fn read_head<S: AsyncRead + Unpin, H>(
     stream: &mut S,
     parse: impl Fn(&[u8]) -> Result<Option<(H, usize)>, InvalidHead>,
 ) -> Result<(H, Vec<u8>), HandshakeError> {
-    let mut bytes = Vec::with_capacity(HEAD_BYTES_USUAL);
+    let mut head = Incoming::new();
     loop {
-        let room = HEAD_BYTES_MAX - bytes.len();
-        if stream.read_buf(&mut (&mut bytes).limit(room)).await? == 0 {
+        if stream.read_buf(&mut head.room()).await? == 0 {
             return Err(HandshakeError::Io(io::ErrorKind::UnexpectedEof.into()));
         }
         // With HEAD_BYTES_MAX bytes the head is whole or too big, so there is always room.
-        if let Some((head, len)) = parse(&bytes)? {
-            return Ok((head, bytes.split_off(len)));
+        if let Some(whole) = head.parse(&parse)? {
+            return Ok(whole);
         }
     }
 }
@@ -214,9 +248,6 @@ async fn answer<S: AsyncWrite + Unpin>(
     stream.write_all(response.body().as_bytes()).await?;
     stream.shutdown().await
 }
-
-/// A browser's request is smaller, in bytes.
-const HEAD_BYTES_USUAL: usize = 1024;
 
 /// Why a handshake failed.
 #[derive(Debug, thiserror::Error)]

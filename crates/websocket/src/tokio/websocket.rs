@@ -296,7 +296,7 @@ pub struct Parts<S> {
 }
 
 /// Masking keys from the operating system (RFC 6455, 10.3), fetched for 64 frames at a time.
-fn random_mask_keys() -> impl FnMut() -> MaskKey + Send + Sync {
+pub(super) fn random_mask_keys() -> impl FnMut() -> MaskKey + Send + Sync {
     let mut keys = [0; 64 * size_of::<MaskKey>()];
     let mut used = keys.len();
     move || {

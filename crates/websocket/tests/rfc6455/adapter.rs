@@ -381,6 +381,7 @@ async fn client_and_server_agree_on_a_subprotocol_and_talk_at_once() {
     let serve = async {
         let spoken = server::Options {
             subprotocols: &["v2"],
+            ..server::Options::default()
         };
         let mut accepted = adapter::accept(ours, &spoken, Options::default())
             .await

@@ -163,6 +163,7 @@ fn each_refusal_has_its_status_and_the_headers_that_go_with_it() {
 fn the_servers_favourite_among_the_offered_subprotocols_is_chosen() {
     let options = Options {
         subprotocols: &["v2", "v1"],
+        ..Options::default()
     };
     for (offered, expected) in [
         (&["v1, v2"][..], Some("v2")),
