@@ -54,6 +54,7 @@ pub(crate) fn answer(
     let mut request = Request::from_parts(parts, ());
     let offer = server::Options {
         subprotocols: &SUBPROTOCOLS,
+        ..server::Options::default()
     };
     let (response, format) = match server::accept(&request, &offer) {
         Ok(accepted) => {

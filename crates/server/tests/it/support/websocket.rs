@@ -40,6 +40,7 @@ impl Frames {
         let offer = client::Options {
             subprotocols: &subprotocols,
             headers: fields.collect::<HeaderMap>(),
+            ..client::Options::default()
         };
         let url = format!("ws://{}/v1/connect{query}", server.address());
         let connected = soon("a handshake", connect(&url, &offer, Options::default())).await?;
