@@ -1,23 +1,40 @@
 //! Masking (RFC 6455 section 5.3): exclusive or with a key of four bytes, repeated.
 //!
-//! Masking is its own inverse. It works in blocks of a size that the compiler turns into
-//! vector instructions, so no code of ours is written for a particular processor.
+//! Masking is its own inverse. It is written as a loop over words that the compiler turns
+//! into vector instructions, so no code of ours is for a particular processor. From 1 KiB on,
+//! `multiversion` calls the same loop compiled for AVX2 where the processor has it; below,
+//! asking would cost more than it brings.
+//!
+//! Measured on an AMD EPYC (Zen 4), nanoseconds in the first-level cache; a copy of as many
+//! bytes takes 1, 8, 190 and 1,300: 20 bytes 2, 1 KiB 12, 16 KiB 150, 64 KiB 600.
+
+use multiversion::multiversion;
 
 /// The masking key of one frame.
 pub type MaskKey = [u8; 4];
 
 /// Masks or unmasks `bytes` in place with `key`, whose first byte meets the first of `bytes`.
+#[inline]
 pub fn apply(bytes: &mut [u8], key: MaskKey) {
-    let block_key = block(key);
-    let (blocks, rest) = bytes.as_chunks_mut::<BLOCK>();
-    for block in blocks {
-        for (byte, key) in block.iter_mut().zip(block_key) {
-            *byte ^= key;
-        }
+    if bytes.len() < WIDE_FROM {
+        words(bytes, key);
+    } else {
+        wide(bytes, key);
     }
-    // A block is a multiple of four long: the rest begins with the key's first byte again.
-    for (byte, key) in rest.iter_mut().zip(block_key) {
-        *byte ^= key;
+}
+
+/// Appends `bytes`, masked or unmasked with `key`, to `to`.
+///
+/// The same as to copy and then to [`apply`]; a long payload takes some 0.6 of the time,
+/// because every byte is touched once.
+#[inline]
+pub fn append(to: &mut Vec<u8>, bytes: &[u8], key: MaskKey) {
+    if bytes.len() < FUSE_FROM {
+        let begin = to.len();
+        to.extend_from_slice(bytes);
+        apply(&mut to[begin..], key);
+    } else {
+        fused(to, bytes, key);
     }
 }
 
@@ -29,11 +46,63 @@ pub fn continued(mut key: MaskKey, bytes_done: usize) -> MaskKey {
     key
 }
 
-/// Two AVX2 registers, four of SSE2 or NEON.
+/// From this many bytes on [`apply`] asks for the processor's widest instructions.
+///
+/// Measured: level at 1 KiB, from 2 KiB on 0.6 of the time, from 16 KiB on half of it.
+const WIDE_FROM: usize = 1024;
+
+/// From this many bytes on [`append`] masks while it copies.
+///
+/// Measured: level at 2 KiB, from 4 KiB on 0.6 of the time of copying first.
+const FUSE_FROM: usize = 4096;
+
+/// From this many bytes on it pays to begin at a boundary of [`ALIGNMENT`].
+///
+/// Measured: below, the short loop up to the boundary costs what is won after it.
+const ALIGN_FROM: usize = 8192;
+
+/// An AVX2 register.
+const ALIGNMENT: usize = 32;
+
+/// What [`fused`] copies at a time: two AVX2 registers, four of SSE2 or NEON.
 const BLOCK: usize = 64;
 
-fn block(key: MaskKey) -> [u8; BLOCK] {
-    std::array::from_fn(|at| key[at % key.len()])
+#[inline(always)]
+fn words(bytes: &mut [u8], key: MaskKey) {
+    let word_key = u32::from_ne_bytes(key);
+    let (words, rest) = bytes.as_chunks_mut();
+    for word in words {
+        *word = (u32::from_ne_bytes(*word) ^ word_key).to_ne_bytes();
+    }
+    // A word is as long as the key: the rest begins with the key's first byte again.
+    for (byte, key) in rest.iter_mut().zip(key) {
+        *byte ^= key;
+    }
+}
+
+#[multiversion(targets("x86_64+avx2"))]
+fn wide(bytes: &mut [u8], key: MaskKey) {
+    let before = match bytes.len() {
+        ALIGN_FROM.. => bytes.as_ptr().align_offset(ALIGNMENT).min(bytes.len()),
+        _ => 0,
+    };
+    let (unaligned, aligned) = bytes.split_at_mut(before);
+    words(unaligned, key);
+    words(aligned, continued(key, before));
+}
+
+#[multiversion(targets("x86_64+avx2"))]
+fn fused(to: &mut Vec<u8>, bytes: &[u8], key: MaskKey) {
+    to.reserve(bytes.len());
+    let (blocks, rest) = bytes.as_chunks::<BLOCK>();
+    for block in blocks {
+        let mut block = *block;
+        words(&mut block, key);
+        to.extend_from_slice(&block);
+    }
+    let begin = to.len();
+    to.extend_from_slice(rest);
+    words(&mut to[begin..], key);
 }
 
 #[cfg(test)]
@@ -41,6 +110,28 @@ mod tests {
     use super::*;
 
     const KEY: MaskKey = [0x37, 0xfa, 0x21, 0x3d];
+
+    /// The RFC's words: "octet i XOR masking-key-octet at index i modulo 4".
+    fn defined(plain: &[u8]) -> Vec<u8> {
+        let octets = plain.iter().enumerate();
+        octets.map(|(at, byte)| byte ^ KEY[at % 4]).collect()
+    }
+
+    fn plain(len: usize) -> Vec<u8> {
+        (0..len).map(|at| (at * 7 + at / 251) as u8).collect()
+    }
+
+    /// Every small length, and those around each bound at which the way changes.
+    fn lengths() -> Vec<usize> {
+        if cfg!(miri) {
+            return vec![0, 3, 13, WIDE_FROM + 5, ALIGN_FROM + 1];
+        }
+        let around = |bound: usize| bound - 2..bound + 3;
+        let bounds = [WIDE_FROM, FUSE_FROM, ALIGN_FROM, 3 * ALIGN_FROM];
+        (0..300)
+            .chain(bounds.into_iter().flat_map(around))
+            .collect()
+    }
 
     #[test]
     fn the_rfc_example_is_masked_as_the_rfc_says() {
@@ -50,27 +141,41 @@ mod tests {
     }
 
     #[test]
-    fn every_length_equals_the_definition_byte_by_byte() {
-        for len in 0..4 * BLOCK {
-            let plain: Vec<u8> = (0..len).map(|at| at as u8).collect();
-            let expected: Vec<u8> = (0..len).map(|at| plain[at] ^ KEY[at % 4]).collect();
-            let mut bytes = plain.clone();
-            apply(&mut bytes, KEY);
-            assert_eq!(bytes, expected, "length {len}");
+    fn every_length_at_every_alignment_equals_the_definition_byte_by_byte() {
+        let alignments = if cfg!(miri) { 2 } else { ALIGNMENT };
+        for len in lengths() {
+            for at in 0..alignments {
+                let mut bytes = plain(at + len);
+                let expected = [plain(at), defined(&bytes[at..])].concat();
+                apply(&mut bytes[at..], KEY);
+                assert!(bytes == expected, "length {len}, alignment {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_appended_equals_what_is_masked_in_place() {
+        for len in lengths() {
+            for before in [0, 1, 14] {
+                let mut bytes = plain(before);
+                append(&mut bytes, &plain(len), KEY);
+                let expected = [plain(before), defined(&plain(len))].concat();
+                assert!(bytes == expected, "length {len} after {before}");
+            }
         }
     }
 
     #[test]
     fn a_payload_in_two_pieces_is_masked_like_a_whole_one() {
-        let plain: Vec<u8> = (0..=255).collect();
-        let mut whole = plain.clone();
-        apply(&mut whole, KEY);
-        for cut in 0..plain.len() {
-            let mut pieces = plain.clone();
-            let (first, second) = pieces.split_at_mut(cut);
+        let cuts = if cfg!(miri) { 1022..1024 } else { 0..2100 };
+        let plain = plain(2100);
+        let whole = defined(&plain);
+        for cut in cuts {
+            let mut in_place = plain.clone();
+            let (first, second) = in_place.split_at_mut(cut);
             apply(first, KEY);
             apply(second, continued(KEY, cut));
-            assert_eq!(pieces, whole, "cut at {cut}");
+            assert!(in_place == whole, "cut at {cut}");
         }
     }
 }
