@@ -80,7 +80,7 @@ const DOORS = [
 		skip: why,
 		/** @type {Door['open']} */
 		async open(t, channel, take) {
-			const door = new Child(String(interpreter), [script('door.py'), server.url, channel, codec]);
+			const door = new Child(String(interpreter), [script('clients/python/door.py'), server.url, channel, codec]);
 			t.after(() => door.end());
 			let ready = false;
 			eachLine(door, (line) => {

@@ -1,14 +1,14 @@
 /** A Python of our own with the packages that `clients/python/requirements.txt` pins. */
 
-import { stat } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { access, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { run } from './child.mjs';
 import { TIDINGS } from './server.mjs';
 
-const SOURCES = fileURLToPath(new URL('../clients/python/', import.meta.url));
-/** Beside what cargo builds, so that it is kept between runs and thrown away with the rest. */
-const VENV = join(dirname(TIDINGS), '..', 'interop-python');
+const INTEROP = fileURLToPath(new URL('..', import.meta.url));
+const REQUIREMENTS = join(INTEROP, 'clients/python/requirements.txt');
 
 /** Installing may wait for a slow registry. */
 const INSTALL_MS_MAX = 180_000;
@@ -20,28 +20,34 @@ const INSTALL_MS_MAX = 180_000;
 
 /** @returns {Promise<Python>} */
 export async function python() {
-	const interpreter = join(VENV, 'bin', 'python');
-	const requirements = join(SOURCES, 'requirements.txt');
-	const stamp = join(VENV, 'stamp');
-	if ((await modified(stamp)) > (await modified(requirements))) return { python: interpreter };
-	for (const [program, ...args] of [
-		['python3', '-c', 'import sys; sys.exit(sys.version_info < (3, 9))'],
-		['python3', '-m', 'venv', VENV],
-		[interpreter, '-m', 'pip', 'install', '--quiet', '--requirement', requirements],
-		['touch', stamp],
-	]) {
-		try {
+	const wanted = createHash('sha256').update(await readFile(REQUIREMENTS)).digest('hex').slice(0, 12);
+	// Beside what cargo builds, so that it is kept between runs and thrown away with the rest.
+	const home = join(dirname(TIDINGS), '..', `interop-python-${wanted}`);
+	const interpreter = join(home, 'bin', 'python');
+	if (await exists(interpreter)) return { python: interpreter };
+
+	// Files of tests run side by side: each makes one, and the first to be done gives it the name.
+	const made = `${home}-${process.pid}`;
+	try {
+		for (const [program, ...args] of [
+			['python3', '-c', 'import sys; sys.exit(sys.version_info < (3, 9))'],
+			['python3', '-m', 'venv', made],
+			[join(made, 'bin', 'python'), '-m', 'pip', 'install', '--quiet', '--requirement', REQUIREMENTS],
+		]) {
 			const { code, stderr } = await run(/** @type {string} */ (program), args, { within: INSTALL_MS_MAX });
 			if (code !== 0) return { why: `${program} ${args.join(' ')}: ${stderr.trim() || `exit code ${code}`}` };
-		} catch (error) {
-			return { why: `${program} ${args.join(' ')}: ${error}` };
 		}
+		await rename(made, home).catch(() => {});
+	} catch (error) {
+		return { why: String(error) };
+	} finally {
+		await rm(made, { recursive: true, force: true });
 	}
-	return { python: interpreter };
+	return (await exists(interpreter)) ? { python: interpreter } : { why: `${interpreter} was not made` };
 }
 
-/** @param {string} name of a script in `clients/python` */
-export const script = (name) => join(SOURCES, name);
+/** @param {string} path of a script, below `interop` */
+export const script = (path) => join(INTEROP, path);
 
 /** @param {string} path */
-const modified = (path) => stat(path).then(({ mtimeMs }) => mtimeMs, () => 0);
+const exists = (path) => access(path).then(() => true, () => false);

@@ -96,7 +96,8 @@ export class Server {
 	}
 }
 
-async function freePort() {
+/** A port that a server can go away from and come back to. */
+export async function freePort() {
 	for (;;) {
 		const port = PORTS.first + Math.floor(Math.random() * PORTS.count);
 		if (await isFree(port)) return port;
@@ -104,7 +105,7 @@ async function freePort() {
 }
 
 /** @param {number} port */
-function isFree(port) {
+export function isFree(port) {
 	return new Promise((resolve) => {
 		const probe = createServer();
 		probe.once('error', () => resolve(false));
