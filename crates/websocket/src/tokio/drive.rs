@@ -13,6 +13,7 @@ use ::tokio::io::{AsyncRead, AsyncWrite};
 use ::tokio::task::coop;
 use bytes::Buf;
 
+use super::buffers;
 use super::waiting::Half;
 use super::websocket::{Error, WebSocket};
 use crate::close::{Close, CloseCode};
@@ -199,6 +200,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
                     self.received_bytes += bytes as u64;
                     self.charge += bytes / BYTES_PER_UNIT;
                     self.timers.hear();
+                    buffers::lend_output(&mut self.connection);
                 }
                 Err(error) => return Poll::Ready(self.conclude(Some(error))),
             }
@@ -219,6 +221,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// Writes everything, on behalf of either half.
     fn poll_write(&mut self, half: Half, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.unflushed && self.connection.unsent_bytes() == 0 {
+            buffers::advance_output(&mut self.connection, 0); // lent and not needed
             return Poll::Ready(Ok(()));
         }
         self.waiting.poll_writing(half, context, |context| {
@@ -229,7 +232,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
                     self.write_blocked = true;
                     return Poll::Pending;
                 };
-                output.advance(written);
+                buffers::advance_output(&mut self.connection, written);
                 self.unflushed = true;
                 // The peer has taken something since: it is alive, though we may not be reading.
                 if mem::take(&mut self.write_blocked) {
@@ -306,8 +309,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     }
 
     fn forget_output(&mut self) {
-        let output = self.connection.output();
-        output.advance(output.remaining());
+        let unsent_bytes = self.connection.unsent_bytes();
+        buffers::advance_output(&mut self.connection, unsent_bytes);
         self.unflushed = false;
     }
 

@@ -1,15 +1,12 @@
-//! Bytes that were read and not yet handled, in a buffer that is only borrowed.
-//!
-//! The core takes whatever it is given, so a buffer is needed only from a read until its bytes
-//! are handled, which mostly is before the task waits again. Each thread therefore keeps
-//! one or two buffers that all its connections share, and an idle connection owns none.
+//! Bytes that were read and not yet handled, in a buffer of the thread's.
 
-use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use ::tokio::io::{AsyncRead, ReadBuf};
+
+use super::buffers;
 
 /// What was read and not yet handled.
 #[derive(Debug, Default)]
@@ -74,7 +71,7 @@ impl Input {
     pub(super) fn release(&mut self) {
         (self.begin, self.end) = (0, 0);
         if let Some(buffer) = self.buffer.take() {
-            give_back(buffer);
+            buffers::give_back_read(buffer);
         }
     }
 
@@ -87,12 +84,12 @@ impl Input {
     ) -> Poll<io::Result<usize>> {
         debug_assert!(self.is_empty(), "unhandled input would be lost");
         self.release();
-        let mut buffer = borrow();
+        let mut buffer = buffers::take_read();
         let mut read = ReadBuf::new(&mut buffer);
         let outcome = Pin::new(stream).poll_read(context, &mut read);
         let bytes = read.filled().len();
         if bytes == 0 {
-            give_back(buffer);
+            buffers::give_back_read(buffer);
             ready!(outcome)?;
             return Poll::Ready(Ok(0));
         }
@@ -133,38 +130,4 @@ impl Drop for Input {
     fn drop(&mut self) {
         self.release();
     }
-}
-
-/// The most bytes of one read. Reads of 16 KiB were measured to about double the cost of large
-/// messages against 64 KiB and more; beyond that there is little to win.
-const READ_BYTES: usize = 64 * 1024;
-
-/// Buffers kept by a thread: one is in use at a time unless a task stops in the middle of a read's
-/// events.
-const BUFFERS_KEPT: usize = 4;
-
-thread_local! {
-    /// Zeroed once, when made; reads overwrite.
-    static BUFFERS: RefCell<Vec<Box<[u8]>>> = const { RefCell::new(Vec::new()) };
-}
-
-fn borrow() -> Box<[u8]> {
-    let kept = BUFFERS
-        .try_with(|buffers| buffers.borrow_mut().pop())
-        .ok()
-        .flatten();
-    kept.unwrap_or_else(|| vec![0; READ_BYTES].into_boxed_slice())
-}
-
-fn give_back(buffer: Box<[u8]>) {
-    if buffer.len() != READ_BYTES {
-        return; // bytes that someone else had read
-    }
-    // A thread that ends has no buffers any more; then the buffer is simply freed.
-    let _ = BUFFERS.try_with(|buffers| {
-        let mut buffers = buffers.borrow_mut();
-        if buffers.len() < BUFFERS_KEPT {
-            buffers.push(buffer);
-        }
-    });
 }

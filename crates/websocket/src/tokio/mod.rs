@@ -4,6 +4,7 @@
 //! the upgraded stream and hand it to [`WebSocket::server`] with the bytes already read.
 
 mod batch;
+mod buffers;
 mod drive;
 mod handshake;
 mod input;
