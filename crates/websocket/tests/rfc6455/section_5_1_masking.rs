@@ -1,4 +1,4 @@
-//! "A client MUST mask all frames", "a server MUST NOT mask any frames".
+//! "A client MUST mask all frames", "a server MUST NOT mask any frames"; and section 5.3, how.
 
 use tidings_websocket::frame::Opcode;
 use tidings_websocket::{Config, Connection, Event, Fault};
@@ -46,4 +46,75 @@ fn a_server_masks_nothing() {
     server.send("Hello").unwrap();
     server.send(Event::Ping(b"p"[..].into())).unwrap();
     assert_eq!(written(&mut server), b"\x81\x05Hello\x89\x01p");
+}
+
+/// Section 5.3, word by word: "octet i of the transformed data is the XOR of octet i of the
+/// original data with octet at index i modulo 4 of the masking key".
+fn masked_as_defined(payload: &[u8]) -> Vec<u8> {
+    let octets = payload.iter().enumerate();
+    octets.map(|(i, octet)| octet ^ KEY[i % 4]).collect()
+}
+
+/// A frame that none of our masking has touched.
+fn frame_as_defined(payload: &[u8]) -> Vec<u8> {
+    let mut frame = from_client(true, Opcode::Binary, payload);
+    frame.truncate(frame.len() - payload.len());
+    frame.extend(masked_as_defined(payload));
+    frame
+}
+
+/// Bytes that repeat neither with the key nor with any power of two.
+fn payload(len: usize) -> Vec<u8> {
+    (0..len).map(|at| (at * 7 + at / 251) as u8).collect()
+}
+
+/// Every small length, and some around those at which a faster way might begin.
+fn lengths() -> impl Iterator<Item = usize> {
+    let around = |at: usize| at - 1..at + 2;
+    (0..300).chain(
+        [1 << 10, 1 << 12, 1 << 13, 1 << 16]
+            .into_iter()
+            .flat_map(around),
+    )
+}
+
+#[test]
+fn every_length_is_unmasked_as_defined_wherever_its_frame_begins() {
+    for len in lengths() {
+        for before in 0..8 {
+            let pong = from_client(true, Opcode::Pong, &payload(before));
+            let bytes = [pong, frame_as_defined(&payload(len))].concat();
+            let received = receive(&mut server(), &bytes);
+            assert!(
+                received.events[1] == Event::from(payload(len)),
+                "{len} bytes, {before} more before them"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_length_is_masked_as_defined() {
+    for len in lengths() {
+        let mut client = client();
+        client.send(payload(len)).unwrap();
+        assert!(
+            written(&mut client) == frame_as_defined(&payload(len)),
+            "{len} bytes"
+        );
+    }
+}
+
+#[test]
+fn a_payload_in_pieces_of_any_size_is_unmasked_like_a_whole_one() {
+    let len = 20_000;
+    let frame = frame_as_defined(&payload(len));
+    let sizes = (1..70).chain([255, 1023, 1025, 4099, 8191, 8193, 12_289]);
+    for size in sizes {
+        let received = receive_pieces(&mut server(), frame.chunks(size));
+        assert!(
+            received.events == [Event::from(payload(len))],
+            "pieces of {size}"
+        );
+    }
 }
