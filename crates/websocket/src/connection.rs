@@ -44,15 +44,16 @@ use bytes::{Buf, Bytes};
 
 use crate::close::{Close, CloseCode};
 use crate::config::Config;
+use crate::deflate::Deflate;
 #[cfg(feature = "deflate")]
-use crate::deflate::Agreement;
+use crate::deflate::{Agreement, Policy, pool};
 use crate::error::{Fault, SendError};
-use crate::event::Event;
-use crate::frame::{CONTROL_BYTES_MAX, Header, Opcode, Role};
+use crate::event::{Event, Fragment, Received};
+use crate::frame::{CONTROL_BYTES_MAX, HEADER_BYTES_MAX, Header, Opcode, Role};
 use crate::mask::{self, MaskKey};
 use crate::message::MessageKind;
 use crate::output::Output;
-use crate::receive::Receiver;
+use crate::receive::{Inbound, Receiver};
 
 /// A connection, in either role. See the [module](self) for how it is driven.
 pub struct Connection {
@@ -61,8 +62,16 @@ pub struct Connection {
     receiver: Receiver,
     output: Output,
     /// The message that was begun with [`Connection::send_fragment`].
-    sending: Option<MessageKind>,
+    sending: Option<Sending>,
+    /// Where compression was agreed on.
+    deflate: Option<Deflate>,
     config: Arc<Config>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Sending {
+    kind: MessageKind,
+    compressed: bool,
 }
 
 enum Side {
@@ -80,15 +89,6 @@ enum State {
     /// When both said Close, or the connection failed, or the stream ended: nothing is received or
     /// sent any more.
     Closed,
-}
-
-/// Whether a fragment ends its message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fragment {
-    /// More of the message will follow.
-    More,
-    /// The message is complete.
-    Last,
 }
 
 impl Connection {
@@ -116,6 +116,7 @@ impl Connection {
             receiver: Receiver::default(),
             output: Output::default(),
             sending: None,
+            deflate: None,
             config,
         }
     }
@@ -126,8 +127,8 @@ impl Connection {
     /// [`Config::deflate`](Config), or from the default policy where there is none.
     #[cfg(feature = "deflate")]
     #[must_use]
-    pub fn with_deflate(self, agreement: Agreement) -> Self {
-        let _ = (agreement.sent_by(self.role()), &self.config.deflate);
+    pub fn with_deflate(mut self, agreement: Agreement) -> Self {
+        self.deflate = Some(Deflate::new(agreement, self.role()));
         self
     }
 
@@ -144,25 +145,86 @@ impl Connection {
     ///
     /// A [`Fault`] when the peer broke the protocol or a limit. The output then ends with the
     /// Close frame that says so: write it, then close the stream.
+    #[inline]
     pub fn receive<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Option<Event<'i>>, Fault> {
         if self.state == State::Closed {
             *input = &mut [];
             return Ok(None);
         }
-        match self.receiver.next(input, self.role(), &self.config) {
+        let mut inbound = Inbound {
+            role: self.side.role(),
+            config: &self.config,
+            deflate: self.deflate.as_mut(),
+        };
+        match self.receiver.next(input, &mut inbound) {
             Ok(event) => {
-                match &event {
-                    Some(Event::Ping(payload)) => self.answer_ping(payload),
-                    Some(Event::Close(close)) => self.answer_close(close.code),
-                    _ => {}
+                if let Some(event) = &event
+                    && !event.is_message()
+                {
+                    self.answer(event);
                 }
                 Ok(event)
             }
-            Err(fault) => {
-                *input = &mut [];
-                self.fail(&fault);
-                Err(fault)
+            Err(fault) => Err(self.fail(fault, input)),
+        }
+    }
+
+    /// [`receive`](Self::receive) for messages too big to be held: brings whatever has come of a
+    /// message, without waiting for the rest.
+    ///
+    /// Nothing is kept but a character that is cut, and of a compressed message its decompressor.
+    /// A piece is at most what `input` held, or 16 KiB of a compressed message; call it until it
+    /// says `None`, also when all of `input` was taken. The limits are those of whole messages,
+    /// so raise [`Config::message_bytes_max`] and [`Config::frame_bytes_max`] for big ones.
+    ///
+    /// Either way of receiving may be used at any time. In the middle of a message `receive`
+    /// brings the rest of it as if that were the whole (of a text, from the beginning of the
+    /// character that was cut), and `receive_piece` first brings what was held.
+    ///
+    /// ```
+    /// use tidings_websocket::{Config, Connection, Fault, Fragment, Received};
+    ///
+    /// let mut server = Connection::server(Config { message_bytes_max: 1 << 40, ..Config::default() });
+    /// let mut length = 0;
+    /// // Two fragments of a binary message, a ping between.
+    /// let mut bytes_read = *b"\x02\x82\0\0\0\0ab\x89\x80\0\0\0\0\x80\x81\0\0\0\0c";
+    /// let mut input = &mut bytes_read[..];
+    /// while let Some(received) = server.receive_piece(&mut input)? {
+    ///     if let Received::Piece(piece) = received {
+    ///         length += piece.payload.len();
+    ///         if piece.fragment == Fragment::Last {
+    ///             assert_eq!(length, 3);
+    ///         }
+    ///     }
+    /// }
+    /// # assert_eq!(length, 3);
+    /// # Ok::<(), Fault>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As `receive`'s.
+    pub fn receive_piece<'i>(
+        &mut self,
+        input: &mut &'i mut [u8],
+    ) -> Result<Option<Received<'i>>, Fault> {
+        if self.state == State::Closed {
+            *input = &mut [];
+            return Ok(None);
+        }
+        let mut inbound = Inbound {
+            role: self.side.role(),
+            config: &self.config,
+            deflate: self.deflate.as_mut(),
+        };
+        match self.receiver.next_piece(input, &mut inbound) {
+            Ok(received) => {
+                if let Some(Received::Event(event)) = &received {
+                    self.answer(event);
+                }
+                Ok(received)
             }
+            Err(fault) => Err(self.fail(fault, input)),
         }
     }
 
@@ -195,7 +257,8 @@ impl Connection {
     /// not.
     ///
     /// A text may be cut anywhere, even within a character; that the whole is UTF-8 is the
-    /// caller's promise.
+    /// caller's promise. Where compression was agreed on, a message in fragments is always
+    /// compressed, and each fragment so that the peer can decompress it when it comes.
     ///
     /// # Errors
     ///
@@ -208,14 +271,21 @@ impl Connection {
         fragment: Fragment,
     ) -> Result<(), SendError> {
         self.check_open()?;
-        let opcode = match (self.sending, kind) {
-            (None, kind) => Opcode::of(kind),
-            (Some(begun), kind) if begun == kind => Opcode::Continuation,
-            (Some(_), _) => return Err(SendError::MessageUnfinished),
+        let (opcode, compressed) = match self.sending {
+            None => (Opcode::of(kind), self.deflate.is_some()),
+            Some(begun) if begun.kind == kind => (Opcode::Continuation, begun.compressed),
+            Some(_) => return Err(SendError::MessageUnfinished),
         };
-        let fin = fragment == Fragment::Last;
-        self.sending = (!fin).then_some(kind);
-        self.write_frame(opcode, payload, fin);
+        if (opcode, fragment) == (Opcode::of(kind), Fragment::Last) {
+            return self.send_message(opcode, payload); // in one fragment, so it is whole
+        }
+        let more = Sending { kind, compressed };
+        self.sending = (fragment == Fragment::More).then_some(more);
+        if compressed {
+            self.write_compressed_fragment(opcode, payload, fragment);
+        } else {
+            self.write_frame(opcode, payload, fragment == Fragment::Last);
+        }
         Ok(())
     }
 
@@ -313,9 +383,15 @@ impl Connection {
 
     /// Which end this is.
     pub fn role(&self) -> Role {
-        match self.side {
-            Side::Server => Role::Server,
-            Side::Client(_) => Role::Client,
+        self.side.role()
+    }
+
+    /// What a control frame asks for by itself.
+    fn answer(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Ping(payload) => self.answer_ping(payload),
+            Event::Close(close) => self.answer_close(close.code),
+            _ => {}
         }
     }
 
@@ -335,17 +411,23 @@ impl Connection {
     }
 
     /// RFC 6455, 7.1.7: fail the connection, and say why if we still may.
-    fn fail(&mut self, fault: &Fault) {
+    #[cold]
+    fn fail(&mut self, fault: Fault, input: &mut &mut [u8]) -> Fault {
+        *input = &mut [];
         if self.state == State::Open {
             let close = Close::new(fault.close_code(), fault.to_string());
             self.write_frame(Opcode::Close, &close.payload(), true);
         }
         self.state = State::Closed;
+        fault
     }
 
+    #[inline]
     fn send_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), SendError> {
         self.check_message_may_begin()?;
-        self.write_frame(opcode, payload, true);
+        if self.deflate.is_none() || !self.write_compressed(opcode, payload) {
+            self.write_frame(opcode, payload, true);
+        }
         Ok(())
     }
 
@@ -374,24 +456,96 @@ impl Connection {
         }
     }
 
+    #[inline]
     fn write_frame(&mut self, opcode: Opcode, payload: &[u8], fin: bool) {
-        let mask = match &mut self.side {
-            Side::Server => None,
-            // RFC 6455, 5.3: "the masking key MUST be freshly chosen for each frame".
-            Side::Client(next_key) => Some(next_key()),
-        };
+        self.write(
+            Header {
+                fin,
+                ..Header::whole(opcode, payload.len())
+            },
+            payload,
+        );
+    }
+
+    #[inline]
+    fn write(&mut self, mut header: Header, payload: &[u8]) {
+        // RFC 6455, 5.3: "the masking key MUST be freshly chosen for each frame".
+        if let Side::Client(next_key) = &mut self.side {
+            header.mask = Some(next_key());
+        }
         let tail = self.output.tail();
-        let header = Header {
-            fin,
-            opcode,
-            mask,
-            payload_bytes: payload.len() as u64,
-        };
+        tail.reserve(HEADER_BYTES_MAX + payload.len());
         header.write(tail);
         tail.extend_from_slice(payload);
-        if let Some(key) = mask {
+        if let Some(key) = header.mask {
             let begin = tail.len() - payload.len();
             mask::apply(&mut tail[begin..], key);
+        }
+    }
+}
+
+#[cfg(feature = "deflate")]
+impl Connection {
+    /// Writes a whole message compressed, where that is worth it.
+    fn write_compressed(&mut self, opcode: Opcode, payload: &[u8]) -> bool {
+        let policy = self.policy();
+        let Some(deflate) = &mut self.deflate else {
+            return false;
+        };
+        // zlib would give nothing for an empty message.
+        if payload.len() < policy.compress_from.max(1) {
+            return false;
+        }
+        let mut buffer = pool::take_buffer(0);
+        let compressed = deflate.message(payload, &policy, &mut buffer);
+        if let Some(bytes) = compressed {
+            let header = Header {
+                compressed: true,
+                ..Header::whole(opcode, bytes)
+            };
+            self.write(header, &buffer[..bytes]);
+        }
+        pool::put_buffer(buffer);
+        compressed.is_some()
+    }
+
+    fn write_compressed_fragment(&mut self, opcode: Opcode, payload: &[u8], fragment: Fragment) {
+        let policy = self.policy();
+        let Some(deflate) = &mut self.deflate else {
+            return;
+        };
+        let mut buffer = pool::take_buffer(0);
+        let bytes = deflate.fragment(payload, fragment, &policy, &mut buffer);
+        let header = Header {
+            fin: fragment == Fragment::Last,
+            // RFC 7692, 6.1: the bit stands on the first frame alone.
+            compressed: opcode != Opcode::Continuation,
+            ..Header::whole(opcode, bytes)
+        };
+        self.write(header, &buffer[..bytes]);
+        pool::put_buffer(buffer);
+    }
+
+    fn policy(&self) -> Policy {
+        self.config.deflate.unwrap_or_default()
+    }
+}
+
+#[cfg(not(feature = "deflate"))]
+impl Connection {
+    fn write_compressed(&mut self, _: Opcode, _: &[u8]) -> bool {
+        false
+    }
+
+    fn write_compressed_fragment(&mut self, _: Opcode, _: &[u8], _: Fragment) {}
+}
+
+impl Side {
+    #[inline]
+    fn role(&self) -> Role {
+        match self {
+            Self::Server => Role::Server,
+            Self::Client(_) => Role::Client,
         }
     }
 }
@@ -404,5 +558,25 @@ impl fmt::Debug for Connection {
             .field("state", &self.state)
             .field("unsent_bytes", &self.unsent_bytes())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_connection_is_small() {
+        assert!(
+            size_of::<Connection>() <= 136,
+            "{}",
+            size_of::<Connection>()
+        );
+    }
+
+    #[test]
+    fn a_connection_may_move_between_threads() {
+        fn check<T: Send + Sync>() {}
+        check::<Connection>();
     }
 }

@@ -48,6 +48,9 @@ pub enum Fault {
     /// RFC 6455, 8.1: text, and the reason of a Close frame, is UTF-8.
     #[error("a text is not UTF-8")]
     InvalidUtf8,
+    /// RFC 7692, 7.2.2: what a compressed message holds is DEFLATE, whole and unbroken.
+    #[error("a compressed message does not decompress")]
+    Deflate,
     /// A frame says that it is longer than
     /// [`Config::frame_bytes_max`](crate::Config::frame_bytes_max).
     #[error("a frame of {bytes} bytes is more than the limit of {max}")]
@@ -87,7 +90,7 @@ impl Fault {
             | Self::MessageInterrupted
             | Self::CloseTooShort
             | Self::CloseCode(_) => CloseCode::PROTOCOL,
-            Self::InvalidUtf8 => CloseCode::INVALID_DATA,
+            Self::InvalidUtf8 | Self::Deflate => CloseCode::INVALID_DATA,
             Self::FrameTooBig { .. }
             | Self::MessageTooBig { .. }
             | Self::TooManyFragments { .. } => CloseCode::TOO_BIG,
@@ -128,6 +131,7 @@ mod tests {
         for fault in [
             Fault::ReservedBits,
             Fault::InvalidUtf8,
+            Fault::Deflate,
             Fault::TooManyFragments { max: 1 },
         ] {
             assert!(fault.close_code().may_be_sent(), "{fault}");

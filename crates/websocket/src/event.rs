@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 
 use crate::close::Close;
+use crate::message::MessageKind;
 
 /// A message or a control frame.
 ///
@@ -24,6 +25,59 @@ pub enum Event<'a> {
     Pong(Cow<'a, [u8]>),
     /// The end of what the peer says. When received, the answer is already in the output.
     Close(Close<'a>),
+}
+
+/// What [`Connection::receive_piece`](crate::Connection::receive_piece) brings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Received<'a> {
+    /// Some of a message.
+    Piece(Piece<'a>),
+    /// A control frame; never a message.
+    Event(Event<'a>),
+}
+
+/// Some of a message, as it came: how it is cut means nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece<'a> {
+    /// What the message is.
+    pub kind: MessageKind,
+    /// The next bytes of it, uncompressed; only a last piece may be empty.
+    ///
+    /// Those of a text are UTF-8 so far, though the piece may begin and end within a character;
+    /// the pieces of a whole text are UTF-8 when the last one has come.
+    pub payload: Cow<'a, [u8]>,
+    /// Whether it is the last of its message.
+    pub fragment: Fragment,
+}
+
+/// Whether a part of a message ends it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fragment {
+    /// More of the message will follow.
+    More,
+    /// The message is complete.
+    Last,
+}
+
+impl Piece<'_> {
+    /// The same piece, borrowing nothing. Copies what was borrowed.
+    pub fn into_owned(self) -> Piece<'static> {
+        Piece {
+            kind: self.kind,
+            payload: Cow::Owned(self.payload.into_owned()),
+            fragment: self.fragment,
+        }
+    }
+}
+
+impl Received<'_> {
+    /// The same, borrowing nothing. Copies what was borrowed.
+    pub fn into_owned(self) -> Received<'static> {
+        match self {
+            Self::Piece(piece) => Received::Piece(piece.into_owned()),
+            Self::Event(event) => Received::Event(event.into_owned()),
+        }
+    }
 }
 
 impl Event<'_> {

@@ -58,6 +58,7 @@ pub enum Opcode {
 
 impl Opcode {
     /// The opcode of that number, where the RFC gives it a meaning.
+    #[inline]
     pub const fn new(number: u8) -> Option<Self> {
         Some(match number {
             0 => Self::Continuation,
@@ -105,11 +106,31 @@ pub enum Role {
     Client,
 }
 
+impl Role {
+    /// The other one.
+    pub const fn peer(self) -> Self {
+        match self {
+            Self::Server => Self::Client,
+            Self::Client => Self::Server,
+        }
+    }
+}
+
+/// Whether the handshake agreed on permessage-deflate, so that RSV1 has a meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Compression {
+    Agreed,
+    NotAgreed,
+}
+
 /// A frame's header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
     /// Whether the frame ends its message.
     pub fin: bool,
+    /// Whether the message that the frame begins is compressed: the first reserved bit, RSV1, of
+    /// which RFC 7692, 6 makes that use.
+    pub compressed: bool,
     /// What the frame is.
     pub opcode: Opcode,
     /// The masking key, on a client's frames.
@@ -123,6 +144,7 @@ impl Header {
     pub const fn whole(opcode: Opcode, payload_bytes: usize) -> Self {
         Self {
             fin: true,
+            compressed: false,
             opcode,
             mask: None,
             payload_bytes: payload_bytes as u64,
@@ -130,10 +152,12 @@ impl Header {
     }
 
     /// Appends the header to `output`, with the shortest length that holds.
+    #[inline]
     pub fn write(&self, output: &mut Vec<u8>) {
         let fin = if self.fin { FIN } else { 0 };
+        let compressed = if self.compressed { RSV1 } else { 0 };
         let masked = if self.mask.is_some() { MASKED } else { 0 };
-        let first = fin | self.opcode.number();
+        let first = fin | compressed | self.opcode.number();
         match self.payload_bytes {
             bytes @ 0..LENGTH_16 => output.extend_from_slice(&[first, masked | bytes as u8]),
             bytes @ LENGTH_16..=0xffff => {
@@ -148,7 +172,8 @@ impl Header {
         output.extend_from_slice(self.mask.as_ref().map_or(&[], |key| key));
     }
 
-    /// Reads the header at the beginning of `bytes`, which came from the peer of `role`.
+    /// Reads the header at the beginning of `bytes`, which came from the peer of `role` on a
+    /// connection without extensions.
     ///
     /// Gives the header and its own length, or `None` where more bytes are needed. Whatever can
     /// be known from the bytes that are there is checked, so a bad frame fails early, and fails
@@ -162,10 +187,21 @@ impl Header {
         role: Role,
         config: &Config,
     ) -> Result<Option<(Self, usize)>, Fault> {
+        Self::parse_with(bytes, role, config, Compression::NotAgreed)
+    }
+
+    /// [`parse`](Self::parse) for a connection that may have an extension.
+    #[inline]
+    pub(crate) fn parse_with(
+        bytes: &[u8],
+        role: Role,
+        config: &Config,
+        compression: Compression,
+    ) -> Result<Option<(Self, usize)>, Fault> {
         let [first, second, rest @ ..] = bytes else {
             return Ok(None);
         };
-        let opcode = check_first_bytes(*first, *second, role)?;
+        let opcode = check_first_bytes(*first, *second, role, compression)?;
         let (payload_bytes, length_bytes) = match u64::from(second & !MASKED) {
             LENGTH_16 => match rest.first_chunk() {
                 Some(length) => (u64::from(u16::from_be_bytes(*length)), 2),
@@ -193,6 +229,7 @@ impl Header {
         };
         let header = Self {
             fin: first & FIN != 0,
+            compressed: first & RSV1 != 0,
             opcode,
             mask,
             payload_bytes,
@@ -201,10 +238,15 @@ impl Header {
     }
 }
 
-fn check_first_bytes(first: u8, second: u8, role: Role) -> Result<Opcode, Fault> {
-    // RFC 6455, 5.2: reserved bits "MUST be 0 unless an extension is negotiated".
+#[inline]
+fn check_first_bytes(
+    first: u8,
+    second: u8,
+    role: Role,
+    compression: Compression,
+) -> Result<Opcode, Fault> {
     if first & RESERVED != 0 {
-        return Err(Fault::ReservedBits);
+        check_reserved(first, compression)?;
     }
     let opcode = Opcode::new(first & OPCODE).ok_or(Fault::ReservedOpcode(first & OPCODE))?;
     // RFC 6455, 5.1: "a client MUST mask all frames", "a server MUST NOT mask any".
@@ -226,6 +268,17 @@ fn check_first_bytes(first: u8, second: u8, role: Role) -> Result<Opcode, Fault>
     Ok(opcode)
 }
 
+/// RFC 6455, 5.2: reserved bits "MUST be 0 unless an extension is negotiated that defines meanings".
+#[cold]
+fn check_reserved(first: u8, compression: Compression) -> Result<(), Fault> {
+    // RFC 7692, 6: the bit stands on the first frame of a data message, and on no other.
+    match (compression, first & RESERVED, Opcode::new(first & OPCODE)) {
+        (Compression::Agreed, RSV1, Some(Opcode::Text | Opcode::Binary)) => Ok(()),
+        _ => Err(Fault::ReservedBits),
+    }
+}
+
+#[inline]
 fn check_length(payload_bytes: u64, length_bytes: usize) -> Result<(), Fault> {
     match (length_bytes, payload_bytes) {
         (2, 0..LENGTH_16) | (8, 0..=0xffff) => Err(Fault::LengthNotMinimal),
@@ -236,6 +289,7 @@ fn check_length(payload_bytes: u64, length_bytes: usize) -> Result<(), Fault> {
 
 const FIN: u8 = 0b1000_0000;
 const RESERVED: u8 = 0b0111_0000;
+const RSV1: u8 = 0b0100_0000;
 const OPCODE: u8 = 0b0000_1111;
 const MASKED: u8 = 0b1000_0000;
 /// A length of 126 says that the length is in the next two bytes; 127, in the next eight.

@@ -65,6 +65,9 @@ pub mod config;
 pub mod connection;
 #[cfg(feature = "deflate")]
 pub mod deflate;
+#[cfg(not(feature = "deflate"))]
+#[path = "deflate/absent.rs"]
+mod deflate;
 pub mod error;
 pub mod event;
 pub mod frame;
@@ -80,8 +83,8 @@ mod utf8;
 
 pub use crate::close::{Close, CloseCode};
 pub use crate::config::Config;
-pub use crate::connection::{Connection, Fragment};
+pub use crate::connection::Connection;
 pub use crate::error::{Fault, SendError};
-pub use crate::event::Event;
+pub use crate::event::{Event, Fragment, Piece, Received};
 pub use crate::frame::Role;
 pub use crate::message::MessageKind;

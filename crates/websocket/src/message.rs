@@ -1,13 +1,17 @@
-//! Messages (RFC 6455 section 5.4): putting one together from fragments and pieces of fragments.
+//! Messages (RFC 6455 section 5.4): putting one together from fragments and pieces of fragments,
+//! or handing its pieces on.
 //!
 //! Text is checked as it arrives and kept as a `String` from its first piece on, so that
-//! nothing is looked at twice and a broken text fails in its middle.
+//! nothing is looked at twice and a broken text fails in its middle. A compressed message is
+//! decompressed as it arrives, and never into more than it may be.
 
 use std::borrow::Cow;
+use std::mem;
 
 use crate::config::Config;
+use crate::deflate::{Incoming, Inflating, pool};
 use crate::error::Fault;
-use crate::event::Event;
+use crate::event::{Event, Fragment, Piece};
 use crate::utf8;
 
 /// What a message is.
@@ -21,74 +25,122 @@ pub enum MessageKind {
 
 impl MessageKind {
     /// A message that came in one piece, checked; it borrows that piece.
+    #[inline]
     pub(crate) fn whole(self, payload: &[u8]) -> Result<Event<'_>, Fault> {
         Ok(match self {
             Self::Text => Event::Text(Cow::Borrowed(utf8::whole(payload)?)),
             Self::Binary => Event::Binary(Cow::Borrowed(payload)),
         })
     }
+
+    /// The same as a piece, the only one.
+    pub(crate) fn whole_piece(self, payload: &[u8]) -> Result<Piece<'_>, Fault> {
+        if self == Self::Text {
+            utf8::whole(payload)?;
+        }
+        Ok(Piece {
+            kind: self,
+            payload: Cow::Borrowed(payload),
+            fragment: Fragment::Last,
+        })
+    }
 }
 
 /// A message of which something has come, but not all.
-#[derive(Debug)]
 pub(crate) struct Unfinished {
     content: Content,
+    /// How much has come, uncompressed.
+    bytes: usize,
+    /// How much of that was not handed on.
+    kept: usize,
+    /// How much will have come with the rest of the frame that is arriving.
+    promised: usize,
     fragments: u32,
+    inflating: Option<Inflating>,
 }
 
-#[derive(Debug)]
+/// What is kept of it.
 enum Content {
     Text(String, utf8::Tail),
     Binary(Vec<u8>),
 }
 
+/// The most that one call decompresses to a piece, and the room beside the message itself that
+/// decompressing needs.
+pub(crate) const INFLATED_BYTES_MAX: usize = 16 * 1024;
+
 impl Unfinished {
-    /// A message of which nothing has come.
-    pub(crate) fn new(kind: MessageKind) -> Self {
+    /// A message of which nothing has come but a header, that promises `bytes` of payload.
+    /// `incoming` where the message is compressed.
+    pub(crate) fn new(kind: MessageKind, bytes: usize, incoming: Option<&Incoming>) -> Self {
         let content = match kind {
             MessageKind::Text => Content::Text(String::new(), utf8::Tail::default()),
             MessageKind::Binary => Content::Binary(Vec::new()),
         };
         Self {
             content,
-            fragments: 0,
+            bytes: 0,
+            kept: 0,
+            promised: bytes,
+            fragments: 1,
+            inflating: incoming.map(Inflating::begin),
         }
     }
 
-    /// Counts a frame whose header has come, and checks that the message may still be kept.
+    /// Counts a further frame whose header has come, and checks that the message may still be kept.
     pub(crate) fn begin_fragment(
         &mut self,
         payload_bytes: u64,
         config: &Config,
     ) -> Result<(), Fault> {
-        self.fragments += 1;
+        self.fragments = self.fragments.saturating_add(1);
         if self.fragments > config.fragments_max {
             return Err(Fault::TooManyFragments {
                 max: config.fragments_max,
             });
         }
-        let kept = match &self.content {
-            Content::Text(text, _) => text.len(),
-            Content::Binary(bytes) => bytes.len(),
-        };
-        check_message_bytes(kept as u64 + payload_bytes, config)
+        if self.inflating.is_none() {
+            self.promised = check_message_bytes(self.bytes as u64 + payload_bytes, config)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn is_compressed(&self) -> bool {
+        self.inflating.is_some()
+    }
+
+    /// Whether its end has come, though not everything has been handed on.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.inflating.as_ref().is_some_and(Inflating::is_ending)
     }
 
     /// Appends unmasked payload of the current fragment.
-    ///
-    /// Memory doubles with what has arrived: a header's word alone takes none.
-    pub(crate) fn extend(&mut self, piece: &[u8]) -> Result<(), Fault> {
-        match &mut self.content {
-            Content::Text(text, tail) => tail.extend(text, piece),
-            Content::Binary(bytes) => {
-                bytes.extend_from_slice(piece);
-                Ok(())
+    pub(crate) fn extend(
+        &mut self,
+        piece: &[u8],
+        config: &Config,
+        incoming: Option<&mut Incoming>,
+    ) -> Result<(), Fault> {
+        match incoming {
+            Some(incoming) if self.is_compressed() => {
+                self.extend_inflated(piece, Fragment::More, config, incoming)
             }
+            _ => self.append(piece),
         }
     }
 
     /// The whole message, once its last fragment is there.
-    pub(crate) fn finish(self) -> Result<Event<'static>, Fault> {
+    pub(crate) fn finish(
+        mut self,
+        config: &Config,
+        incoming: Option<&mut Incoming>,
+    ) -> Result<Event<'static>, Fault> {
+        if let Some(incoming) = incoming
+            && self.is_compressed()
+        {
+            self.extend_inflated(&[], Fragment::Last, config, incoming)?;
+        }
+        self.release();
         match self.content {
             Content::Text(text, tail) => {
                 tail.finish()?;
@@ -97,14 +149,185 @@ impl Unfinished {
             Content::Binary(bytes) => Ok(Event::Binary(Cow::Owned(bytes))),
         }
     }
+
+    /// Hands on what was kept, when the rest is wanted in pieces.
+    pub(crate) fn take_kept(&mut self) -> Option<Piece<'static>> {
+        let kept = mem::take(&mut self.kept);
+        if kept == 0 {
+            return None;
+        }
+        let (kind, mut payload) = match &mut self.content {
+            Content::Text(text, tail) => {
+                let mut payload = mem::take(text).into_bytes();
+                payload.extend_from_slice(tail.bytes());
+                (MessageKind::Text, payload)
+            }
+            Content::Binary(bytes) => (MessageKind::Binary, mem::take(bytes)),
+        };
+        // The beginning of a character may have been handed on before.
+        payload.drain(..payload.len() - kept);
+        Some(Piece {
+            kind,
+            payload: Cow::Owned(payload),
+            fragment: Fragment::More,
+        })
+    }
+
+    /// Hands unmasked payload of the current fragment on, checked.
+    pub(crate) fn piece<'p>(
+        &mut self,
+        payload: &'p [u8],
+        fragment: Fragment,
+    ) -> Result<Piece<'p>, Fault> {
+        self.bytes += payload.len();
+        Ok(Piece {
+            kind: self.check(payload, fragment)?,
+            payload: Cow::Borrowed(payload),
+            fragment,
+        })
+    }
+
+    /// Hands on what comes out of compressed payload, as much as one piece may be, and takes what
+    /// was needed for it off `input`.
+    pub(crate) fn inflated_piece(
+        &mut self,
+        input: &mut &[u8],
+        last: Fragment,
+        config: &Config,
+        incoming: &mut Incoming,
+    ) -> Result<Option<Piece<'static>>, Fault> {
+        let mut buffer = pool::take_buffer(INFLATED_BYTES_MAX);
+        let output = &mut buffer[..INFLATED_BYTES_MAX];
+        let (filled, fragment) = self.inflate(input, output, last, incoming)?;
+        self.count(filled, config)?;
+        let payload = &output[..filled];
+        let kind = self.check(payload, fragment)?;
+        let piece = (filled > 0 || fragment == Fragment::Last).then(|| Piece {
+            kind,
+            payload: Cow::Owned(payload.to_vec()),
+            fragment,
+        });
+        pool::put_buffer(buffer);
+        Ok(piece)
+    }
+
+    /// Whether there may be more to hand on without further input.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.inflating.as_ref().is_some_and(Inflating::is_waiting)
+    }
+
+    /// Gives back what the next message can use.
+    pub(crate) fn release(&mut self) {
+        if let Some(inflating) = self.inflating.take() {
+            inflating.release();
+        }
+    }
+
+    fn extend_inflated(
+        &mut self,
+        mut input: &[u8],
+        last: Fragment,
+        config: &Config,
+        incoming: &mut Incoming,
+    ) -> Result<(), Fault> {
+        let mut buffer = pool::take_buffer(INFLATED_BYTES_MAX);
+        let output = &mut buffer[..INFLATED_BYTES_MAX];
+        loop {
+            let (filled, fragment) = self.inflate(&mut input, output, last, incoming)?;
+            // A bomb stops here: before it is copied, and one buffer beyond the limit.
+            self.count(filled, config)?;
+            self.promised = config.message_bytes_max;
+            self.keep(&output[..filled])?;
+            if fragment == Fragment::Last || (last == Fragment::More && filled < output.len()) {
+                break;
+            }
+        }
+        pool::put_buffer(buffer);
+        Ok(())
+    }
+
+    /// Decompresses from `input`, and where that is the last of the message, to its end.
+    fn inflate(
+        &mut self,
+        input: &mut &[u8],
+        output: &mut [u8],
+        last: Fragment,
+        incoming: &mut Incoming,
+    ) -> Result<(usize, Fragment), Fault> {
+        let Some(inflating) = &mut self.inflating else {
+            return Ok((0, last));
+        };
+        let mut filled = 0;
+        if !inflating.is_ending() {
+            filled = inflating.inflate(input, output, incoming)?;
+            if last == Fragment::More || !input.is_empty() {
+                return Ok((filled, Fragment::More));
+            }
+            inflating.end();
+        }
+        let (more, done) = inflating.finish(&mut output[filled..], incoming)?;
+        let fragment = if done { Fragment::Last } else { Fragment::More };
+        Ok((filled + more, fragment))
+    }
+
+    fn count(&mut self, more: usize, config: &Config) -> Result<(), Fault> {
+        self.bytes += more;
+        check_message_bytes(self.bytes as u64, config).map(drop)
+    }
+
+    fn append(&mut self, piece: &[u8]) -> Result<(), Fault> {
+        self.bytes += piece.len();
+        self.keep(piece)
+    }
+
+    /// Appends to what is kept. Memory doubles with what has arrived, a header's word alone takes
+    /// none, and none is taken beyond what the header promised.
+    fn keep(&mut self, piece: &[u8]) -> Result<(), Fault> {
+        self.kept += piece.len();
+        let to_come = self.promised.saturating_sub(self.bytes);
+        let room = move |len: usize, capacity: usize| {
+            let needed = len + piece.len();
+            let wanted = (2 * needed).min(needed + to_come);
+            (needed > capacity).then_some(wanted - len)
+        };
+        match &mut self.content {
+            Content::Text(text, tail) => {
+                if let Some(room) = room(text.len(), text.capacity()) {
+                    text.reserve_exact(room);
+                }
+                tail.extend(piece, |whole| text.push_str(whole))
+            }
+            Content::Binary(bytes) => {
+                if let Some(room) = room(bytes.len(), bytes.capacity()) {
+                    bytes.reserve_exact(room);
+                }
+                bytes.extend_from_slice(piece);
+                Ok(())
+            }
+        }
+    }
+
+    fn check(&mut self, payload: &[u8], fragment: Fragment) -> Result<MessageKind, Fault> {
+        match &mut self.content {
+            Content::Text(_, tail) => {
+                tail.extend(payload, |_| {})?;
+                if fragment == Fragment::Last {
+                    tail.finish()?;
+                }
+                Ok(MessageKind::Text)
+            }
+            Content::Binary(_) => Ok(MessageKind::Binary),
+        }
+    }
 }
 
 /// Checks the size that a message will have, before its bytes are there.
-pub(crate) fn check_message_bytes(bytes: u64, config: &Config) -> Result<(), Fault> {
-    if bytes > config.message_bytes_max as u64 {
-        return Err(Fault::MessageTooBig {
+#[inline]
+pub(crate) fn check_message_bytes(bytes: u64, config: &Config) -> Result<usize, Fault> {
+    match usize::try_from(bytes) {
+        Ok(bytes) if bytes <= config.message_bytes_max => Ok(bytes),
+        _ => Err(Fault::MessageTooBig {
             max: config.message_bytes_max,
-        });
+        }),
     }
-    Ok(())
 }

@@ -2,177 +2,335 @@
 //!
 //! Every call takes all the input it is given up to the end of the next event, so a caller
 //! never has to keep bytes for a frame that is not whole: a header in pieces waits here in
-//! fourteen bytes, a control frame in at most 125, a message in [`Unfinished`].
+//! thirteen bytes, a control frame in at most 125, a message in [`Unfinished`].
 
 use std::borrow::Cow;
 use std::mem;
 
 use crate::close::Close;
 use crate::config::Config;
+use crate::deflate::Deflate;
 use crate::error::Fault;
-use crate::event::Event;
-use crate::frame::{HEADER_BYTES_MAX, Header, Opcode, Role};
-use crate::mask;
+use crate::event::{Event, Fragment, Piece, Received};
+use crate::frame::{Compression, HEADER_BYTES_MAX, Header, Opcode, Role};
+use crate::mask::{self, MaskKey};
 use crate::message::{MessageKind, Unfinished, check_message_bytes};
 
-#[derive(Debug, Default)]
+/// What has come since the last event.
+#[derive(Default)]
 pub(crate) struct Receiver {
-    /// The beginning of a header.
-    header: [u8; HEADER_BYTES_MAX],
-    header_len: u8,
-    /// The frame whose payload is arriving.
-    frame: Option<Frame>,
-    /// The message whose fragments are arriving. Boxed: most messages come whole.
-    message: Option<Box<Unfinished>>,
+    progress: Progress,
+    /// What came in pieces. Mostly absent: most frames are whole.
+    held: Option<Box<Held>>,
+}
+
+enum Progress {
+    /// When the next byte is a header's: what has come of that.
+    Header {
+        bytes: [u8; HEADER_BYTES_MAX - 1],
+        len: u8,
+    },
+    /// When it is payload.
+    Payload(Frame),
+}
+
+#[derive(Default)]
+struct Held {
+    /// The message whose fragments are arriving.
+    message: Option<Unfinished>,
     /// What has come of a control frame.
     control: Vec<u8>,
 }
 
 /// A frame of which some payload is yet to come.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 struct Frame {
-    header: Header,
+    opcode: Opcode,
+    fin: bool,
+    compressed: bool,
+    /// Its first byte meets the next of the payload.
+    mask: Option<MaskKey>,
     bytes_to_come: u64,
+}
+
+/// What the receiver has to know of its connection.
+pub(crate) struct Inbound<'c> {
+    pub(crate) role: Role,
+    pub(crate) config: &'c Config,
+    pub(crate) deflate: Option<&'c mut Deflate>,
 }
 
 impl Receiver {
     /// Takes bytes off `input` until there is an event or no more input.
+    #[inline]
     pub(crate) fn next<'i>(
         &mut self,
         input: &mut &'i mut [u8],
-        role: Role,
-        config: &Config,
+        inbound: &mut Inbound<'_>,
     ) -> Result<Option<Event<'i>>, Fault> {
+        if self.message().is_some_and(|message| message.is_ending()) {
+            return self.finish(inbound).map(Some); // after some of it was handed on in pieces
+        }
         loop {
-            let frame = match self.frame {
-                Some(frame) => frame,
-                None if input.is_empty() => return Ok(None),
-                None => match self.take_header(input, role, config)? {
-                    Some(header) => self.begin(header, config)?,
-                    None => return Ok(None),
-                },
-            };
-            self.frame = Some(frame);
-            if input.is_empty() && frame.bytes_to_come > 0 {
+            let Some(mut frame) = self.frame(input, inbound)? else {
                 return Ok(None);
+            };
+            if let Some(kind) = self.whole_message(&frame, input) {
+                return kind.whole(frame.take(input)).map(Some);
             }
-            if let Some(event) = self.take_payload(frame, input)? {
-                return Ok(Some(event));
+            let event = if frame.opcode.is_control() {
+                self.control(frame, input)?
+            } else {
+                self.gather(frame, input, inbound)?
+            };
+            if event.is_some() {
+                return Ok(event);
             }
         }
     }
 
-    fn take_header(
+    /// Takes bytes off `input` until there is some of a message, or a control frame, or no more
+    /// input.
+    pub(crate) fn next_piece<'i>(
+        &mut self,
+        input: &mut &'i mut [u8],
+        inbound: &mut Inbound<'_>,
+    ) -> Result<Option<Received<'i>>, Fault> {
+        if let Some(piece) = self.waiting_piece(inbound)? {
+            return Ok(Some(Received::Piece(piece)));
+        }
+        loop {
+            let Some(mut frame) = self.frame(input, inbound)? else {
+                return Ok(None);
+            };
+            let received = if frame.opcode.is_control() {
+                self.control(frame, input)?.map(Received::Event)
+            } else if let Some(kind) = self.whole_message(&frame, input) {
+                Some(Received::Piece(kind.whole_piece(frame.take(input))?))
+            } else {
+                self.hand_on(frame, input, inbound)?.map(Received::Piece)
+            };
+            if received.is_some() {
+                return Ok(received);
+            }
+        }
+    }
+
+    /// The frame whose payload comes next. `None` where more bytes are needed.
+    #[inline]
+    fn frame(
         &mut self,
         input: &mut &mut [u8],
-        role: Role,
-        config: &Config,
-    ) -> Result<Option<Header>, Fault> {
-        if self.header_len == 0
-            && let Some((header, len)) = Header::parse(input, role, config)?
-        {
-            take(input, len);
-            return Ok(Some(header));
-        }
-        // The header is not whole: gather it here.
-        let before = usize::from(self.header_len);
+        inbound: &Inbound<'_>,
+    ) -> Result<Option<Frame>, Fault> {
+        let compression = match inbound.deflate {
+            Some(_) => Compression::Agreed,
+            None => Compression::NotAgreed,
+        };
+        let header = match &mut self.progress {
+            Progress::Payload(_) if input.is_empty() => return Ok(None),
+            Progress::Payload(frame) => {
+                let frame = *frame;
+                self.progress = Progress::default();
+                return Ok(Some(frame));
+            }
+            Progress::Header { len: 0, .. } => {
+                match Header::parse_with(input, inbound.role, inbound.config, compression)? {
+                    Some((header, len)) => {
+                        take(input, len);
+                        header
+                    }
+                    None => return self.gather_header(input, inbound, compression),
+                }
+            }
+            Progress::Header { .. } => return self.gather_header(input, inbound, compression),
+        };
+        self.begin(header, inbound.config).map(Some)
+    }
+
+    /// [`frame`](Self::frame) for a header that is not whole in `input`.
+    #[cold]
+    fn gather_header(
+        &mut self,
+        input: &mut &mut [u8],
+        inbound: &Inbound<'_>,
+        compression: Compression,
+    ) -> Result<Option<Frame>, Fault> {
+        let Progress::Header { bytes, len } = &mut self.progress else {
+            return Ok(None);
+        };
+        let before = usize::from(*len);
         let more = input.len().min(HEADER_BYTES_MAX - before);
-        self.header[before..before + more].copy_from_slice(&input[..more]);
-        match Header::parse(&self.header[..before + more], role, config)? {
+        let mut header = [0; HEADER_BYTES_MAX];
+        header[..before].copy_from_slice(&bytes[..before]);
+        header[before..before + more].copy_from_slice(&input[..more]);
+        let begun = &header[..before + more];
+        match Header::parse_with(begun, inbound.role, inbound.config, compression)? {
             Some((header, len)) => {
                 take(input, len - before);
-                self.header_len = 0;
-                Ok(Some(header))
+                self.progress = Progress::default();
+                self.begin(header, inbound.config).map(Some)
             }
             None => {
+                // The longest header is whole, so what is not is shorter.
+                bytes[..begun.len()].copy_from_slice(begun);
+                *len = begun.len() as u8;
                 take(input, more);
-                self.header_len = (before + more) as u8;
                 Ok(None)
             }
         }
     }
 
     /// Checks what a header means after the frames before it.
+    #[inline]
     fn begin(&mut self, header: Header, config: &Config) -> Result<Frame, Fault> {
-        let bytes = header.payload_bytes;
-        match (header.opcode, &mut self.message) {
-            (Opcode::Continuation, None) => return Err(Fault::ContinuationWithoutMessage),
-            (Opcode::Continuation, Some(message)) => message.begin_fragment(bytes, config)?,
-            (Opcode::Text | Opcode::Binary, Some(_)) => return Err(Fault::MessageInterrupted),
-            (Opcode::Text | Opcode::Binary, None) => check_message_bytes(bytes, config)?,
-            (Opcode::Close | Opcode::Ping | Opcode::Pong, _) => {}
-        }
-        if let (false, Some(kind)) = (header.fin, kind(header.opcode)) {
-            let mut message = Unfinished::new(kind);
-            message.begin_fragment(bytes, config)?;
-            self.message = Some(Box::new(message));
+        match header.opcode {
+            Opcode::Text | Opcode::Binary => {
+                if self.message().is_some() {
+                    return Err(Fault::MessageInterrupted);
+                }
+                if !header.compressed {
+                    check_message_bytes(header.payload_bytes, config)?;
+                }
+            }
+            Opcode::Continuation => match self.message() {
+                Some(message) => message.begin_fragment(header.payload_bytes, config)?,
+                None => return Err(Fault::ContinuationWithoutMessage),
+            },
+            Opcode::Close | Opcode::Ping | Opcode::Pong => {}
         }
         Ok(Frame {
-            header,
-            bytes_to_come: bytes,
+            opcode: header.opcode,
+            fin: header.fin,
+            compressed: header.compressed,
+            mask: header.mask,
+            bytes_to_come: header.payload_bytes,
         })
     }
 
-    fn take_payload<'i>(
+    /// Keeps what has come of a message; gives it when that is all.
+    fn gather(
+        &mut self,
+        mut frame: Frame,
+        input: &mut &mut [u8],
+        inbound: &mut Inbound<'_>,
+    ) -> Result<Option<Event<'static>>, Fault> {
+        let mut message = self.take_message(frame, inbound)?;
+        let incoming = inbound.deflate.as_mut().map(|deflate| deflate.incoming());
+        message.extend(frame.take(input), inbound.config, incoming)?;
+        if frame.ends_message() {
+            self.let_go();
+            let incoming = inbound.deflate.as_mut().map(|deflate| deflate.incoming());
+            return message.finish(inbound.config, incoming).map(Some);
+        }
+        self.keep_message(message);
+        self.go_on(frame);
+        Ok(None)
+    }
+
+    /// Hands on what has come of a message; nothing if that is nothing.
+    fn hand_on<'i>(
+        &mut self,
+        mut frame: Frame,
+        input: &mut &'i mut [u8],
+        inbound: &mut Inbound<'_>,
+    ) -> Result<Option<Piece<'i>>, Fault> {
+        let mut message = self.take_message(frame, inbound)?;
+        let piece = match &mut inbound.deflate {
+            Some(deflate) if message.is_compressed() => {
+                let here = frame.here(input);
+                let payload = &mut input[..here];
+                frame.unmask(payload);
+                let mut rest = &payload[..];
+                let last = frame.fragment_after(here);
+                let piece =
+                    message.inflated_piece(&mut rest, last, inbound.config, deflate.incoming())?;
+                let taken = here - rest.len();
+                frame.advance(taken);
+                // What did not fit this piece comes again with the next.
+                frame.unmask(&mut payload[taken..]);
+                take(input, taken);
+                piece
+            }
+            _ => {
+                let payload = frame.take(input);
+                let piece = message.piece(payload, frame.fragment_after(0))?;
+                (!payload.is_empty() || piece.fragment == Fragment::Last).then_some(piece)
+            }
+        };
+        self.go_on(frame);
+        match &piece {
+            Some(piece) if piece.fragment == Fragment::Last => {
+                message.release();
+                self.let_go();
+            }
+            _ => self.keep_message(message),
+        }
+        Ok(piece)
+    }
+
+    /// Hands on what the last call left behind.
+    fn waiting_piece(
+        &mut self,
+        inbound: &mut Inbound<'_>,
+    ) -> Result<Option<Piece<'static>>, Fault> {
+        let Some(message) = self.message() else {
+            return Ok(None);
+        };
+        if let Some(piece) = message.take_kept() {
+            return Ok(Some(piece));
+        }
+        let Some(deflate) = &mut inbound.deflate else {
+            return Ok(None);
+        };
+        if !message.is_waiting() {
+            return Ok(None);
+        }
+        let last = match message.is_ending() {
+            true => Fragment::Last,
+            false => Fragment::More,
+        };
+        let piece =
+            message.inflated_piece(&mut &[][..], last, inbound.config, deflate.incoming())?;
+        if matches!(&piece, Some(piece) if piece.fragment == Fragment::Last) {
+            message.release();
+            self.held = None;
+        }
+        Ok(piece)
+    }
+
+    /// The whole of a message whose end has come already.
+    #[cold]
+    fn finish(&mut self, inbound: &mut Inbound<'_>) -> Result<Event<'static>, Fault> {
+        let message = self.held.take().and_then(|held| held.message);
+        let message = message.ok_or(Fault::ContinuationWithoutMessage)?;
+        let incoming = inbound.deflate.as_mut().map(|deflate| deflate.incoming());
+        message.finish(inbound.config, incoming)
+    }
+
+    fn control<'i>(
         &mut self,
         mut frame: Frame,
         input: &mut &'i mut [u8],
     ) -> Result<Option<Event<'i>>, Fault> {
-        let header = frame.header;
-        let here = usize::try_from(frame.bytes_to_come)
-            .map_or(input.len(), |bytes| bytes.min(input.len()));
-        let piece = take(input, here);
-        if let Some(key) = header.mask {
-            let done = header.payload_bytes - frame.bytes_to_come;
-            mask::apply(piece, mask::continued(key, (done % 4) as usize));
-        }
-        let first = frame.bytes_to_come == header.payload_bytes;
-        frame.bytes_to_come -= here as u64;
-        let last = frame.bytes_to_come == 0;
-        self.frame = (!last).then_some(frame);
-        if header.opcode.is_control() {
-            return self.take_control(header.opcode, piece, first, last);
-        }
-        if let (None, Some(kind)) = (&self.message, kind(header.opcode)) {
-            // The first piece of its message's only frame: all of it is here, or the rest is awaited.
-            if last {
-                return kind.whole(piece).map(Some);
+        let piece = frame.take(input);
+        let begun = self.held.as_mut().map(|held| &mut held.control);
+        let payload = match (begun, frame.bytes_to_come) {
+            (None, 0) => Cow::Borrowed(&*piece),
+            (Some(begun), 0) if begun.is_empty() => Cow::Borrowed(&*piece),
+            (Some(begun), 0) => {
+                begun.extend_from_slice(piece);
+                Cow::Owned(mem::take(begun))
             }
-            self.message = Some(Box::new(Unfinished::new(kind)));
-        }
-        let Some(message) = &mut self.message else {
-            // `begin` refuses a continuation of nothing.
-            return Err(Fault::ContinuationWithoutMessage);
-        };
-        message.extend(piece)?;
-        match self.message.take() {
-            Some(message) if last && header.fin => message.finish().map(Some),
-            unfinished => {
-                self.message = unfinished;
-                Ok(None)
-            }
-        }
-    }
-
-    fn take_control<'i>(
-        &mut self,
-        opcode: Opcode,
-        piece: &'i [u8],
-        first: bool,
-        last: bool,
-    ) -> Result<Option<Event<'i>>, Fault> {
-        let payload = match (first, last) {
-            (true, true) => Cow::Borrowed(piece),
-            (_, false) => {
-                self.control.extend_from_slice(piece);
+            (_, 1..) => {
+                let held = self.held.get_or_insert_default();
+                held.control.extend_from_slice(piece);
+                self.go_on(frame);
                 return Ok(None);
             }
-            (false, true) => {
-                self.control.extend_from_slice(piece);
-                Cow::Owned(mem::take(&mut self.control))
-            }
         };
-        Ok(Some(match opcode {
+        self.let_go();
+        Ok(Some(match frame.opcode {
             Opcode::Ping => Event::Ping(payload),
             Opcode::Pong => Event::Pong(payload),
             _ => Event::Close(match payload {
@@ -181,17 +339,124 @@ impl Receiver {
             }),
         }))
     }
+
+    /// The kind of message that the frame is, if it is all of it and `input` holds all of it.
+    #[inline]
+    fn whole_message(&self, frame: &Frame, input: &[u8]) -> Option<MessageKind> {
+        let whole = frame.fin
+            && !frame.compressed
+            && frame.bytes_to_come <= input.len() as u64
+            && self.held.as_ref().is_none_or(|held| held.message.is_none());
+        frame.kind().filter(|_| whole)
+    }
+
+    /// When more of the frame is to come: waits for that.
+    fn go_on(&mut self, frame: Frame) {
+        if frame.bytes_to_come > 0 {
+            self.progress = Progress::Payload(frame);
+        }
+    }
+
+    #[inline]
+    fn message(&mut self) -> Option<&mut Unfinished> {
+        self.held.as_mut()?.message.as_mut()
+    }
+
+    /// The message that the frame continues, or begins.
+    fn take_message(
+        &mut self,
+        frame: Frame,
+        inbound: &mut Inbound<'_>,
+    ) -> Result<Unfinished, Fault> {
+        if let Some(message) = self.held.as_mut().and_then(|held| held.message.take()) {
+            return Ok(message);
+        }
+        // `begin` refuses a continuation of nothing.
+        let kind = frame.kind().ok_or(Fault::ContinuationWithoutMessage)?;
+        Ok(match &mut inbound.deflate {
+            Some(deflate) if frame.compressed => Unfinished::new(kind, 0, Some(deflate.incoming())),
+            _ => Unfinished::new(kind, frame.bytes_to_come as usize, None),
+        })
+    }
+
+    fn keep_message(&mut self, message: Unfinished) {
+        self.held.get_or_insert_default().message = Some(message);
+    }
+
+    fn let_go(&mut self) {
+        if let Some(held) = &self.held
+            && held.message.is_none()
+            && held.control.is_empty()
+        {
+            self.held = None;
+        }
+    }
 }
 
-const fn kind(opcode: Opcode) -> Option<MessageKind> {
-    match opcode {
-        Opcode::Text => Some(MessageKind::Text),
-        Opcode::Binary => Some(MessageKind::Binary),
-        _ => None,
+impl Default for Progress {
+    fn default() -> Self {
+        Self::Header {
+            bytes: [0; HEADER_BYTES_MAX - 1],
+            len: 0,
+        }
+    }
+}
+
+impl Frame {
+    #[inline]
+    fn kind(&self) -> Option<MessageKind> {
+        match self.opcode {
+            Opcode::Text => Some(MessageKind::Text),
+            Opcode::Binary => Some(MessageKind::Binary),
+            _ => None,
+        }
+    }
+
+    /// How much of `input` is its payload.
+    #[inline]
+    fn here(&self, input: &[u8]) -> usize {
+        usize::try_from(self.bytes_to_come).map_or(input.len(), |bytes| bytes.min(input.len()))
+    }
+
+    /// Takes its payload off `input`, unmasked.
+    #[inline]
+    fn take<'i>(&mut self, input: &mut &'i mut [u8]) -> &'i mut [u8] {
+        let payload = take(input, self.here(input));
+        self.unmask(payload);
+        self.advance(payload.len());
+        payload
+    }
+
+    /// Unmasks the next of its payload, or masks it again.
+    #[inline]
+    fn unmask(&self, payload: &mut [u8]) {
+        if let Some(key) = self.mask {
+            mask::apply(payload, key);
+        }
+    }
+
+    #[inline]
+    fn advance(&mut self, bytes: usize) {
+        self.bytes_to_come -= bytes as u64;
+        self.mask = self.mask.map(|key| mask::continued(key, bytes));
+    }
+
+    fn ends_message(&self) -> bool {
+        self.fragment_after(0) == Fragment::Last
+    }
+
+    /// Whether the next `bytes` of its payload end the message.
+    fn fragment_after(&self, bytes: usize) -> Fragment {
+        if self.fin && self.bytes_to_come == bytes as u64 {
+            Fragment::Last
+        } else {
+            Fragment::More
+        }
     }
 }
 
 /// Takes the first `len` bytes off `input`.
+#[inline]
 fn take<'i>(input: &mut &'i mut [u8], len: usize) -> &'i mut [u8] {
     let (taken, rest) = mem::take(input).split_at_mut(len);
     *input = rest;

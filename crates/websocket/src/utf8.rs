@@ -20,11 +20,12 @@ pub(crate) struct Tail {
 }
 
 impl Tail {
-    /// Appends the next piece of a text to `text`, but for an unfinished character at its end.
-    pub(crate) fn extend(&mut self, text: &mut String, piece: &[u8]) -> Result<(), Fault> {
-        let piece = self.complete(text, piece)?;
+    /// Checks the next piece of a text, and gives `take` what is whole: everything but an
+    /// unfinished character at its end.
+    pub(crate) fn extend(&mut self, piece: &[u8], mut take: impl FnMut(&str)) -> Result<(), Fault> {
+        let piece = self.complete(piece, &mut take)?;
         let (characters, unfinished) = split_unfinished(piece);
-        text.push_str(whole(characters)?);
+        take(whole(characters)?);
         if !unfinished.is_empty() {
             // Fail fast: what waits must be able to become a character.
             if !may_become_character(unfinished) {
@@ -34,6 +35,11 @@ impl Tail {
             self.len = unfinished.len() as u8;
         }
         Ok(())
+    }
+
+    /// What has come of the unfinished character.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
     }
 
     /// Says that no further piece comes: nothing may be left unfinished.
@@ -46,7 +52,11 @@ impl Tail {
     }
 
     /// Finishes the waiting character with the first bytes of `piece`; returns the others.
-    fn complete<'p>(&mut self, text: &mut String, mut piece: &'p [u8]) -> Result<&'p [u8], Fault> {
+    fn complete<'p>(
+        &mut self,
+        mut piece: &'p [u8],
+        take: &mut impl FnMut(&str),
+    ) -> Result<&'p [u8], Fault> {
         while self.len > 0 {
             let Some((&byte, rest)) = piece.split_first() else {
                 break;
@@ -56,7 +66,7 @@ impl Tail {
             self.bytes[usize::from(self.len)] = byte;
             let candidate = &self.bytes[..=usize::from(self.len)];
             if let Ok(character) = whole(candidate) {
-                text.push_str(character);
+                take(character);
                 self.len = 0;
             } else if may_become_character(candidate) {
                 self.len += 1;
@@ -103,8 +113,8 @@ mod tests {
 
     fn in_pieces(bytes: &[u8], cut: usize) -> Result<String, Fault> {
         let (mut tail, mut text) = (Tail::default(), String::new());
-        tail.extend(&mut text, &bytes[..cut])?;
-        tail.extend(&mut text, &bytes[cut..])?;
+        tail.extend(&bytes[..cut], |whole| text.push_str(whole))?;
+        tail.extend(&bytes[cut..], |whole| text.push_str(whole))?;
         tail.finish()?;
         Ok(text)
     }
@@ -140,10 +150,10 @@ mod tests {
         for first in 0..=255u8 {
             for second in 0..=255u8 {
                 let bytes = [first, second];
-                let (mut tail, mut text) = (Tail::default(), String::new());
+                let mut tail = Tail::default();
                 let outcome = tail
-                    .extend(&mut text, &bytes[..1])
-                    .and_then(|()| tail.extend(&mut text, &bytes[1..]));
+                    .extend(&bytes[..1], |_| {})
+                    .and_then(|()| tail.extend(&bytes[1..], |_| {}));
                 let hopeless =
                     std::str::from_utf8(&bytes).is_err_and(|error| error.error_len().is_some());
                 assert_eq!(outcome.is_err(), hopeless, "{bytes:x?}");
@@ -153,8 +163,8 @@ mod tests {
 
     #[test]
     fn a_hopeless_beginning_fails_before_its_end_came() {
-        let (mut tail, mut text) = (Tail::default(), String::new());
-        assert_eq!(tail.extend(&mut text, b"ok \xf4"), Ok(()));
-        assert_eq!(tail.extend(&mut text, b"\x90"), Err(Fault::InvalidUtf8));
+        let mut tail = Tail::default();
+        assert_eq!(tail.extend(b"ok \xf4", |_| {}), Ok(()));
+        assert_eq!(tail.extend(b"\x90", |_| {}), Err(Fault::InvalidUtf8));
     }
 }

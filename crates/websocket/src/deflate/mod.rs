@@ -9,8 +9,15 @@
 //! it, which is the default, a thread's connections take turns with a few of either, and an
 //! idle connection keeps nothing.
 
+mod compressor;
+mod decompressor;
 pub(crate) mod negotiation;
+pub(crate) mod pool;
 
+pub(crate) use self::decompressor::{Incoming, Inflating};
+
+use self::compressor::Outgoing;
+use crate::event::Fragment;
 use crate::frame::Role;
 
 /// What the two ends agreed on in the handshake; its fields are the parameters of RFC 7692,
@@ -134,3 +141,46 @@ pub const WINDOW_BITS_MIN: u8 = 8;
 
 /// The largest window there is, and the one without a parameter: 32 KiB.
 pub const WINDOW_BITS_MAX: u8 = 15;
+
+/// What a connection keeps to compress what it sends and decompress what it receives. No heap
+/// memory where no context is taken over, and none before the first compressed message.
+pub(crate) struct Deflate {
+    outgoing: Outgoing,
+    incoming: Incoming,
+}
+
+impl Deflate {
+    /// As the end of this role.
+    pub(crate) fn new(agreement: Agreement, role: Role) -> Self {
+        Self {
+            outgoing: Outgoing::new(agreement.sent_by(role)),
+            incoming: Incoming::new(agreement.sent_by(role.peer())),
+        }
+    }
+
+    pub(crate) fn incoming(&mut self) -> &mut Incoming {
+        &mut self.incoming
+    }
+
+    /// Compresses a whole message to the first bytes of `buffer` and gives how many they are;
+    /// `None` where it is better sent as it is.
+    pub(crate) fn message(
+        &mut self,
+        payload: &[u8],
+        policy: &Policy,
+        buffer: &mut Vec<u8>,
+    ) -> Option<usize> {
+        self.outgoing.message(payload, policy, buffer)
+    }
+
+    /// Compresses a part of a message to the first bytes of `buffer`; gives how many they are.
+    pub(crate) fn fragment(
+        &mut self,
+        payload: &[u8],
+        fragment: Fragment,
+        policy: &Policy,
+        buffer: &mut Vec<u8>,
+    ) -> usize {
+        self.outgoing.fragment(payload, fragment, policy, buffer)
+    }
+}

@@ -17,6 +17,7 @@ const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 pub(crate) fn from_client(fin: bool, opcode: Opcode, payload: &[u8]) -> Vec<u8> {
     let header = Header {
         fin,
+        compressed: false,
         opcode,
         mask: Some(KEY),
         payload_bytes: payload.len() as u64,

@@ -9,6 +9,7 @@ fn header(fin: bool, opcode: Opcode, payload_bytes: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
     Header {
         fin,
+        compressed: false,
         opcode,
         mask: Some(KEY),
         payload_bytes,

@@ -18,6 +18,7 @@ pub(crate) fn client() -> Connection {
 pub(crate) fn from_client(fin: bool, opcode: Opcode, payload: &[u8]) -> Vec<u8> {
     let header = Header {
         fin,
+        compressed: false,
         opcode,
         mask: Some(KEY),
         payload_bytes: payload.len() as u64,
@@ -34,6 +35,7 @@ pub(crate) fn from_client(fin: bool, opcode: Opcode, payload: &[u8]) -> Vec<u8> 
 pub(crate) fn from_server(fin: bool, opcode: Opcode, payload: &[u8]) -> Vec<u8> {
     let header = Header {
         fin,
+        compressed: false,
         opcode,
         mask: None,
         payload_bytes: payload.len() as u64,
