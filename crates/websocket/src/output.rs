@@ -97,11 +97,6 @@ impl Output {
         buffer.clear();
         Some(buffer)
     }
-
-    /// Forgets everything.
-    pub(crate) fn clear(&mut self) {
-        *self = Self::default();
-    }
 }
 
 /// When a write took all but less than one part in this many of the buffer, the rest moves to

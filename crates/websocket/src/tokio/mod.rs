@@ -6,6 +6,8 @@
 mod batch;
 mod buffers;
 mod drive;
+#[cfg(target_os = "linux")]
+pub mod event_loop;
 mod handshake;
 mod input;
 mod stream_sink;

@@ -1,0 +1,220 @@
+//! What a turn does with each socket: one read, all its events, one write.
+
+use std::io;
+
+use super::entry::Read;
+use super::poller::Readiness;
+use super::slots::Key;
+use super::sockets::Sockets;
+use super::timeouts::Due;
+use crate::event::Event;
+use crate::tokio::Error;
+
+/// What the application does with the events of a turn.
+pub(super) trait Handle<T>: FnMut(&mut Sockets<T>, Key, Result<Event<'_>, Error>) {}
+
+impl<T, F: FnMut(&mut Sockets<T>, Key, Result<Event<'_>, Error>)> Handle<T> for F {}
+
+impl<T> Sockets<T> {
+    /// Does what a change of readiness asks for. `buffer` is for what is read, and is free again
+    /// afterwards.
+    pub(super) fn handle_ready(
+        &mut self,
+        key: Key,
+        readiness: Readiness,
+        buffer: &mut [u8],
+        handle: &mut impl Handle<T>,
+    ) {
+        // One that was removed while others of its batch were handled is not found.
+        let Some(entry) = self.slots.get_mut(key) else {
+            return;
+        };
+        let was_blocked = entry.blocked;
+        entry.handle_readiness(readiness);
+        if was_blocked && !entry.blocked {
+            // The peer has taken some of what waited.
+            self.handle_sign_of_life(key);
+            self.write(key);
+        }
+        self.read(key, buffer, handle);
+    }
+
+    /// Reads once, tells the events, and writes.
+    pub(super) fn read(&mut self, key: Key, buffer: &mut [u8], handle: &mut impl Handle<T>) {
+        let unsent_bytes_max = self.unsent_bytes_max;
+        let Some(entry) = self.slots.get_mut(key) else {
+            return;
+        };
+        if !entry.wants_to_read(unsent_bytes_max) {
+            return;
+        }
+        match entry.read(buffer) {
+            Ok(Read::Bytes(bytes)) => {
+                self.handle_sign_of_life(key);
+                self.receive(key, &mut buffer[..bytes], handle);
+                self.write(key);
+            }
+            Ok(Read::Nothing) => {}
+            Ok(Read::End) => {
+                if let Some(close) = entry.connection.handle_eof() {
+                    self.end(key, Ok(close), handle);
+                }
+                self.write(key);
+            }
+            Err(error) => self.fail(key, error, handle),
+        }
+    }
+
+    /// Reads from the one that has waited longest among those left over.
+    pub(super) fn read_next(&mut self, buffer: &mut [u8], handle: &mut impl Handle<T>) {
+        if let Some(key) = self.to_read.pop_front()
+            && let Some(entry) = self.slots.get_mut(key)
+        {
+            entry.listed_to_read = false;
+            self.read(key, buffer, handle);
+        }
+    }
+
+    /// Tells the events of what came with handshakes.
+    pub(super) fn tell_read_ahead(&mut self, handle: &mut impl Handle<T>) {
+        for (key, mut bytes) in std::mem::take(&mut self.read_ahead) {
+            self.receive(key, &mut bytes, handle);
+            self.write(key);
+        }
+    }
+
+    /// Tells the events of what was read.
+    fn receive(&mut self, key: Key, mut bytes: &mut [u8], handle: &mut impl Handle<T>) {
+        let Some(entry) = self.slots.get_mut(key) else {
+            return;
+        };
+        if let Some(unused) = entry.connection.lend_output(self.spare.take()) {
+            self.spare.give_back(unused);
+        }
+        // It will be written to right after this.
+        let was_listed = std::mem::replace(&mut entry.listed_to_write, true);
+        while let Some(entry) = self.slots.get_mut(key) {
+            match entry.connection.receive(&mut bytes) {
+                Ok(None) => {
+                    entry.listed_to_write = was_listed;
+                    return;
+                }
+                Ok(Some(close @ Event::Close(_))) => self.end(key, Ok(close), handle),
+                Ok(Some(event)) => handle(self, key, Ok(event)),
+                Err(fault) => self.end(key, Err(fault.into()), handle),
+            }
+        }
+    }
+
+    /// Tells the end, once.
+    fn end(&mut self, key: Key, outcome: Result<Event<'_>, Error>, handle: &mut impl Handle<T>) {
+        if self.get_mut(key).is_some() {
+            handle(self, key, outcome);
+            self.release(key);
+        }
+    }
+
+    /// Tells that the connection failed. Nothing can be written any more.
+    fn fail(&mut self, key: Key, error: io::Error, handle: &mut impl Handle<T>) {
+        if let Some(entry) = self.slots.get_mut(key) {
+            entry.connection.handle_eof();
+            self.end(key, Err(error.into()), handle);
+            self.discard(key);
+        }
+    }
+
+    /// Writes what waits, as far as the socket takes it.
+    fn write(&mut self, key: Key) {
+        let Some(entry) = self.slots.get_mut(key) else {
+            return;
+        };
+        if let Err(error) = entry.write(&mut self.spare) {
+            match entry.peer {
+                Some(_) => self.failed.push((key, error)),
+                None => self.discard(key),
+            }
+            return;
+        }
+        if entry.peer.is_none() && entry.linger() {
+            return self.discard(key);
+        }
+        // The one read of this round may have left something, or a pause is over.
+        if !entry.listed_to_read && entry.wants_to_read(self.unsent_bytes_max) {
+            entry.listed_to_read = true;
+            self.to_read.push_back(key);
+        }
+    }
+
+    /// Writes to all sockets that something was sent to.
+    pub(super) fn flush(&mut self) {
+        let mut keys = std::mem::take(&mut self.to_write);
+        for key in keys.drain(..) {
+            if let Some(entry) = self.slots.get_mut(key) {
+                entry.listed_to_write = false;
+                self.write(key);
+            }
+        }
+        self.to_write = keys; // keeps its memory
+    }
+
+    /// Tells of the writes that failed.
+    pub(super) fn tell_failed(&mut self, handle: &mut impl Handle<T>) {
+        while let Some((key, error)) = self.failed.pop() {
+            self.fail(key, error, handle);
+        }
+    }
+
+    /// Goes on with the scan for silent sockets; at most `limit` are acted on.
+    pub(super) fn scan(&mut self, limit: usize, handle: &mut impl Handle<T>) {
+        let mut acted = 0;
+        while acted < limit
+            && let Some(index) = self.timeouts.next_candidate()
+        {
+            let Some((key, entry)) = self.slots.at_mut(index) else {
+                continue;
+            };
+            match self.timeouts.due(index, entry.standing()) {
+                Due::Nothing => continue,
+                Due::Ping => {
+                    entry.pinged = true;
+                    // An error means that the connection is closing, and has a deadline.
+                    let _ = entry.connection.send(Event::Ping((&[]).into()));
+                    self.write(key);
+                }
+                Due::GiveUp => self.give_up(key, handle),
+            }
+            acted += 1;
+        }
+    }
+
+    /// Ends a connection whose peer is gone.
+    fn give_up(&mut self, key: Key, handle: &mut impl Handle<T>) {
+        // RFC 6455, 7.1.5: no Close came, so the code is 1006.
+        let close = self
+            .slots
+            .get_mut(key)
+            .and_then(|entry| entry.connection.handle_eof());
+        if let Some(close) = close {
+            self.end(key, Ok(close), handle);
+        }
+        self.discard(key);
+    }
+
+    fn handle_sign_of_life(&mut self, key: Key) {
+        if let Some(entry) = self.slots.get_mut(key)
+            && !entry.closing
+        {
+            entry.pinged = false;
+            self.timeouts.restart(key.index());
+        }
+    }
+
+    /// Closes the stream and frees the place.
+    fn discard(&mut self, key: Key) {
+        if let Some(entry) = self.slots.remove(key)
+            && entry.peer.is_none()
+        {
+            self.lingering -= 1;
+        }
+    }
+}

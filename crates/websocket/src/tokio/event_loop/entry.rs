@@ -1,0 +1,186 @@
+//! One raw socket: the connection on it, and what is known of its readiness.
+//!
+//! The kernel tells of a change once, so it is remembered here: a socket is readable until a
+//! read has taken all there was, and writable until a write was cut short.
+
+use std::io::{self, IoSlice};
+use std::net::{Shutdown, TcpStream};
+
+use bytes::Buf;
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
+
+use super::poller::Readiness;
+use super::spare::SpareBuffers;
+use super::timeouts::Standing;
+use crate::connection::Connection;
+
+/// A socket in its place.
+#[derive(Debug)]
+pub(super) struct Entry<T> {
+    pub(super) stream: TcpStream,
+    /// There may be more to read.
+    pub(super) readable: bool,
+    /// The last write was cut short: wait until the kernel says that there is room.
+    pub(super) blocked: bool,
+    /// The kernel will say nothing more, so only a read of nothing says that all was read.
+    hung_up: bool,
+    /// The peer's end of the stream was read.
+    pub(super) eof: bool,
+    /// Ours was sent.
+    shut_down: bool,
+    /// On the list of those to read from.
+    pub(super) listed_to_read: bool,
+    /// On the list of those to write to, or about to be written to anyway.
+    pub(super) listed_to_write: bool,
+    /// A ping waits for any sign of life.
+    pub(super) pinged: bool,
+    /// A Close was sent or received, or the connection has ended: the deadline runs.
+    pub(super) closing: bool,
+    pub(super) connection: Connection,
+    /// `None` when the end was told: the socket lingers, and is the loop's alone.
+    pub(super) peer: Option<T>,
+}
+
+/// What a read brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Read {
+    Nothing,
+    Bytes(usize),
+    End,
+}
+
+impl<T> Entry<T> {
+    pub(super) fn new(stream: TcpStream, connection: Connection, peer: T) -> Self {
+        Self {
+            stream,
+            readable: false,
+            blocked: false,
+            hung_up: false,
+            eof: false,
+            shut_down: false,
+            listed_to_read: false,
+            listed_to_write: false,
+            pinged: false,
+            closing: false,
+            connection,
+            peer: Some(peer),
+        }
+    }
+
+    pub(super) fn handle_readiness(&mut self, readiness: Readiness) {
+        self.readable |= readiness.readable && !self.eof;
+        self.hung_up |= readiness.hung_up;
+        self.blocked &= !readiness.writable;
+    }
+
+    /// Whether to read now. A peer that does not read what it asked for is not asked further.
+    pub(super) fn wants_to_read(&self, unsent_bytes_max: usize) -> bool {
+        self.readable && (self.peer.is_none() || self.connection.unsent_bytes() <= unsent_bytes_max)
+    }
+
+    /// Reads once.
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<Read> {
+        let room = buffer.len();
+        loop {
+            return match recv(&self.stream, &mut *buffer, RecvFlags::DONTWAIT) {
+                Ok((0, _)) => {
+                    (self.readable, self.eof) = (false, true);
+                    Ok(Read::End)
+                }
+                Ok((bytes, _)) => {
+                    // epoll(7), "Do I need to continuously read/write a file descriptor until
+                    // EAGAIN": a short read has taken all there was, and more would be told of. But
+                    // an end that was told of together with the data is not told of again.
+                    self.readable = bytes == room || self.hung_up;
+                    Ok(Read::Bytes(bytes))
+                }
+                Err(Errno::INTR) => continue,
+                Err(Errno::WOULDBLOCK) => {
+                    self.readable = false;
+                    Ok(Read::Nothing)
+                }
+                Err(error) => {
+                    self.readable = false;
+                    Err(error.into())
+                }
+            };
+        }
+    }
+
+    /// Writes until nothing waits or the socket is full.
+    pub(super) fn write(&mut self, spare: &mut SpareBuffers) -> io::Result<()> {
+        let mut written = 0;
+        loop {
+            if let Some(buffer) = self.connection.reclaim_output(written) {
+                spare.give_back(buffer);
+            }
+            if self.blocked || self.connection.unsent_bytes() == 0 {
+                return Ok(());
+            }
+            let (offered, outcome) = self.write_once();
+            written = match outcome {
+                Ok(bytes) => {
+                    // As with reads, a short write says that the socket is full.
+                    self.blocked = bytes < offered;
+                    bytes
+                }
+                Err(Errno::INTR) => 0,
+                Err(Errno::WOULDBLOCK) => {
+                    self.blocked = true;
+                    0
+                }
+                Err(error) => {
+                    // What waits will never be written; the error is told once.
+                    self.blocked = true;
+                    return Err(error.into());
+                }
+            };
+        }
+    }
+
+    /// Also gives how many bytes would have been written at best.
+    fn write_once(&mut self) -> (usize, rustix::io::Result<usize>) {
+        let output = self.connection.output();
+        let first = output.chunk();
+        if first.len() == output.remaining() {
+            return (first.len(), send(&self.stream, first, SendFlags::NOSIGNAL));
+        }
+        let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+        let filled = output.chunks_vectored(&mut slices);
+        let slices = &slices[..filled];
+        let offered = slices.iter().map(|slice| slice.len()).sum();
+        let mut nothing = SendAncillaryBuffer::default();
+        let outcome = sendmsg(&self.stream, slices, &mut nothing, SendFlags::NOSIGNAL);
+        (offered, outcome)
+    }
+
+    /// When the end was told and everything is written: says that nothing follows. Gives whether
+    /// the socket can go.
+    ///
+    /// RFC 6455, 7.1.1: "shutdown() with SHUT_WR […] recv() until […] 0 […] and finally call
+    /// close()", because a stream closed with bytes unread is reset, and the peer might never
+    /// see the Close.
+    pub(super) fn linger(&mut self) -> bool {
+        if self.connection.unsent_bytes() > 0 {
+            return false;
+        }
+        if !self.shut_down {
+            self.shut_down = true;
+            // It fails when the connection is gone already, which reading will tell.
+            let _ = self.stream.shutdown(Shutdown::Write);
+        }
+        self.eof
+    }
+
+    pub(super) fn standing(&self) -> Standing {
+        match (self.closing, self.pinged) {
+            (true, _) => Standing::Closing,
+            (false, true) => Standing::Pinged,
+            (false, false) => Standing::Open,
+        }
+    }
+}
+
+/// A write takes this many pieces. Most have one or two; the kernel would take 1,024.
+const SLICES_MAX: usize = 32;

@@ -1,0 +1,276 @@
+//! The sockets of a loop, and what can be done with one at any time: send, close, let go.
+//!
+//! Nothing is written at once. What is sent waits in the connection's output, and the socket
+//! stands on a list of those to write to, once, until the loop comes to it.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::TcpStream as StdTcpStream;
+
+use ::tokio::net::TcpStream;
+use bytes::Bytes;
+use rustix::net::sockopt::set_tcp_nodelay;
+
+use super::entry::Entry;
+use super::poller::Poller;
+use super::slots::{Key, Slots};
+use super::spare::SpareBuffers;
+use super::timeouts::Timeouts;
+use crate::close::Close;
+use crate::connection::{Connection, Fragment};
+use crate::error::SendError;
+use crate::event::Event;
+use crate::message::MessageKind;
+use crate::tokio::{Parts, WebSocket};
+
+/// The sockets of an [`EventLoop`](super::EventLoop), each with a value of the application's.
+#[derive(Debug)]
+pub struct Sockets<T> {
+    pub(super) slots: Slots<Entry<T>>,
+    pub(super) poller: Poller,
+    pub(super) timeouts: Timeouts,
+    pub(super) spare: SpareBuffers,
+    /// Those that have something to write, each once.
+    pub(super) to_write: Vec<Key>,
+    /// Those that may have more to read than one read took, each once.
+    pub(super) to_read: VecDeque<Key>,
+    /// What came with a handshake.
+    pub(super) read_ahead: Vec<(Key, Vec<u8>)>,
+    /// Writes that failed, to be told by the next turn.
+    pub(super) failed: Vec<(Key, io::Error)>,
+    pub(super) lingering: usize,
+    pub(super) unsent_bytes_max: usize,
+}
+
+impl<T> Sockets<T> {
+    /// Takes a socket in, after its handshake. From now on its events come from
+    /// [`turn`](super::EventLoop::turn), among them those of bytes that were read already.
+    ///
+    /// Nagle's algorithm is switched off: frames are gathered here, so waiting in the kernel only
+    /// costs time.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel says, for example that it watches as many descriptors as it may
+    /// (`fs.epoll.max_user_watches`); [`io::ErrorKind::NotConnected`] if the WebSocket's end has
+    /// come. The socket is closed.
+    pub fn insert(&mut self, websocket: WebSocket<TcpStream>, peer: T) -> io::Result<Key> {
+        let Parts {
+            stream,
+            connection,
+            read_ahead,
+        } = websocket.into_parts();
+        if connection.is_closed() {
+            return Err(io::ErrorKind::NotConnected.into());
+        }
+        let stream = stream.into_std()?;
+        set_tcp_nodelay(&stream, true)?;
+        let key = self.slots.next_key();
+        self.poller.add(&stream, key)?;
+        self.slots.insert(Entry::new(stream, connection, peer));
+        self.timeouts.restart(key.index());
+        if !read_ahead.is_empty() {
+            self.read_ahead.push((key, read_ahead));
+        }
+        self.handle_sent(key);
+        Ok(key)
+    }
+
+    /// The socket of that key, until its end was told.
+    pub fn get_mut(&mut self, key: Key) -> Option<Socket<'_, T>> {
+        self.slots.get(key)?.peer.as_ref()?;
+        Some(Socket { sockets: self, key })
+    }
+
+    /// Lets a socket go, and gives back what was inserted with it. No end is told.
+    ///
+    /// The stream is closed at once, without a Close and without what was not yet written;
+    /// [close](Socket::close) it instead to end in order. Called when its end is being told, it
+    /// takes the value alone: the Close is still written.
+    pub fn remove(&mut self, key: Key) -> Option<T> {
+        let entry = self.slots.get_mut(key)?;
+        if entry.connection.is_closed() {
+            return self.release(key);
+        }
+        self.slots.remove(key)?.peer
+    }
+
+    /// How many sockets there are whose end was not told.
+    pub fn len(&self) -> usize {
+        self.slots.len() - self.lingering
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many sockets linger after their end was told: until the last bytes are written and the
+    /// peer has closed as well, or [`closing_within`](crate::keepalive::Options::closing_within) has
+    /// passed. To end in order, turn until there are none.
+    pub fn lingering(&self) -> usize {
+        self.lingering
+    }
+
+    /// The sockets whose end was not told, and their values.
+    pub fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
+        let entries = self.slots.iter();
+        entries.filter_map(|(key, entry)| entry.peer.as_ref().map(|peer| (key, peer)))
+    }
+
+    /// Takes the value of a socket whose end is told: from now on it is the loop's alone.
+    pub(super) fn release(&mut self, key: Key) -> Option<T> {
+        let entry = self.slots.get_mut(key)?;
+        let peer = entry.peer.take()?;
+        self.lingering += 1;
+        self.begin_closing(key);
+        Some(peer)
+    }
+
+    /// Starts the deadline, once.
+    fn begin_closing(&mut self, key: Key) {
+        if let Some(entry) = self.slots.get_mut(key)
+            && !entry.closing
+        {
+            entry.closing = true;
+            self.timeouts.restart(key.index());
+        }
+    }
+
+    /// Notes that something was sent over the connection.
+    fn handle_sent(&mut self, key: Key) {
+        let Some(entry) = self.slots.get_mut(key) else {
+            return;
+        };
+        if !entry.listed_to_write && entry.connection.unsent_bytes() > 0 {
+            entry.listed_to_write = true;
+            self.to_write.push(key);
+        }
+        if !entry.connection.is_open() {
+            self.begin_closing(key);
+        }
+    }
+}
+
+/// One socket, to send to. Whatever is sent is written at the end of the turn, in one write; or
+/// when the next turn begins, or by [`flush`](super::EventLoop::flush).
+#[derive(Debug)]
+pub struct Socket<'s, T> {
+    sockets: &'s mut Sockets<T>,
+    key: Key,
+}
+
+impl<T> Socket<'_, T> {
+    /// Its key.
+    pub fn key(&self) -> Key {
+        self.key
+    }
+
+    /// What was inserted with it.
+    pub fn peer(&mut self) -> &mut T {
+        self.entry().peer.as_mut().expect("`get_mut` has seen it")
+    }
+
+    /// The stream, to ask for its addresses. Reading and writing are the loop's.
+    pub fn stream(&self) -> &StdTcpStream {
+        &self.entry_ref().stream
+    }
+
+    /// Whether messages can still be sent.
+    pub fn is_open(&self) -> bool {
+        self.entry_ref().connection.is_open()
+    }
+
+    /// How many bytes were sent and not yet written: what the room for more is measured by.
+    pub fn unsent_bytes(&self) -> usize {
+        self.entry_ref().connection.unsent_bytes()
+    }
+
+    /// Sends a message or a control frame.
+    ///
+    /// # Errors
+    ///
+    /// A [`SendError`]; nothing was sent.
+    pub fn send<'e>(&mut self, event: impl Into<Event<'e>>) -> Result<(), SendError> {
+        self.with_connection(|connection| connection.send(event))
+    }
+
+    /// [`send`](Self::send) for whole server frames that many share; see
+    /// [`Connection::send_encoded`].
+    ///
+    /// # Errors
+    ///
+    /// A [`SendError`]; nothing was sent.
+    pub fn send_encoded(&mut self, frames: &Bytes) -> Result<(), SendError> {
+        self.with_connection(|connection| connection.send_encoded(frames))
+    }
+
+    /// [`send`](Self::send) for a message whose payload others hold as well; see
+    /// [`Connection::send_shared`].
+    ///
+    /// # Errors
+    ///
+    /// A [`SendError`]; nothing was sent.
+    pub fn send_shared(&mut self, kind: MessageKind, payload: &Bytes) -> Result<(), SendError> {
+        self.with_connection(|connection| connection.send_shared(kind, payload))
+    }
+
+    /// Sends one fragment of a message; see [`Connection::send_fragment`].
+    ///
+    /// # Errors
+    ///
+    /// A [`SendError`]; nothing was sent.
+    pub fn send_fragment(
+        &mut self,
+        kind: MessageKind,
+        payload: &[u8],
+        fragment: Fragment,
+    ) -> Result<(), SendError> {
+        self.with_connection(|connection| connection.send_fragment(kind, payload, fragment))
+    }
+
+    /// Begins the closing handshake. Messages may still come; the end is told when the peer's
+    /// Close comes, or [`closing_within`](crate::keepalive::Options::closing_within) has passed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Connection::close`]'s.
+    pub fn close(&mut self, close: Close<'_>) -> Result<(), SendError> {
+        self.with_connection(|connection| connection.close(close))
+    }
+
+    fn with_connection(
+        &mut self,
+        send: impl FnOnce(&mut Connection) -> Result<(), SendError>,
+    ) -> Result<(), SendError> {
+        // Memory that others have written from is warm; an idle connection has none of its own.
+        let entry = self.sockets.slots.get_mut(self.key);
+        let entry = entry.expect("`get_mut` has seen it");
+        let spare = &mut self.sockets.spare;
+        if entry.connection.unsent_bytes() == 0
+            && !entry.listed_to_write
+            && let Some(unused) = entry.connection.lend_output(spare.take())
+        {
+            spare.give_back(unused);
+        }
+        let outcome = send(&mut entry.connection);
+        if entry.connection.unsent_bytes() == 0
+            && !entry.listed_to_write
+            && let Some(unused) = entry.connection.reclaim_output(0)
+        {
+            spare.give_back(unused);
+        }
+        self.sockets.handle_sent(self.key);
+        outcome
+    }
+
+    fn entry(&mut self) -> &mut Entry<T> {
+        let entry = self.sockets.slots.get_mut(self.key);
+        entry.expect("`get_mut` has seen it")
+    }
+
+    fn entry_ref(&self) -> &Entry<T> {
+        let entry = self.sockets.slots.get(self.key);
+        entry.expect("`get_mut` has seen it")
+    }
+}

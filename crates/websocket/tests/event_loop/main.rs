@@ -1,0 +1,11 @@
+//! The server loop on real sockets: fair, bounded, and one end for each.
+
+#![cfg(all(feature = "tokio", target_os = "linux"))]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test and its helpers fail by it; clippy knows only functions marked `#[test]`"
+)]
+
+mod echo;
+
+mod support;
