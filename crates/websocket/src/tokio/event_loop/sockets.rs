@@ -17,9 +17,9 @@ use super::slots::{Key, Slots};
 use super::spare::SpareBuffers;
 use super::timeouts::Timeouts;
 use crate::close::Close;
-use crate::connection::{Connection, Fragment};
+use crate::connection::Connection;
 use crate::error::SendError;
-use crate::event::Event;
+use crate::event::{Event, Fragment};
 use crate::message::MessageKind;
 use crate::tokio::{Parts, WebSocket};
 
