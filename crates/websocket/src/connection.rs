@@ -48,11 +48,13 @@ use crate::deflate::Deflate;
 #[cfg(feature = "deflate")]
 use crate::deflate::{Agreement, Policy, pool};
 use crate::error::{Fault, SendError};
-use crate::event::{Event, Fragment, Received};
+pub use crate::event::Fragment;
+use crate::event::{Event, Received};
 use crate::frame::{CONTROL_BYTES_MAX, HEADER_BYTES_MAX, Header, Opcode, Role};
 use crate::mask::{self, MaskKey};
 use crate::message::MessageKind;
 use crate::output::Output;
+use crate::prepared::Prepared;
 use crate::receive::{Inbound, Receiver};
 
 /// A connection, in either role. See the [module](self) for how it is driven.
@@ -306,7 +308,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Appends a message whose payload others hold as well.
+    /// Appends a message whose payload others hold as well. A server sends it uncompressed.
     ///
     /// On a server's connection a payload of [`SHARED_BYTES_MIN`](crate::output::SHARED_BYTES_MIN)
     /// and more is not copied. That a text is UTF-8 is the caller's promise.
@@ -325,6 +327,32 @@ impl Connection {
                 Ok(())
             }
         }
+    }
+
+    /// Appends a message that was made ready for many: by reference where it is big, and
+    /// compressed where that was agreed on and the client can read it. See
+    /// [`prepared`](crate::prepared).
+    ///
+    /// A client's connection sends the message like any other.
+    ///
+    /// # Errors
+    ///
+    /// A [`SendError`]; nothing was appended.
+    pub fn send_prepared(&mut self, message: &Prepared) -> Result<(), SendError> {
+        if let Side::Client(_) = self.side {
+            return self.send_message(Opcode::of(message.kind()), message.payload());
+        }
+        self.check_message_may_begin()?;
+        #[cfg(feature = "deflate")]
+        if let Some(deflate) = &mut self.deflate
+            && let Some(frame) = message.compressed_within(deflate.sending_window_bits())
+        {
+            deflate.make_stale();
+            self.output.push_shared(frame);
+            return Ok(());
+        }
+        self.output.push_shared(message.plain());
+        Ok(())
     }
 
     /// Begins the closing handshake: after this nothing can be sent, and messages may still come.

@@ -23,16 +23,19 @@ pub const HEADER_BYTES_MAX: usize = 14;
 /// assert_eq!(&frame::encode_text("Hello")[..], b"\x81\x05Hello");
 /// ```
 pub fn encode_text(payload: &str) -> Bytes {
-    encode(Opcode::Text, payload.as_bytes())
+    encode(
+        Header::whole(Opcode::Text, payload.len()),
+        payload.as_bytes(),
+    )
 }
 
 /// A whole binary message as one server frame, to be sent to any number of clients.
 pub fn encode_binary(payload: &[u8]) -> Bytes {
-    encode(Opcode::Binary, payload)
+    encode(Header::whole(Opcode::Binary, payload.len()), payload)
 }
 
-fn encode(opcode: Opcode, payload: &[u8]) -> Bytes {
-    let header = Header::whole(opcode, payload.len());
+/// A frame of that header and payload.
+pub(crate) fn encode(header: Header, payload: &[u8]) -> Bytes {
     let mut frame = Vec::with_capacity(HEADER_BYTES_MAX + payload.len());
     header.write(&mut frame);
     frame.extend_from_slice(payload);

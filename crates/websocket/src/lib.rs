@@ -8,9 +8,12 @@
 //! | talk over a socket with tokio | [`tokio`]: [`accept`](tokio::accept), [`connect`](tokio::connect), [`WebSocket`](tokio::WebSocket) |
 //! | open a connection behind any HTTP server or client | [`handshake`]: functions on `http`'s types |
 //! | drive the protocol yourself | [`connection`]: bytes in, events out; events in, bytes out |
-//! | send one message to many | [`frame::encode_text`] once, then [`send_encoded`](Connection::send_encoded) to each |
+//! | send one message to many | [`Prepared`] once, then [`send_prepared`](Connection::send_prepared) to each |
+//! | read or send a message that is too big to be held | [`Connection::receive_piece`], [`Connection::send_fragment`] |
+//! | notice that a peer is gone | [`keepalive`] |
 //! | know what can come, and what can go wrong | [`Event`], [`Fault`], [`SendError`], [`CloseCode`] |
 //! | set limits | [`Config`], [`tokio::Options`] |
+//! | compress | [`deflate`]: permessage-deflate, [`Config::deflate`] |
 //!
 //! Reading order for newcomers: [`frame`] → `receive` → [`message`] → [`connection`] → [`tokio`].
 //!
@@ -76,6 +79,7 @@ pub mod keepalive;
 pub mod mask;
 pub mod message;
 pub mod output;
+pub mod prepared;
 mod receive;
 #[cfg(feature = "tokio")]
 pub mod tokio;
@@ -88,3 +92,4 @@ pub use crate::error::{Fault, SendError};
 pub use crate::event::{Event, Fragment, Piece, Received};
 pub use crate::frame::Role;
 pub use crate::message::MessageKind;
+pub use crate::prepared::Prepared;

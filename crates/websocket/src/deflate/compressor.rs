@@ -127,6 +127,10 @@ impl Outgoing {
         self.stale = true;
     }
 
+    pub(super) fn window_bits(&self) -> u8 {
+        self.direction.window_bits
+    }
+
     /// Compresses a whole message to the first bytes of `buffer` and gives how many they are;
     /// `None` where it is better sent as it is.
     pub(super) fn message(

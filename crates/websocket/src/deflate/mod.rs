@@ -173,6 +173,16 @@ impl Deflate {
         self.outgoing.message(payload, policy, buffer)
     }
 
+    /// Says that the peer was sent a compressed message that another compressor made.
+    pub(crate) fn make_stale(&mut self) {
+        self.outgoing.make_stale();
+    }
+
+    /// How far back what is sent may refer.
+    pub(crate) fn sending_window_bits(&self) -> u8 {
+        self.outgoing.window_bits()
+    }
+
     /// Compresses a part of a message to the first bytes of `buffer`; gives how many they are.
     pub(crate) fn fragment(
         &mut self,
@@ -183,4 +193,17 @@ impl Deflate {
     ) -> usize {
         self.outgoing.fragment(payload, fragment, policy, buffer)
     }
+}
+
+/// Gives `then` the message compressed with an empty window, where that makes it smaller.
+pub(crate) fn alone<T>(
+    payload: &[u8],
+    policy: &Policy,
+    then: impl FnOnce(&[u8]) -> T,
+) -> Option<T> {
+    let mut buffer = pool::take_buffer(0);
+    let bytes = compressor::alone(payload, policy, WINDOW_BITS_MAX, &mut buffer);
+    let result = bytes.map(|bytes| then(&buffer[..bytes]));
+    pool::put_buffer(buffer);
+    result
 }
