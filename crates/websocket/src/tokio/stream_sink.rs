@@ -2,15 +2,25 @@
 //! `futures-util`.
 //!
 //! ```
-//! use futures_util::{StreamExt as _, TryStreamExt as _, future::ready};
+//! use futures_util::future::{Ready, ready};
+//! use futures_util::{StreamExt as _, TryStreamExt as _};
+//! use tidings_websocket::Event;
 //! use tidings_websocket::tokio::{Error, WebSocket};
 //! use tokio::net::TcpStream;
 //!
 //! async fn echo(websocket: WebSocket<TcpStream>) -> Result<(), Error> {
 //!     let (sink, stream) = websocket.split();
-//!     stream.try_filter(|event| ready(event.is_message())).forward(sink).await
+//!     stream.try_filter(is_message).forward(sink).await
+//! }
+//!
+//! fn is_message(event: &Event<'_>) -> Ready<bool> {
+//!     ready(event.is_message())
 //! }
 //! ```
+//!
+//! Give the combinators functions, as above: in a task that may move between threads rustc takes no
+//! closure that looks at a type with a lifetime, such as [`Event`], even where that is `'static`
+//! ("implementation of `FnOnce` is not general enough", rust-lang/rust#110338).
 //!
 //! The two halves may live in two tasks. Receiving writes as well, so a task that polls the
 //! stream sends pongs, the answer to a Close and whatever was fed.
