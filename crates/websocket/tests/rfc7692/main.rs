@@ -1,4 +1,5 @@
-//! permessage-deflate, section by section of RFC 7692.
+//! permessage-deflate, section by section of RFC 7692, and then as a whole: any messages, any
+//! agreement, any cut, and receivers and senders that are not ours.
 
 #![cfg(feature = "deflate")]
 #![allow(
@@ -7,3 +8,13 @@
 )]
 
 mod negotiation;
+mod section_6_framing;
+mod section_7_1_windows;
+mod section_7_2_messages;
+
+mod pieces;
+mod prepared;
+mod round_trip;
+
+mod inflater;
+mod support;
