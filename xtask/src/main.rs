@@ -4,6 +4,7 @@
 //! runs the table of [`steps`]; [`tools`] fetches what a step needs, [`shell`] runs commands.
 
 mod autobahn;
+mod bench;
 mod options;
 mod shell;
 mod steps;
@@ -41,6 +42,15 @@ const TASKS: &[Task] = &[
             ("autobahn --cases 6.*,7.1.1", "or core, quick"),
         ],
         run: autobahn::run,
+    },
+    Task {
+        name: "bench",
+        usage: &[
+            ("bench websocket", "echo against peers, 25 min"),
+            ("bench websocket --quick", "in 3; see bench/README.md"),
+            ("bench micro", "masking, UTF-8, receiving"),
+        ],
+        run: bench::run,
     },
 ];
 

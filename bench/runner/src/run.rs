@@ -1,0 +1,287 @@
+//! The order of things: for each scenario, repeats; for each repeat, peers.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::load::{self, Echo, Messages, Trouble, Window};
+use crate::machine;
+use crate::options::Options;
+use crate::peer::{self, Peer};
+use crate::report::{Figures, Outcome, Report, Run};
+use crate::scenario::{Scenario, Work};
+use crate::server::Server;
+use crate::syscalls::Counter;
+
+/// Before the clock runs: caches, branch predictors, and the kernel's idea of the sockets.
+const WARM_UP: Duration = Duration::from_millis(200);
+/// The same for a just-in-time compiler.
+const LATE_WARM_UP: Duration = Duration::from_millis(1000);
+/// Loaded while system calls are counted: thousands of messages at the slowest.
+const COUNTED: Duration = Duration::from_millis(150);
+/// Descriptors that a scenario needs beside its connections.
+const DESCRIPTORS_SPARE: u64 = 100;
+
+/// Runs what was asked for, and writes the report.
+pub(crate) fn all(options: &Options) -> Result<(), String> {
+    let (known, missing) = peer::known(options);
+    let peers = chosen(&known, &missing, options)?;
+    if options.list {
+        list(options, &peers, &missing);
+        return Ok(());
+    }
+    let reference = reference(&peers, options)?;
+    let out = options.out.clone().unwrap_or_else(default_out);
+    let logs = out.join("logs");
+    fs::create_dir_all(&logs).map_err(|error| format!("{}: {error}", logs.display()))?;
+
+    let mut report = Report::new(options, &reference, &missing);
+    let mut session = Session {
+        descriptors: machine::raise_descriptors(),
+        counter: Counter::find(),
+        measured: options.measured,
+        until: Instant::now() + options.within,
+        logs,
+    };
+    machine::move_to(machine::Place::Generator);
+    announce(options, &peers, &missing, &session);
+    for scenario in &options.scenarios {
+        if !session.run(*scenario, &peers, options.repeats, &mut report) {
+            report.cut_short();
+            println!("The time is up: what did not run is left out.");
+            break;
+        }
+        // After each scenario, so that what was measured survives whatever comes next.
+        report.write(&out)?;
+    }
+    report.write(&out)?;
+    println!("\n{}", report.summary());
+    println!("In full: {}", out.join("websocket.md").display());
+    Ok(())
+}
+
+/// The peers that were asked for, in the order of the table.
+fn chosen(known: &[Peer], missing: &[String], options: &Options) -> Result<Vec<Peer>, String> {
+    for name in &options.peers {
+        let absent = missing
+            .iter()
+            .find(|line| line.split(':').next() == Some(name.as_str()));
+        match absent {
+            Some(line) => println!("Left out: {line}"),
+            None if known.iter().any(|peer| peer.name == *name) => {}
+            None => return Err(format!("there is no peer '{name}'; see --list")),
+        }
+    }
+    let wanted = |peer: &&Peer| {
+        options.peers.is_empty()
+            || options.peers.contains(&peer.name)
+            || options.added.iter().any(|added| added.name == peer.name)
+    };
+    let peers: Vec<Peer> = known.iter().filter(wanted).cloned().collect();
+    if peers.is_empty() {
+        return Err("no peer is left to measure".to_owned());
+    }
+    Ok(peers)
+}
+
+fn reference(peers: &[Peer], options: &Options) -> Result<String, String> {
+    let is_here = |name: &str| peers.iter().any(|peer| peer.name == name);
+    match &options.reference {
+        Some(name) if is_here(name) => Ok(name.clone()),
+        Some(name) => Err(format!(
+            "--reference: '{name}' is not among the peers measured"
+        )),
+        None => Ok(["uwebsockets", "raw-epoll"]
+            .into_iter()
+            .find(|name| is_here(name))
+            .unwrap_or(&peers[0].name)
+            .to_owned()),
+    }
+}
+
+fn list(options: &Options, peers: &[Peer], missing: &[String]) {
+    let scenarios: Vec<String> = options.scenarios.iter().map(Scenario::to_string).collect();
+    let names: Vec<&str> = peers.iter().map(|peer| peer.name.as_str()).collect();
+    println!(
+        "scenarios: {}\npeers: {}",
+        scenarios.join(" "),
+        names.join(" ")
+    );
+    for line in missing {
+        println!("not here: {line}");
+    }
+}
+
+/// Beside the programs that cargo builds: `target/bench` where xtask is in charge.
+fn default_out() -> PathBuf {
+    let program = std::env::current_exe().unwrap_or_default();
+    program
+        .ancestors()
+        .nth(2)
+        .unwrap_or(Path::new("."))
+        .to_owned()
+}
+
+fn announce(options: &Options, peers: &[Peer], missing: &[String], session: &Session) {
+    for line in missing {
+        println!("Left out: {line}");
+    }
+    if !machine::has_two_cores() {
+        println!("There is one core: server and generator share it, and figures are noisy.");
+    }
+    match session.counter {
+        Some(counter) => println!("System calls are counted by {}.", counter.name()),
+        None => println!("Neither perf nor strace works here: system calls are not counted."),
+    }
+    let runs = options.scenarios.len() * peers.len() * options.repeats;
+    println!(
+        "{} scenarios, {} peers, {} repeats: {runs} runs, some {:.0} minutes.",
+        options.scenarios.len(),
+        peers.len(),
+        options.repeats,
+        (runs as f64 * (options.measured + WARM_UP).as_secs_f64() * 1.1 / 60.0).ceil(),
+    );
+}
+
+/// What stays the same from run to run.
+struct Session {
+    descriptors: u64,
+    counter: Option<Counter>,
+    measured: Duration,
+    until: Instant,
+    logs: PathBuf,
+}
+
+impl Session {
+    /// Whether there was time for all of it.
+    fn run(
+        &mut self,
+        scenario: Scenario,
+        peers: &[Peer],
+        repeats: usize,
+        report: &mut Report,
+    ) -> bool {
+        println!("\n{scenario}");
+        // Memory hardly varies from run to run, and ten thousand connections take their time.
+        let repeats = match scenario.work {
+            Work::Idle => 1,
+            Work::Echo { .. } => repeats,
+        };
+        let mut refused: Vec<&str> = Vec::new();
+        for repeat in 0..repeats {
+            for peer in peers {
+                if refused.contains(&peer.name.as_str()) {
+                    continue;
+                }
+                if Instant::now() >= self.until {
+                    return false;
+                }
+                let outcome = self.once(scenario, peer, repeat);
+                println!("  {:<24}{outcome}", peer.name);
+                if !matches!(outcome, Outcome::Done(_)) {
+                    refused.push(&peer.name); // it would only fail again
+                }
+                report.add(Run {
+                    scenario: scenario.to_string(),
+                    peer: peer.name.clone(),
+                    outcome,
+                });
+            }
+        }
+        true
+    }
+
+    fn once(&self, scenario: Scenario, peer: &Peer, repeat: usize) -> Outcome {
+        if scenario.connections as u64 + DESCRIPTORS_SPARE > self.descriptors {
+            let limit = self.descriptors;
+            return Outcome::Failed(format!("only {limit} descriptors may be open here"));
+        }
+        let server = match Server::start(peer, scenario.compression, &self.logs) {
+            Ok(server) => server,
+            Err(reason) => return Outcome::Failed(reason),
+        };
+        let figures = match scenario.work {
+            Work::Idle => load::idle(
+                server.address,
+                scenario.connections,
+                scenario.compression,
+                server.pid(),
+            )
+            .map(Figures::of_idle),
+            Work::Echo { .. } => self.echo(scenario, peer, &server).map(|echo| {
+                // Once is enough: calls per message hardly vary.
+                let calls = (repeat == 0).then(|| self.calls(scenario, peer)).flatten();
+                Figures::of_echo(&echo, calls)
+            }),
+        };
+        match figures {
+            Ok(figures) => Outcome::Done(figures),
+            Err(Trouble::NotOffered) => Outcome::NotOffered,
+            Err(Trouble::Failed(reason)) => {
+                Outcome::Failed(format!("{reason}{}", server.last_words()))
+            }
+        }
+    }
+
+    fn echo(&self, scenario: Scenario, peer: &Peer, server: &Server) -> Result<Echo, Trouble> {
+        let warm_up = match peer.compiles_late {
+            true => LATE_WARM_UP,
+            false => WARM_UP,
+        };
+        let window = Window {
+            warm_up,
+            measured: self.measured,
+            drained: false,
+        };
+        load_echo(scenario, server, window, || Ok(()))
+    }
+
+    /// System calls per message, of a fresh server.
+    fn calls(&self, scenario: Scenario, peer: &Peer) -> Option<f64> {
+        let counter = self.counter?;
+        let server = Server::start(peer, scenario.compression, &self.logs).ok()?;
+        let window = Window {
+            warm_up: Duration::ZERO,
+            measured: COUNTED,
+            drained: true,
+        };
+        let mut count = None;
+        let echo = load_echo(scenario, &server, window, || {
+            count = Some(counter.begin(server.pid(), &self.logs)?);
+            Ok(())
+        });
+        let calls = count?.end().ok()?;
+        echo.ok().map(|echo| calls as f64 / echo.messages)
+    }
+}
+
+/// Opens the connections, waits for `before`, and loads them.
+fn load_echo(
+    scenario: Scenario,
+    server: &Server,
+    window: Window,
+    before: impl FnOnce() -> Result<(), String>,
+) -> Result<Echo, Trouble> {
+    let Work::Echo {
+        message_bytes,
+        in_flight,
+        payload,
+    } = scenario.work
+    else {
+        return Err("this is no echo".to_owned().into());
+    };
+    let compression = scenario.compression;
+    let opened = load::open(server.address, scenario.connections, compression)?;
+    let takeover = opened.takeover;
+    let messages = Messages::for_echo(payload, message_bytes, compression, takeover, in_flight)?;
+    before()?;
+    let sockets = &opened.sockets;
+    load::echo(
+        sockets,
+        takeover,
+        &messages,
+        in_flight,
+        window,
+        server.pid(),
+    )
+}

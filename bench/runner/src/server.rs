@@ -1,0 +1,125 @@
+//! One server process: started on its core, waited for, and ended for certain.
+
+use std::fs::File;
+use std::io::Read;
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::machine::{self, Place};
+use crate::peer::{self, Peer};
+use crate::scenario::Compression;
+
+/// A running server; dropping it ends the process.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) address: SocketAddrV4,
+    log: PathBuf,
+}
+
+/// How long a server may take until it accepts connections: many times what Node takes.
+const STARTS_WITHIN: Duration = Duration::from_secs(10);
+
+impl Server {
+    /// Starts `peer` and waits until it accepts connections. What it prints goes to a file in
+    /// `logs`.
+    pub(crate) fn start(
+        peer: &Peer,
+        compression: Compression,
+        logs: &Path,
+    ) -> Result<Self, String> {
+        let port = free_port()?;
+        let words = peer.command(port, compression);
+        let log = logs.join(format!("{}.log", peer.name));
+        let output = || File::create(&log).map_err(|error| format!("{}: {error}", log.display()));
+        let mut command = with_parent_death(&words);
+        command.stdin(Stdio::null()).stderr(output()?);
+        command.stdout(
+            File::options()
+                .append(true)
+                .open(&log)
+                .map_or_else(|_| Stdio::null(), Stdio::from),
+        );
+        // A child inherits its parent's core: so every thread of it begins there.
+        machine::move_to(Place::Server);
+        let child = command.spawn();
+        machine::move_to(Place::Generator);
+        let child = child.map_err(|error| format!("cannot start {}: {error}", words[0]))?;
+        let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
+        let mut server = Self {
+            child,
+            address,
+            log,
+        };
+        server.wait_until_ready()?;
+        Ok(server)
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The last line that the server printed, to explain why something went wrong.
+    pub(crate) fn last_words(&self) -> String {
+        let mut text = String::new();
+        // A log that is no UTF-8, or has gone, leaves us without an explanation and no worse.
+        let _ = File::open(&self.log).and_then(|mut log| log.read_to_string(&mut text));
+        let last = text.lines().rev().find(|line| !line.trim().is_empty());
+        last.map(|line| format!("; it said: {}", line.trim()))
+            .unwrap_or_default()
+    }
+
+    fn wait_until_ready(&mut self) -> Result<(), String> {
+        let deadline = Instant::now() + STARTS_WITHIN;
+        while Instant::now() < deadline {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Err(format!("ended at once with {status}{}", self.last_words()));
+            }
+            if TcpStream::connect(self.address).is_ok() {
+                return Ok(());
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        let within = STARTS_WITHIN.as_secs();
+        Err(format!(
+            "did not listen within {within} s{}",
+            self.last_words()
+        ))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // An error says that it is gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The command, through util-linux's `setpriv` where that is installed: then the kernel ends the
+/// server when this process dies, however it dies. `setpriv` becomes the program, so that the
+/// process id stays.
+fn with_parent_death(words: &[String]) -> Command {
+    match peer::find(Path::new("setpriv")) {
+        Some(setpriv) => {
+            let mut command = Command::new(setpriv);
+            command.args(["--pdeathsig", "KILL", "--"]).args(words);
+            command
+        }
+        None => {
+            let mut command = Command::new(&words[0]);
+            command.args(&words[1..]);
+            command
+        }
+    }
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> Result<u16, String> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .and_then(|listener| listener.local_addr())
+        .map(|address| address.port())
+        .map_err(|error| format!("no free port: {error}"))
+}
