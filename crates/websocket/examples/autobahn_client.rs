@@ -6,7 +6,7 @@
 use std::error::Error;
 
 use tidings_websocket::handshake::client;
-use tidings_websocket::tokio::{Options, WebSocket, connect};
+use tidings_websocket::tokio::{MaybeTls, Options, WebSocket, connect};
 use tidings_websocket::{Config, Event};
 use tokio::net::TcpStream;
 
@@ -34,7 +34,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-async fn open(url: &str) -> Result<WebSocket<TcpStream>, Box<dyn Error>> {
+async fn open(url: &str) -> Result<WebSocket<MaybeTls<TcpStream>>, Box<dyn Error>> {
     let config = Config {
         frame_bytes_max: MESSAGE_BYTES_MAX,
         message_bytes_max: MESSAGE_BYTES_MAX,
@@ -50,7 +50,7 @@ async fn open(url: &str) -> Result<WebSocket<TcpStream>, Box<dyn Error>> {
         .websocket)
 }
 
-async fn echo(mut websocket: WebSocket<TcpStream>) -> Result<(), Box<dyn Error>> {
+async fn echo(mut websocket: WebSocket<MaybeTls<TcpStream>>) -> Result<(), Box<dyn Error>> {
     while let Some(event) = websocket.recv().await? {
         if event.is_message() {
             websocket.feed(event)?;

@@ -202,6 +202,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
                     self.timers.hear();
                     buffers::lend_output(&mut self.connection);
                 }
+                // TLS says so when the stream ended without its farewell. WebSocket has one of its
+                // own, and tells 1006 where that is missing.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    return Poll::Ready(self.conclude(None));
+                }
                 Err(error) => return Poll::Ready(self.conclude(Some(error))),
             }
         }

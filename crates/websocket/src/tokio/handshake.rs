@@ -10,8 +10,10 @@ use ::tokio::time::timeout;
 use http::header::{CONNECTION, CONTENT_LENGTH};
 use http::{HeaderValue, Request, Response, StatusCode, Uri};
 
+#[cfg(feature = "rustls")]
+use super::tls::{self, TlsError};
 use super::websocket::random_mask_keys;
-use super::{Options, WebSocket};
+use super::{MaybeTls, Options, WebSocket};
 use crate::connection::Connection;
 use crate::handshake::client::{self, InvalidRequest, Rejection};
 use crate::handshake::head::{self, Incoming, InvalidHead};
@@ -42,7 +44,8 @@ pub struct Connected<S> {
 /// Does a server's handshake on a stream on which nothing was read.
 ///
 /// A request that cannot become a WebSocket is answered with what is wrong before this fails.
-/// Dropping the future ends the handshake and the stream.
+///
+/// **Not cancel safe**: dropping the future ends the handshake and the stream.
 ///
 /// # Errors
 ///
@@ -103,9 +106,11 @@ where
     .await
 }
 
-/// Opens a WebSocket at a `ws://` address.
+/// Opens a WebSocket at a `ws://` address, or `wss://` with the crate's feature `rustls`.
 ///
-/// For `wss://`, or any other way to the server, make the stream and call [`open`].
+/// A `wss:` server's certificate must be for the host of the address and trusted by the operating
+/// system; for other roots there is [`tls::connect_with`](super::tls::connect_with). For any other
+/// way to the server make the stream and call [`open`].
 ///
 /// ```no_run
 /// use tidings_websocket::handshake::client;
@@ -119,6 +124,8 @@ where
 /// # }
 /// ```
 ///
+/// **Not cancel safe**: dropping the future ends the handshake and the stream.
+///
 /// # Errors
 ///
 /// A [`HandshakeError`].
@@ -126,26 +133,49 @@ pub async fn connect(
     url: &str,
     client: &client::Options<'_>,
     options: Options,
-) -> Result<Connected<TcpStream>, HandshakeError> {
+) -> Result<Connected<MaybeTls<TcpStream>>, HandshakeError> {
     let uri: Uri = url.parse()?;
-    if uri.scheme_str() != Some("ws") {
-        return Err(InvalidRequest::Scheme.into());
+    if is_encrypted(&uri)? {
+        #[cfg(feature = "rustls")]
+        return tls::connect_with(url, client, options, tls::system_client_config()?).await;
+        #[cfg(not(feature = "rustls"))]
+        return Err(HandshakeError::TlsMissing);
     }
-    let host = uri
-        .host()
-        .ok_or(InvalidRequest::Host)?
-        .trim_matches(['[', ']']);
-    let port = uri.port_u16().unwrap_or(80);
     within(options.handshake_within, async {
-        let stream = TcpStream::connect((host, port)).await?;
-        // Frames are gathered here, so waiting for more in the kernel only costs time.
-        stream.set_nodelay(true)?;
+        let stream = MaybeTls::Plain(dial(&uri).await?);
         open(stream, &uri, client, options).await
     })
     .await
 }
 
+/// A socket to the server of an address.
+pub(super) async fn dial(uri: &Uri) -> Result<TcpStream, HandshakeError> {
+    let standard_port = if is_encrypted(uri)? { 443 } else { 80 };
+    let port = uri.port_u16().unwrap_or(standard_port);
+    let stream = TcpStream::connect((host(uri)?, port)).await?;
+    // Frames are gathered here, so waiting for more in the kernel only costs time.
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// The host's name, or its IP address without brackets.
+pub(super) fn host(uri: &Uri) -> Result<&str, InvalidRequest> {
+    let host = uri.host().ok_or(InvalidRequest::Host)?;
+    Ok(host.trim_matches(['[', ']']))
+}
+
+/// Whether an address is `wss:` and not `ws:`.
+pub(super) fn is_encrypted(uri: &Uri) -> Result<bool, InvalidRequest> {
+    match uri.scheme_str() {
+        Some("ws") => Ok(false),
+        Some("wss") => Ok(true),
+        _ => Err(InvalidRequest::Scheme),
+    }
+}
+
 /// Does a client's handshake on a stream that leads to the server of `uri`.
+///
+/// **Not cancel safe**: dropping the future ends the handshake and the stream.
 ///
 /// # Errors
 ///
@@ -204,7 +234,7 @@ where
     .await
 }
 
-async fn within<T>(
+pub(super) async fn within<T>(
     limit: Duration,
     handshake: impl Future<Output = Result<T, HandshakeError>>,
 ) -> Result<T, HandshakeError> {
@@ -254,7 +284,7 @@ async fn answer<S: AsyncWrite + Unpin>(
 #[non_exhaustive]
 pub enum HandshakeError {
     /// The address is none.
-    #[error("'ws://host:port/path' was expected: {0}")]
+    #[error("'ws://host:port/path' or 'wss://…' was expected: {0}")]
     Address(#[from] http::uri::InvalidUri),
     /// The caller asked for what cannot be asked.
     #[error(transparent)]
@@ -273,6 +303,16 @@ pub enum HandshakeError {
         /// The answer, without its body.
         response: Box<Response<()>>,
     },
+    /// There is no TLS with the other end.
+    #[cfg(feature = "rustls")]
+    #[error("no TLS: {0}")]
+    Tls(#[from] TlsError),
+    /// A `wss:` address in a build that knows no TLS.
+    #[error(
+        "this build has no TLS for wss: turn on the feature `rustls` of tidings-websocket, \
+         or make the stream and call `open`"
+    )]
+    TlsMissing,
     /// [`Options::handshake_within`] has passed.
     #[error("the handshake was not done within {0:?}")]
     TimedOut(Duration),

@@ -10,13 +10,17 @@ mod drive;
 pub mod event_loop;
 mod handshake;
 mod input;
+mod maybe_tls;
 mod stream_sink;
 mod timers;
+#[cfg(feature = "rustls")]
+pub mod tls;
 mod waiting;
 mod websocket;
 
 pub use self::batch::Batch;
 pub use self::handshake::{Accepted, Connected, HandshakeError, accept, connect, open};
+pub use self::maybe_tls::MaybeTls;
 pub use self::websocket::{Error, Parts, WebSocket};
 
 use std::time::Duration;

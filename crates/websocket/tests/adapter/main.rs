@@ -13,4 +13,6 @@ mod fairness;
 mod keepalive;
 mod stream_sink;
 mod support;
+#[cfg(feature = "rustls")]
+mod tls;
 mod write_failure;
