@@ -5,8 +5,8 @@ use bytes::Bytes;
 use super::drive::Phase;
 use super::input::View;
 use crate::connection::Connection;
-use crate::error::SendError;
-use crate::event::Event;
+use crate::error::{Fault, SendError};
+use crate::event::{Event, Received};
 use crate::message::MessageKind;
 
 /// The events of one read, from [`WebSocket::recv_batch`](super::WebSocket::recv_batch): nothing
@@ -38,32 +38,56 @@ pub struct Batch<'w> {
 impl<'w> Iterator for Batch<'w> {
     type Item = Event<'w>;
 
+    #[inline]
     fn next(&mut self) -> Option<Event<'w>> {
-        if let Some(last) = self.last.take() {
-            return Some(last);
+        let event = self.receive(Connection::receive, |last| last)?;
+        if matches!(event, Event::Close(_)) {
+            self.close();
+        }
+        Some(event)
+    }
+}
+
+impl<'w> Batch<'w> {
+    /// The next of what has come, where messages are too big to be held: parts of them, and control
+    /// frames. As [`WebSocket::recv_piece`](super::WebSocket::recv_piece) otherwise.
+    pub fn next_piece(&mut self) -> Option<Received<'w>> {
+        let received = self.receive(Connection::receive_piece, Received::Event)?;
+        if matches!(received, Received::Event(Event::Close(_))) {
+            self.close();
+        }
+        Some(received)
+    }
+
+    #[inline]
+    fn receive<R>(
+        &mut self,
+        receive: impl FnOnce(&mut Connection, &mut &'w mut [u8]) -> Result<Option<R>, Fault>,
+        last: impl FnOnce(Event<'w>) -> R,
+    ) -> Option<R> {
+        if let Some(event) = self.last.take() {
+            return Some(last(event));
         }
         if self.input.is_empty() || self.connection.unsent_bytes() > self.unsent_bytes_max {
             return None;
         }
-        let received = self.input.take(|bytes| self.connection.receive(bytes));
         *self.charge += 1;
-        match received {
-            Ok(Some(close @ Event::Close(_))) => {
-                *self.phase = Phase::ending(Ok(None));
-                self.input.forget();
-                Some(close)
-            }
-            Ok(event) => event,
-            Err(fault) => {
-                *self.phase = Phase::ending(Err(fault));
-                self.input.forget();
-                None
-            }
-        }
+        let received = self.input.take(|bytes| receive(self.connection, bytes));
+        received.unwrap_or_else(|fault| {
+            *self.phase = Phase::ending(Err(fault));
+            self.input.forget();
+            None
+        })
     }
-}
 
-impl Batch<'_> {
+    /// The peer's Close was handed out.
+    fn close(&mut self) {
+        if matches!(self.phase, Phase::Receiving | Phase::WriteFailed(_)) {
+            *self.phase = Phase::ending(Ok(None));
+        }
+        self.input.forget();
+    }
+
     /// Answers: appends a message or a control frame to what is written when the next batch is
     /// waited for.
     ///

@@ -42,14 +42,27 @@ impl Input {
 
     /// Lends what was not handled yet. The buffer stays until the next read, or its release.
     pub(super) fn view(&mut self) -> View<'_> {
+        let base = match &self.buffer {
+            Some(buffer) => buffer.as_ptr().addr(),
+            None => 0,
+        };
         View {
             bytes: match &mut self.buffer {
                 Some(buffer) => &mut buffer[self.begin..self.end],
                 None => &mut [],
             },
+            base,
             begin: &mut self.begin,
             end: self.end,
         }
+    }
+
+    /// What was handled before, until the next read; see [`View::position`].
+    pub(super) fn handled(&self, begin: usize, end: usize) -> &[u8] {
+        self.buffer
+            .as_ref()
+            .and_then(|buffer| buffer.get(begin..end))
+            .unwrap_or_default()
     }
 
     /// Lets `handle` take bytes off the front.
@@ -103,6 +116,8 @@ impl Input {
 #[derive(Debug)]
 pub(super) struct View<'i> {
     bytes: &'i mut [u8],
+    /// The address of the buffer's first byte.
+    base: usize,
     /// Where `bytes` begins in the buffer, kept true at every step.
     begin: &'i mut usize,
     end: usize,
@@ -118,6 +133,11 @@ impl<'i> View<'i> {
         let outcome = handle(&mut self.bytes);
         *self.begin = self.end - self.bytes.len();
         outcome
+    }
+
+    /// Where in the buffer bytes that were taken lie.
+    pub(super) fn position(&self, bytes: &[u8]) -> usize {
+        bytes.as_ptr().addr() - self.base
     }
 
     /// Drops the rest.

@@ -11,6 +11,7 @@ pub mod event_loop;
 mod handshake;
 mod input;
 mod maybe_tls;
+mod pieces;
 mod stream_sink;
 mod timers;
 #[cfg(feature = "rustls")]

@@ -23,6 +23,7 @@ use crate::error::{Fault, SendError};
 use crate::event::Event;
 use crate::mask::MaskKey;
 use crate::message::MessageKind;
+use crate::prepared::Prepared;
 
 /// An open WebSocket on the stream `S`.
 ///
@@ -197,6 +198,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// A [`SendError`]; nothing was appended.
     pub fn feed_shared(&mut self, kind: MessageKind, payload: &Bytes) -> Result<(), SendError> {
         self.connection.send_shared(kind, payload)
+    }
+
+    /// [`feed`](Self::feed) for a message that was prepared once for many; see
+    /// [`Connection::send_prepared`].
+    ///
+    /// # Errors
+    ///
+    /// A [`SendError`]; nothing was appended.
+    pub fn feed_prepared(&mut self, message: &Prepared) -> Result<(), SendError> {
+        self.connection.send_prepared(message)
     }
 
     /// Writes everything that was fed.

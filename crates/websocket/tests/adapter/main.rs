@@ -11,6 +11,7 @@ mod batch;
 mod dropped;
 mod fairness;
 mod keepalive;
+mod pieces;
 mod stream_sink;
 mod support;
 #[cfg(feature = "rustls")]
