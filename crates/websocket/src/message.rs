@@ -199,9 +199,9 @@ impl Unfinished {
         let mut buffer = pool::take_buffer(INFLATED_BYTES_MAX);
         let output = &mut buffer[..INFLATED_BYTES_MAX];
         let (filled, fragment) = self.inflate(input, output, last, incoming)?;
-        self.count(filled, config)?;
-        let payload = &output[..filled];
+        let (payload, size) = self.count(&output[..filled], config);
         let kind = self.check(payload, fragment)?;
+        size?;
         let piece = (filled > 0 || fragment == Fragment::Last).then(|| Piece {
             kind,
             payload: Cow::Owned(payload.to_vec()),
@@ -234,11 +234,12 @@ impl Unfinished {
         let output = &mut buffer[..INFLATED_BYTES_MAX];
         loop {
             let (filled, fragment) = self.inflate(&mut input, output, last, incoming)?;
-            // A bomb stops here: before it is copied, and one buffer beyond the limit.
-            self.count(filled, config)?;
+            // A bomb stops here, one buffer beyond the limit.
+            let (payload, size) = self.count(&output[..filled], config);
             self.promised = config.message_bytes_max;
-            self.keep(&output[..filled])?;
-            if fragment == Fragment::Last || (last == Fragment::More && filled < output.len()) {
+            self.keep(payload)?;
+            size?;
+            if fragment == Fragment::Last || (last == Fragment::More && !self.is_waiting()) {
                 break;
             }
         }
@@ -257,22 +258,33 @@ impl Unfinished {
         let Some(inflating) = &mut self.inflating else {
             return Ok((0, last));
         };
-        let mut filled = 0;
+        let (mut filled, mut done) = (0, false);
         if !inflating.is_ending() {
-            filled = inflating.inflate(input, output, incoming)?;
-            if last == Fragment::More || !input.is_empty() {
-                return Ok((filled, Fragment::More));
+            filled = inflating.inflate(input, output, incoming);
+            if last == Fragment::Last && input.is_empty() && !inflating.is_broken() {
+                inflating.end();
             }
-            inflating.end();
         }
-        let (more, done) = inflating.finish(&mut output[filled..], incoming)?;
+        if inflating.is_ending() {
+            let more;
+            (more, done) = inflating.finish(&mut output[filled..], incoming);
+            filled += more;
+        }
+        // What came before the break is judged first: a text, or a message's size, may be the fault.
+        if inflating.is_broken() && filled == 0 {
+            return Err(Fault::Deflate);
+        }
         let fragment = if done { Fragment::Last } else { Fragment::More };
-        Ok((filled + more, fragment))
+        Ok((filled, fragment))
     }
 
-    fn count(&mut self, more: usize, config: &Config) -> Result<(), Fault> {
-        self.bytes += more;
-        check_message_bytes(self.bytes as u64, config).map(drop)
+    /// Counts what came out of compressed payload; gives what of it the message may have, and
+    /// whether that is all.
+    fn count<'o>(&mut self, output: &'o [u8], config: &Config) -> (&'o [u8], Result<(), Fault>) {
+        let allowed = config.message_bytes_max.saturating_sub(self.bytes);
+        self.bytes += output.len();
+        let size = check_message_bytes(self.bytes as u64, config).map(drop);
+        (&output[..allowed.min(output.len())], size)
     }
 
     fn append(&mut self, piece: &[u8]) -> Result<(), Fault> {

@@ -68,8 +68,10 @@ impl Receiver {
         input: &mut &'i mut [u8],
         inbound: &mut Inbound<'_>,
     ) -> Result<Option<Event<'i>>, Fault> {
-        if self.message().is_some_and(|message| message.is_ending()) {
-            return self.finish(inbound).map(Some); // after some of it was handed on in pieces
+        if self.message().is_some_and(|message| message.is_waiting())
+            && let Some(event) = self.catch_up(inbound)?
+        {
+            return Ok(Some(event));
         }
         loop {
             let Some(mut frame) = self.frame(input, inbound)? else {
@@ -299,13 +301,21 @@ impl Receiver {
         Ok(piece)
     }
 
-    /// The whole of a message whose end has come already.
+    /// Keeps what was not handed on when the last piece of a message was; gives the rest of that
+    /// message where its end has come already.
     #[cold]
-    fn finish(&mut self, inbound: &mut Inbound<'_>) -> Result<Event<'static>, Fault> {
-        let message = self.held.take().and_then(|held| held.message);
-        let message = message.ok_or(Fault::ContinuationWithoutMessage)?;
+    fn catch_up(&mut self, inbound: &mut Inbound<'_>) -> Result<Option<Event<'static>>, Fault> {
+        let Some(mut message) = self.held.as_mut().and_then(|held| held.message.take()) else {
+            return Ok(None);
+        };
         let incoming = inbound.deflate.as_mut().map(|deflate| deflate.incoming());
-        message.finish(inbound.config, incoming)
+        if message.is_ending() {
+            self.let_go();
+            return message.finish(inbound.config, incoming).map(Some);
+        }
+        message.extend(&[], inbound.config, incoming)?;
+        self.keep_message(message);
+        Ok(None)
     }
 
     fn control<'i>(

@@ -7,7 +7,6 @@
 use zlib_rs::{Inflate, InflateFlush, Status};
 
 use super::{ContextTakeover, Direction, pool};
-use crate::error::Fault;
 
 /// How the peer sends, over the whole connection.
 pub(crate) struct Incoming {
@@ -53,6 +52,9 @@ pub(crate) struct Inflating {
     end: Option<&'static [u8]>,
     /// The output was filled, and there may be more.
     waiting: bool,
+    /// What comes next is not DEFLATE. It is told after the output before it was judged, so that
+    /// a message has the same fault however its bytes were cut.
+    broken: bool,
 }
 
 impl Inflating {
@@ -66,12 +68,18 @@ impl Inflating {
             is_empty: true,
             end: None,
             waiting: false,
+            broken: false,
         }
     }
 
-    /// Whether there may be output without further input.
+    /// Whether there may be output, or a fault, without further input.
     pub(crate) fn is_waiting(&self) -> bool {
-        self.waiting || self.end.is_some()
+        self.waiting || self.broken || self.end.is_some()
+    }
+
+    /// Whether nothing comes any more but a fault.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken
     }
 
     /// Whether all payload has come.
@@ -86,7 +94,7 @@ impl Inflating {
         input: &mut &[u8],
         output: &mut [u8],
         incoming: &mut Incoming,
-    ) -> Result<usize, Fault> {
+    ) -> usize {
         let before = *input;
         let mut filled = 0;
         loop {
@@ -97,14 +105,14 @@ impl Inflating {
                 incoming.prime(&mut self.inflater);
                 self.ended = false;
             }
-            filled += self.step(input, &mut output[filled..], incoming)?;
-            if !self.ended || input.is_empty() {
+            filled += self.step(input, &mut output[filled..], incoming);
+            if !self.ended || input.is_empty() || self.broken {
                 break;
             }
         }
         self.remember(&before[..before.len() - input.len()]);
         self.waiting = filled == output.len();
-        Ok(filled)
+        filled
     }
 
     /// Says that no payload comes any more.
@@ -121,21 +129,16 @@ impl Inflating {
 
     /// After the [`end`](Self::end): gives how much of `output` was filled, and whether that was
     /// all.
-    pub(crate) fn finish(
-        &mut self,
-        output: &mut [u8],
-        incoming: &mut Incoming,
-    ) -> Result<(usize, bool), Fault> {
+    pub(crate) fn finish(&mut self, output: &mut [u8], incoming: &mut Incoming) -> (usize, bool) {
         let mut end = self.end.unwrap_or_default();
-        let filled = self.step(&mut end, output, incoming)?;
+        let filled = self.step(&mut end, output, incoming);
         self.end = Some(end);
-        if filled == output.len() {
-            return Ok((filled, false));
+        if self.broken || filled == output.len() {
+            return (filled, false);
         }
-        if end.is_empty() && (self.ended || self.is_empty) {
-            return Ok((filled, true));
-        }
-        Err(Fault::Deflate) // it was cut off
+        let done = end.is_empty() && (self.ended || self.is_empty);
+        self.broken = !done; // it was cut off
+        (filled, done)
     }
 
     /// Gives the decompressor to the next message.
@@ -144,22 +147,22 @@ impl Inflating {
     }
 
     /// Goes on until the stream ends, or `input`, or `output`.
-    fn step(
-        &mut self,
-        input: &mut &[u8],
-        output: &mut [u8],
-        incoming: &mut Incoming,
-    ) -> Result<usize, Fault> {
+    fn step(&mut self, input: &mut &[u8], output: &mut [u8], incoming: &mut Incoming) -> usize {
+        if self.broken {
+            return 0;
+        }
         let (taken, given) = (self.inflater.total_in(), self.inflater.total_out());
         let status = self
             .inflater
-            .decompress(input, output, InflateFlush::SyncFlush)
-            .map_err(|_| Fault::Deflate)?;
-        self.ended |= status == Status::StreamEnd;
+            .decompress(input, output, InflateFlush::SyncFlush);
+        match status {
+            Ok(status) => self.ended |= status == Status::StreamEnd,
+            Err(_) => self.broken = true,
+        }
         *input = &input[(self.inflater.total_in() - taken) as usize..];
         let filled = (self.inflater.total_out() - given) as usize;
         incoming.remember(&output[..filled]);
-        Ok(filled)
+        filled
     }
 
     fn remember(&mut self, input: &[u8]) {

@@ -12,6 +12,7 @@ mod section_6_framing;
 mod section_7_1_windows;
 mod section_7_2_messages;
 
+mod faults;
 mod pieces;
 mod prepared;
 mod round_trip;
