@@ -5,6 +5,7 @@
 
 mod autobahn;
 mod bench;
+mod nightly;
 mod options;
 mod shell;
 mod steps;
@@ -51,6 +52,21 @@ const TASKS: &[Task] = &[
             ("bench micro", "masking, UTF-8, receiving"),
         ],
         run: bench::run,
+    },
+    Task {
+        name: "fuzz",
+        usage: &[
+            ("fuzz", "look for bad inputs, 1 min a target"),
+            ("fuzz --minutes 30", "or longer"),
+            ("fuzz --target receive", "one target alone"),
+            ("fuzz --keep", "and add to the corpus"),
+        ],
+        run: nightly::fuzz,
+    },
+    Task {
+        name: "miri",
+        usage: &[("miri", "the WebSocket core, interpreted")],
+        run: nightly::miri,
     },
 ];
 
