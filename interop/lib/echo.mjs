@@ -13,6 +13,7 @@ import { soon } from './until.mjs';
 export const MESSAGE_BYTES_MAX = 16 << 20;
 
 /**
+ * A socket that is open, and the extensions that were agreed on with their parameters.
  * @param {Scope} scope
  * @param {string} url
  * @param {PerMessageDeflateOptions | boolean} perMessageDeflate
@@ -20,8 +21,12 @@ export const MESSAGE_BYTES_MAX = 16 << 20;
 export async function open(scope, url, perMessageDeflate) {
 	const socket = new WebSocket(url, { perMessageDeflate, maxPayload: MESSAGE_BYTES_MAX });
 	scope.after(() => socket.terminate());
+	let agreed = '';
+	socket.once('upgrade', ({ headers }) => {
+		agreed = headers['sec-websocket-extensions'] ?? '';
+	});
 	await soon('the WebSocket to open', once(socket, 'open'));
-	return socket;
+	return { socket, agreed };
 }
 
 /** Every size, sent before the first echo is awaited. @param {WebSocket} socket */

@@ -21,7 +21,7 @@ for (const { server, args } of ECHOES) {
 	test(`messages of all sizes pass through nginx to ${server} and back`, { skip }, async (t) => {
 		const url = await nginx(t, await serve(t, 'echo', [...args, '--deflate']));
 		for (const perMessageDeflate of [false, { threshold: 0 }]) {
-			const socket = await open(t, url, perMessageDeflate);
+			const { socket } = await open(t, url, perMessageDeflate);
 			await hearEcho(socket);
 			await hearFragments(socket);
 		}

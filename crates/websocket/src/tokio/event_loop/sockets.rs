@@ -21,6 +21,7 @@ use crate::connection::Connection;
 use crate::error::SendError;
 use crate::event::{Event, Fragment};
 use crate::message::MessageKind;
+use crate::prepared::Prepared;
 use crate::tokio::{Parts, WebSocket};
 
 /// The sockets of an [`EventLoop`](super::EventLoop), each with a value of the application's.
@@ -213,6 +214,16 @@ impl<T> Socket<'_, T> {
     /// A [`SendError`]; nothing was sent.
     pub fn send_shared(&mut self, kind: MessageKind, payload: &Bytes) -> Result<(), SendError> {
         self.with_connection(|connection| connection.send_shared(kind, payload))
+    }
+
+    /// [`send`](Self::send) for a message prepared once for many, compressed or not; see
+    /// [`Connection::send_prepared`].
+    ///
+    /// # Errors
+    ///
+    /// A [`SendError`]; nothing was sent.
+    pub fn send_prepared(&mut self, message: &Prepared) -> Result<(), SendError> {
+        self.with_connection(|connection| connection.send_prepared(message))
     }
 
     /// Sends one fragment of a message; see [`Connection::send_fragment`].
