@@ -85,7 +85,7 @@ pub fn request(
 }
 
 /// 4.1: the host, and the port unless it is the scheme's own. Never a user's name.
-fn host(uri: &Uri) -> Result<HeaderValue, InvalidRequest> {
+pub(super) fn host(uri: &Uri) -> Result<HeaderValue, InvalidRequest> {
     let standard_port = match uri.scheme_str() {
         Some("ws" | "http") => 80,
         Some("wss" | "https") => 443,

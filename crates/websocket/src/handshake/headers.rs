@@ -99,7 +99,7 @@ fn unquote(value: &str) -> Option<Cow<'_, str>> {
 }
 
 /// The elements of all fields called `name`. `None` if one is not a token.
-pub(super) fn tokens<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<Vec<&'h str>> {
+pub(crate) fn tokens<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<Vec<&'h str>> {
     let mut tokens = Vec::new();
     for field in headers.get_all(name) {
         for element in field.to_str().ok()?.split(',').map(trim) {
@@ -116,7 +116,7 @@ pub(super) fn tokens<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<Ve
 /// Whether `token` is among the elements of the fields called `name`, in any case of letters.
 ///
 /// An element that is no token (`HTTP/2.0` in an `Upgrade`) is somebody else's business.
-pub(super) fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+pub(crate) fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
     headers
         .get_all(name)
         .iter()

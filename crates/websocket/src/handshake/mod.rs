@@ -1,12 +1,20 @@
 //! The opening handshake (RFC 6455 section 4), as functions on the `http` crate's types.
 //!
 //! [`server::accept`] judges a request, [`client::request`] makes one and [`client::check`] judges
-//! its answer; any HTTP implementation can stand around them. For a bare socket, [`head`]
-//! reads and writes the HTTP/1.1 heads.
+//! its answer; any HTTP implementation can stand around them. [`http2`] does the same where there
+//! are many streams to a connection (RFC 8441). For a bare socket, [`head`] reads and writes the
+//! HTTP/1.1 heads.
+//!
+//! What a handshake agrees on goes to the connection after it: [`Connection::with_deflate`] takes
+//! the compression. `Origin`, paths and credentials are the application's to judge; the request
+//! has them.
+//!
+//! [`Connection::with_deflate`]: crate::Connection::with_deflate
 
 pub mod client;
 pub mod head;
 pub(crate) mod headers;
+pub mod http2;
 pub mod server;
 pub(crate) mod terms;
 

@@ -124,17 +124,16 @@ fn check<B>(request: &Request<B>) -> Result<&HeaderValue, Refusal> {
     if !headers::has_token(fields, &CONNECTION, "upgrade") {
         return Err(Refusal::NoConnectionUpgrade);
     }
-    check_version(fields)?;
+    if !has_version(fields) {
+        return Err(Refusal::Version);
+    }
     check_key(fields)
 }
 
 /// "A |Sec-WebSocket-Version| header field, with a value of 13."
-fn check_version(fields: &HeaderMap) -> Result<(), Refusal> {
+pub(super) fn has_version(fields: &HeaderMap) -> bool {
     let mut versions = fields.get_all(SEC_WEBSOCKET_VERSION).iter();
-    match (versions.next(), versions.next()) {
-        (Some(version), None) if version == VERSION => Ok(()),
-        _ => Err(Refusal::Version),
-    }
+    matches!((versions.next(), versions.next()), (Some(version), None) if version == VERSION)
 }
 
 /// "A |Sec-WebSocket-Key| header field with a base64-encoded value that, when decoded, is 16 bytes
@@ -163,7 +162,7 @@ pub enum Refusal {
     /// 405: only GET opens a WebSocket.
     #[error("a WebSocket is opened with GET")]
     Method,
-    /// 505: HTTP/1.0 and older cannot be upgraded, HTTP/2 is upgraded in another way.
+    /// 505: HTTP/1.0 and older cannot be upgraded; for HTTP/2 there is [`http2`](super::http2).
     #[error("a WebSocket is opened over HTTP/1.1")]
     HttpVersion,
     /// 400: HTTP/1.1 asks for exactly one.
