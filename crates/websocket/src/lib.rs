@@ -63,6 +63,8 @@
 //! # }
 //! ```
 
+#[cfg(feature = "axum")]
+pub mod axum;
 pub mod close;
 pub mod config;
 pub mod connection;
