@@ -292,14 +292,23 @@ impl Unfinished {
         self.keep(piece)
     }
 
-    /// Appends to what is kept. Memory doubles with what has arrived, a header's word alone takes
-    /// none, and none is taken beyond what the header promised.
+    /// Appends to what is kept. A header's word alone takes no memory: it doubles with what has
+    /// arrived, or takes what is promised where that is at most the triple, and never more.
+    ///
+    /// Nobody promises what decompressing gives but the limit. That is taken in two steps at the
+    /// end, half and whole, so that while one is copied to the next there is never more than both.
     fn keep(&mut self, piece: &[u8]) -> Result<(), Fault> {
         self.kept += piece.len();
         let to_come = self.promised.saturating_sub(self.bytes);
+        let compressed = self.is_compressed();
         let room = move |len: usize, capacity: usize| {
             let needed = len + piece.len();
-            let wanted = (2 * needed).min(needed + to_come);
+            let half = (needed + to_come) / 2;
+            let wanted = match compressed {
+                false if to_come > 2 * needed => 2 * needed,
+                true if needed <= half => half.min(2 * needed),
+                _ => needed + to_come,
+            };
             (needed > capacity).then_some(wanted - len)
         };
         match &mut self.content {

@@ -19,6 +19,7 @@ mod section_8_utf8;
 #[cfg(feature = "tokio")]
 mod adapter;
 mod any_cut;
+mod pieces;
 mod round_trip;
 #[cfg(feature = "tokio")]
 mod tungstenite;

@@ -14,7 +14,7 @@ fn no_distance_exceeds_the_window_at_any_level() {
             agreement.server_no_context_takeover,
             agreement.server_max_window_bits,
         );
-        for level in 1..=9 {
+        for level in [1, 2, 3, 6, 9] {
             let policy = Policy {
                 level,
                 compress_from: 0,
