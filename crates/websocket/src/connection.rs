@@ -37,6 +37,7 @@
 //! When a connection is closed, write the rest of the output and close the stream: a server
 //! at once, a client after the server did (7.1.1).
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -53,7 +54,7 @@ use crate::event::{Event, Received};
 use crate::frame::{CONTROL_BYTES_MAX, HEADER_BYTES_MAX, Header, Opcode, Role};
 use crate::mask::{self, MaskKey};
 use crate::message::MessageKind;
-use crate::output::Output;
+use crate::output::{OWNED_BYTES_MIN, Output};
 use crate::prepared::Prepared;
 use crate::receive::{Inbound, Receiver};
 
@@ -247,8 +248,10 @@ impl Connection {
     /// A [`SendError`]; nothing was appended.
     pub fn send<'e>(&mut self, event: impl Into<Event<'e>>) -> Result<(), SendError> {
         match event.into() {
-            Event::Text(text) => self.send_message(Opcode::Text, text.as_bytes()),
-            Event::Binary(bytes) => self.send_message(Opcode::Binary, &bytes),
+            Event::Text(Cow::Borrowed(text)) => self.send_message(Opcode::Text, text.as_bytes()),
+            Event::Text(Cow::Owned(text)) => self.send_owned(Opcode::Text, text.into_bytes()),
+            Event::Binary(Cow::Borrowed(bytes)) => self.send_message(Opcode::Binary, bytes),
+            Event::Binary(Cow::Owned(bytes)) => self.send_owned(Opcode::Binary, bytes),
             Event::Ping(payload) => self.send_control(Opcode::Ping, &payload),
             Event::Pong(payload) => self.send_control(Opcode::Pong, &payload),
             Event::Close(close) => self.close(close),
@@ -456,6 +459,23 @@ impl Connection {
         if self.deflate.is_none() || !self.write_compressed(opcode, payload) {
             self.write_frame(opcode, payload, true);
         }
+        Ok(())
+    }
+
+    /// A message that nobody else needs is not copied, where it is big and goes out as it is.
+    fn send_owned(&mut self, opcode: Opcode, mut payload: Vec<u8>) -> Result<(), SendError> {
+        if payload.len() < OWNED_BYTES_MIN || self.deflate.is_some() {
+            return self.send_message(opcode, &payload);
+        }
+        self.check_message_may_begin()?;
+        let mut header = Header::whole(opcode, payload.len());
+        if let Side::Client(next_key) = &mut self.side {
+            let key = next_key();
+            mask::apply(&mut payload, key);
+            header.mask = Some(key);
+        }
+        header.write(self.output.tail());
+        self.output.push_owned(payload);
         Ok(())
     }
 

@@ -18,6 +18,11 @@ use bytes::{Buf, Bytes};
 /// write and two atomic operations, about what copying some kilobytes costs.
 pub const SHARED_BYTES_MIN: usize = 4096;
 
+/// From this size on, bytes that the output gets for its own are kept as they are.
+///
+/// Below it a copy to memory that is warm costs less than to write in pieces and to free.
+pub(crate) const OWNED_BYTES_MIN: usize = 64 * 1024;
+
 /// What a connection has to write, in order. It is a [`Buf`]: look at its chunks, write what
 /// can be written, and [`advance`](Buf::advance) by as much.
 #[derive(Debug, Default)]
@@ -52,13 +57,30 @@ impl Output {
             self.tail().extend_from_slice(bytes);
             return;
         }
-        let tail = std::mem::take(&mut self.tail);
+        self.push(bytes.clone());
+    }
+
+    /// Appends bytes that nobody else holds, without a copy: worth it from [`OWNED_BYTES_MIN`] on.
+    pub(crate) fn push_owned(&mut self, bytes: Vec<u8>) {
+        self.push(bytes.into());
+    }
+
+    /// Puts bytes of their own after the tail, and begins a new tail after them.
+    fn push(&mut self, bytes: Bytes) {
+        let tail = &self.tail[self.written..];
         let shared = self.shared.get_or_insert_default();
-        if self.written < tail.len() {
+        if tail.len() < SHARED_BYTES_MIN {
+            // Mostly the header alone: the buffer, which may be lent, stays.
+            if !tail.is_empty() {
+                shared.push(Bytes::copy_from_slice(tail));
+            }
+            self.tail.clear();
+        } else {
+            let tail = std::mem::take(&mut self.tail);
             shared.push(Bytes::from(tail).split_off(self.written));
         }
         self.written = 0;
-        shared.push(bytes.clone());
+        shared.push(bytes);
     }
 
     /// Writes to the memory of `buffer`, which is empty, from now on; gives it back if something
