@@ -254,4 +254,8 @@ impl<T> EventLoop<T> {
 }
 
 /// The most bytes of one read, and what the loop keeps for it.
-const READ_BYTES: usize = 64 * 1024;
+///
+/// Echoes of 16 KiB, 16 in flight, against a raw loop in the same run: 0.48 times as many for a
+/// CPU-second with 64 KiB, 0.81 with 128 KiB, 1.0 with 256 KiB, which brings all sixteen at once.
+/// Smaller messages do not mind.
+const READ_BYTES: usize = 256 * 1024;
