@@ -7,6 +7,7 @@ use std::error::Error;
 
 use axum::Router;
 use axum::extract::State;
+use axum::http::uri::{Authority, Uri};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{any, get};
@@ -37,11 +38,12 @@ const LINES_MAX: usize = 256;
 /// Makes a WebSocket of the request, or says why not.
 async fn chat(
     State(room): State<Sender<String>>,
+    uri: Uri,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
     // Any page of the Web can ask a browser for this connection. Ours comes from our own host.
-    if !is_same_origin(&headers) {
+    if !is_same_origin(&uri, &headers) {
         return (StatusCode::FORBIDDEN, "another page's business\n").into_response();
     }
     upgrade
@@ -78,15 +80,17 @@ async fn talk(mut websocket: WebSocket, room: Sender<String>) -> Result<(), webs
     }
 }
 
-/// Programs other than browsers send no `Origin`.
-fn is_same_origin(headers: &HeaderMap) -> bool {
-    let (Some(origin), Some(host)) = (headers.get("origin"), headers.get("host")) else {
-        return !headers.contains_key("origin");
+/// Whether the page is ours. Programs other than browsers send no `Origin`.
+fn is_same_origin(uri: &Uri, headers: &HeaderMap) -> bool {
+    let Some(origin) = headers.get("origin") else {
+        return true;
     };
     let origin = origin.to_str().unwrap_or_default();
-    origin
-        .split_once("://")
-        .is_some_and(|(_, authority)| authority == host)
+    let page = origin.split_once("://").map(|(_, authority)| authority);
+    // HTTP/1.1 says in a header which host is meant, HTTP/2 in the address.
+    let host = headers.get("host").and_then(|host| host.to_str().ok());
+    let host = host.or(uri.authority().map(Authority::as_str));
+    page.is_some() && page == host
 }
 
 const PAGE: &str = r#"<!doctype html><meta charset=utf-8><title>Room</title>

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | talk over a socket with tokio | [`tokio`]: [`accept`](tokio::accept), [`connect`](tokio::connect), [`WebSocket`](tokio::WebSocket) |
 //! | open a connection behind any HTTP server or client | [`handshake`]: functions on `http`'s types |
+//! | open one behind axum | the feature `axum`, its module of that name: an extractor |
 //! | drive the protocol yourself | [`connection`]: bytes in, events out; events in, bytes out |
 //! | send one message to many | [`Prepared`] once, then [`send_prepared`](Connection::send_prepared) to each |
 //! | read or send a message that is too big to be held | [`Connection::receive_piece`], [`Connection::send_fragment`] |
