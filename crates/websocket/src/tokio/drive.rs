@@ -102,7 +102,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         if let Phase::WriteFailed(error) = &self.phase {
             return Poll::Ready(Err(copied(error)));
         }
-        let had_room = self.has_room();
         let outcome = self.poll_write(Half::Sending, context);
         match &outcome {
             Poll::Pending => self.waiting.keep(Half::Sending, context.waker()),
@@ -113,9 +112,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
                     self.waiting.wake(Half::Receiving);
                 }
             }
-        }
-        if !had_room && self.has_room() {
-            self.waiting.wake(Half::Receiving);
         }
         outcome
     }

@@ -3,12 +3,15 @@
 
 use std::time::Duration;
 
-use futures_util::future::poll_immediate;
+use futures_util::FutureExt as _;
+use futures_util::future::{join, poll_immediate};
 use tidings_websocket::frame::Opcode;
-use tidings_websocket::tokio::{Error, Options, WebSocket};
-use tidings_websocket::{Close, CloseCode, Event, Fault};
+use tidings_websocket::handshake::{client, server};
+use tidings_websocket::tokio::{self as adapter, Error, Options, WebSocket};
+use tidings_websocket::{Close, CloseCode, Event, Fault, Fragment, MessageKind, Received};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 
-use crate::support::{Drip, close, from_client, text};
+use crate::support::{Drip, close, from_client, in_time, text};
 
 /// Polls a future once and drops it, again and again with a new one, until one is ready.
 macro_rules! dropped_until_ready {
@@ -165,3 +168,101 @@ async fn recv_goes_on_where_close_was() {
         assert_eq!(websocket.stream().written, b"\x88\x02\x03\xe9");
     }
 }
+
+#[tokio::test]
+async fn recv_piece_loses_nothing() {
+    let stream = Drip::new(incoming());
+    let mut websocket = WebSocket::server(stream, Vec::new(), Options::default());
+    let mut messages = vec![Vec::new()];
+    let mut events = Vec::new();
+    loop {
+        let received = dropped_until_ready!(async {
+            let received = websocket.recv_piece().await.unwrap();
+            received.map(Received::into_owned)
+        });
+        match received {
+            Some(Received::Piece(piece)) => {
+                messages
+                    .last_mut()
+                    .unwrap()
+                    .extend_from_slice(&piece.payload);
+                if piece.fragment == Fragment::Last {
+                    messages.push(Vec::new());
+                }
+            }
+            Some(Received::Event(event)) => events.push(event),
+            None => break,
+        }
+    }
+    assert_eq!(messages[0], b"first");
+    assert_eq!(messages[1], [[7; 200], [8; 200]].concat());
+    let goodbye = Event::Close(Close::new(CloseCode::NORMAL, ""));
+    assert_eq!(events, [Event::Ping(b"ping".as_slice().into()), goodbye]);
+    assert_eq!(websocket.stream().written, ANSWERS);
+}
+
+#[tokio::test]
+async fn send_fragment_sends_once_when_it_was_polled() {
+    for polls in 1.. {
+        let mut websocket = WebSocket::server(Drip::default(), Vec::new(), Options::default());
+        let ready = {
+            let sending = websocket.send_fragment(MessageKind::Text, b"word", Fragment::More);
+            let mut sending = std::pin::pin!(sending);
+            let mut ready = false;
+            for _ in 0..polls {
+                ready = poll_immediate(sending.as_mut()).await.is_some();
+            }
+            ready
+        };
+        websocket.flush().await.unwrap();
+        assert_eq!(websocket.stream().written, b"\x01\x04word", "{polls} polls");
+        if ready {
+            break;
+        }
+        assert!(polls < 1000);
+    }
+}
+
+/// Polls a handshake so many times and drops it; gives whether it was done.
+async fn handshake_is_done(handshake: impl Future, polls: usize) -> bool {
+    let mut handshake = std::pin::pin!(handshake);
+    for _ in 0..polls {
+        if poll_immediate(handshake.as_mut()).await.is_some() {
+            return true;
+        }
+        tokio::task::yield_now().await;
+    }
+    false
+}
+
+#[tokio::test]
+async fn a_handshake_that_is_dropped_anywhere_ends_the_stream() {
+    let uri = "ws://example.org/".parse().unwrap();
+    let offers = (server::Options::default(), client::Options::default());
+    for polls in 1.. {
+        let (ours, mut theirs) = duplex(1 << 16);
+        theirs.write_all(REQUEST.as_bytes()).await.unwrap();
+        let accepting = adapter::accept(ours, &offers.0, Options::default());
+        let accepted = handshake_is_done(accepting, polls).await;
+        let mut answer = Vec::new();
+        in_time(theirs.read_to_end(&mut answer)).await.unwrap();
+        if accepted {
+            assert!(answer.starts_with(b"HTTP/1.1 101 "));
+            break;
+        }
+    }
+    for polls in 1..5 {
+        let (ours, mut theirs) = duplex(16);
+        let opening = adapter::open(ours, &uri, &offers.1, Options::default());
+        let (opened, ended) = join(
+            handshake_is_done(opening, polls),
+            in_time(theirs.read_to_end(&mut Vec::new())).map(|read| read.is_ok()),
+        )
+        .await;
+        assert!(!opened && ended, "{polls} polls");
+    }
+}
+
+const REQUEST: &str = "GET / HTTP/1.1\r\nHost: example.org\r\nUpgrade: websocket\r\n\
+    Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";

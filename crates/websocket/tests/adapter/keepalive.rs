@@ -24,6 +24,12 @@ fn options() -> Options {
     }
 }
 
+/// Waits for a day of paused time at most, which is no time.
+async fn in_a_day<T>(future: impl Future<Output = T>) -> T {
+    let outcome = timeout(Duration::from_secs(86_400), future).await;
+    outcome.expect("in a day")
+}
+
 fn since(begin: Instant) -> f64 {
     begin.elapsed().as_secs_f64().round()
 }
@@ -61,7 +67,7 @@ async fn a_peer_that_answers_is_kept_for_ever() {
         }
     };
     let begin = Instant::now();
-    join(answer, serve).await;
+    in_a_day(join(answer, serve)).await;
     assert_eq!(since(begin), 2900.0);
 }
 
@@ -81,7 +87,7 @@ async fn a_peer_that_talks_is_never_pinged() {
             assert_eq!(websocket.recv().await.unwrap(), Some(Event::from("hi")));
         }
     };
-    let (nothing_written, ()) = join(talk, serve).await;
+    let (nothing_written, ()) = in_a_day(join(talk, serve)).await;
     assert!(nothing_written);
 }
 
@@ -94,7 +100,7 @@ async fn a_part_of_a_message_is_a_sign_of_life() {
             theirs.write_all(&[byte]).await.unwrap();
         }
     };
-    let (event, ()) = join(websocket.recv(), drip).await;
+    let (event, ()) = in_a_day(join(websocket.recv(), drip)).await;
     assert!(event.unwrap().unwrap().is_message());
 }
 
@@ -128,7 +134,7 @@ async fn a_peer_that_reads_slowly_is_alive_though_nothing_is_read_from_it() {
         }
         theirs.write_all(&text("thanks")).await.unwrap();
     };
-    let (event, ()) = join(websocket.recv(), read).await;
+    let (event, ()) = in_a_day(join(websocket.recv(), read)).await;
     assert_eq!(event.unwrap(), Some(Event::from("thanks")));
 }
 

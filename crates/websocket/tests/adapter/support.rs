@@ -71,7 +71,7 @@ impl Endless {
     pub(crate) fn new(frame: &[u8]) -> Self {
         Self {
             bytes: frame.to_vec(),
-            reads_left: 2000,
+            reads_left: 200,
             writes: 0,
         }
     }
