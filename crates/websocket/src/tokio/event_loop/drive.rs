@@ -54,12 +54,15 @@ impl<T> Sockets<T> {
                 self.receive(key, &mut buffer[..bytes], handle);
                 self.write(key);
             }
-            Ok(Read::Nothing) => {}
-            Ok(Read::End) => {
-                if let Some(close) = entry.connection.handle_eof() {
-                    self.end(key, Ok(close), handle);
+            Ok(ended) => {
+                if let Some(error) = entry.take_failure() {
+                    self.fail(key, error, handle);
+                } else if ended == Read::End {
+                    if let Some(close) = entry.connection.handle_eof() {
+                        self.end(key, Ok(close), handle);
+                    }
+                    self.write(key);
                 }
-                self.write(key);
             }
             Err(error) => self.fail(key, error, handle),
         }
@@ -128,13 +131,7 @@ impl<T> Sockets<T> {
         let Some(entry) = self.slots.get_mut(key) else {
             return;
         };
-        if let Err(error) = entry.write(&mut self.spare) {
-            match entry.peer {
-                Some(_) => self.failed.push((key, error)),
-                None => self.discard(key),
-            }
-            return;
-        }
+        entry.write(&mut self.spare);
         if entry.peer.is_none() && entry.linger() {
             return self.discard(key);
         }
@@ -155,13 +152,6 @@ impl<T> Sockets<T> {
             }
         }
         self.to_write = keys; // keeps its memory
-    }
-
-    /// Tells of the writes that failed.
-    pub(super) fn tell_failed(&mut self, handle: &mut impl Handle<T>) {
-        while let Some((key, error)) = self.failed.pop() {
-            self.fail(key, error, handle);
-        }
     }
 
     /// Goes on with the scan for silent sockets; at most `limit` are acted on.

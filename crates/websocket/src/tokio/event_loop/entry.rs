@@ -29,6 +29,9 @@ pub(super) struct Entry<T> {
     pub(super) eof: bool,
     /// Ours was sent.
     shut_down: bool,
+    /// Why nothing can be written any more. What the peer has said is still read, and then this is
+    /// told, unless it said Close.
+    failure: Option<io::Error>,
     /// On the list of those to read from.
     pub(super) listed_to_read: bool,
     /// On the list of those to write to, or about to be written to anyway.
@@ -59,6 +62,7 @@ impl<T> Entry<T> {
             hung_up: false,
             eof: false,
             shut_down: false,
+            failure: None,
             listed_to_read: false,
             listed_to_write: false,
             pinged: false,
@@ -76,7 +80,13 @@ impl<T> Entry<T> {
 
     /// Whether to read now. A peer that does not read what it asked for is not asked further.
     pub(super) fn wants_to_read(&self, unsent_bytes_max: usize) -> bool {
-        self.readable && (self.peer.is_none() || self.connection.unsent_bytes() <= unsent_bytes_max)
+        let may_wait = self.peer.is_none() || self.failure.is_some();
+        self.readable && (may_wait || self.connection.unsent_bytes() <= unsent_bytes_max)
+    }
+
+    /// Why nothing could be written, once there is nothing to read either.
+    pub(super) fn take_failure(&mut self) -> Option<io::Error> {
+        self.failure.take()
     }
 
     /// Reads once.
@@ -108,15 +118,15 @@ impl<T> Entry<T> {
         }
     }
 
-    /// Writes until nothing waits or the socket is full.
-    pub(super) fn write(&mut self, spare: &mut SpareBuffers) -> io::Result<()> {
+    /// Writes until nothing waits or the socket is full or fails.
+    pub(super) fn write(&mut self, spare: &mut SpareBuffers) {
         let mut written = 0;
         loop {
             if let Some(buffer) = self.connection.reclaim_output(written) {
                 spare.give_back(buffer);
             }
-            if self.blocked || self.connection.unsent_bytes() == 0 {
-                return Ok(());
+            if self.blocked || self.failure.is_some() || self.connection.unsent_bytes() == 0 {
+                return;
             }
             let (offered, outcome) = self.write_once();
             written = match outcome {
@@ -131,9 +141,10 @@ impl<T> Entry<T> {
                     0
                 }
                 Err(error) => {
-                    // What waits will never be written; the error is told once.
-                    self.blocked = true;
-                    return Err(error.into());
+                    self.failure = Some(error.into());
+                    // The kernel may have told of the end already.
+                    (self.readable, self.hung_up) = (!self.eof, true);
+                    return;
                 }
             };
         }
@@ -162,6 +173,9 @@ impl<T> Entry<T> {
     /// close()", because a stream closed with bytes unread is reset, and the peer might never
     /// see the Close.
     pub(super) fn linger(&mut self) -> bool {
+        if self.failure.is_some() {
+            return true;
+        }
         if self.connection.unsent_bytes() > 0 {
             return false;
         }

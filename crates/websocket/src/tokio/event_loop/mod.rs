@@ -151,7 +151,6 @@ impl<T> EventLoop<T> {
                 to_write: Vec::new(),
                 to_read: Default::default(),
                 read_ahead: Vec::new(),
-                failed: Vec::new(),
                 lingering: 0,
                 unsent_bytes_max: options.unsent_bytes_max,
             },
@@ -233,7 +232,6 @@ impl<T> EventLoop<T> {
         self.more == More::MayBe
             || !sockets.to_read.is_empty()
             || !sockets.read_ahead.is_empty()
-            || !sockets.failed.is_empty()
             || sockets.timeouts.is_scanning()
     }
 
@@ -249,7 +247,6 @@ impl<T> EventLoop<T> {
         }
         sockets.scan(READY_SOCKETS_MAX, handle);
         sockets.flush();
-        sockets.tell_failed(handle);
     }
 }
 

@@ -37,8 +37,6 @@ pub struct Sockets<T> {
     pub(super) to_read: VecDeque<Key>,
     /// What came with a handshake.
     pub(super) read_ahead: Vec<(Key, Vec<u8>)>,
-    /// Writes that failed, to be told by the next turn.
-    pub(super) failed: Vec<(Key, io::Error)>,
     pub(super) lingering: usize,
     pub(super) unsent_bytes_max: usize,
 }
