@@ -6,6 +6,11 @@
     reason = "a test and its helpers fail by it; clippy knows only functions marked `#[test]`"
 )]
 
+mod closing;
 mod echo;
+mod fairness;
+mod keepalive;
+mod keys;
+mod waiting;
 
 mod support;

@@ -4,10 +4,11 @@ use std::future::Future;
 use std::io;
 use std::time::Duration;
 
-use tidings_websocket::handshake::server;
+use bytes::Buf;
+use tidings_websocket::handshake::{client, server};
 use tidings_websocket::tokio::event_loop::{EventLoop, Key, Options, Sockets};
 use tidings_websocket::tokio::{self as websocket, Error, WebSocket};
-use tidings_websocket::{Config, Event};
+use tidings_websocket::{Config, Connection, Event};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
@@ -56,6 +57,19 @@ impl Door {
         accepted.unwrap().websocket
     }
 
+    /// A client's bare stream after its handshake, and our end of its connection.
+    pub(crate) async fn connect_bare(&self) -> (TcpStream, WebSocket<TcpStream>) {
+        let uri = self.url().parse().unwrap();
+        let dial = async {
+            let stream = TcpStream::connect(self.listener.local_addr().unwrap()).await;
+            let offer = client::Options::default();
+            let opened =
+                websocket::open(stream.unwrap(), &uri, &offer, websocket::Options::default());
+            opened.await.unwrap().websocket.into_parts().stream
+        };
+        tokio::join!(dial, self.accept())
+    }
+
     /// Another implementation's client, and our end of its connection.
     pub(crate) async fn connect(&self) -> (Client, WebSocket<TcpStream>) {
         let url = self.url();
@@ -85,4 +99,65 @@ pub(crate) async fn echo_all<T>(sockets: &mut EventLoop<T>) -> io::Error {
 /// A loop with the options that most tests want.
 pub(crate) fn event_loop<T>() -> EventLoop<T> {
     EventLoop::new(Options::default()).unwrap()
+}
+
+/// Turns until `done` says so, and gives what it says.
+pub(crate) async fn turn_until<T, R>(
+    sockets: &mut EventLoop<T>,
+    mut handle: impl FnMut(&mut Sockets<T>, Key, Result<Event<'_>, Error>),
+    mut done: impl FnMut(&mut Sockets<T>) -> Option<R>,
+) -> R {
+    in_time(async {
+        loop {
+            if let Some(result) = done(sockets.sockets()) {
+                return result;
+            }
+            sockets.turn(&mut handle).await.unwrap();
+        }
+    })
+    .await
+}
+
+/// What a client would write to say this.
+pub(crate) fn from_client<'e>(events: impl IntoIterator<Item = Event<'e>>) -> Vec<u8> {
+    let mut connection = Connection::client(Config::default(), || [0x37, 0xfa, 0x21, 0x3d]);
+    for event in events {
+        connection.send(event).unwrap();
+    }
+    let output = connection.output();
+    output.copy_to_bytes(output.remaining()).into()
+}
+
+/// What a client would read in this.
+pub(crate) fn to_client(mut bytes: Vec<u8>) -> Vec<Event<'static>> {
+    let mut connection = Connection::client(Config::default(), || [0; 4]);
+    let (mut input, mut events) = (&mut bytes[..], Vec::new());
+    while let Some(event) = connection.receive(&mut input).unwrap() {
+        events.push(event.into_owned());
+    }
+    events
+}
+
+/// Every end that was told, by key.
+pub(crate) type Ends = Vec<(Key, Result<Event<'static>, Error>)>;
+
+/// Keeps the ends, and nothing else.
+pub(crate) fn note_end<T>(
+    ends: &mut Ends,
+) -> impl FnMut(&mut Sockets<T>, Key, Result<Event<'_>, Error>) {
+    |_, key, event| match event {
+        Ok(event @ Event::Close(_)) => ends.push((key, Ok(event.into_owned()))),
+        Ok(_) => {}
+        Err(error) => ends.push((key, Err(error))),
+    }
+}
+
+/// Turns until nothing is left, not even what lingers.
+pub(crate) async fn turn_to_the_end<T>(sockets: &mut EventLoop<T>) -> Ends {
+    let mut ends = Ends::new();
+    turn_until(sockets, note_end(&mut ends), |sockets| {
+        (sockets.is_empty() && sockets.lingering() == 0).then_some(())
+    })
+    .await;
+    ends
 }
