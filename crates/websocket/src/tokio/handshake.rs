@@ -109,7 +109,7 @@ where
 /// Opens a WebSocket at a `ws://` address, or `wss://` with the crate's feature `rustls`.
 ///
 /// A `wss:` server's certificate must be for the host of the address and trusted by the operating
-/// system; for other roots there is [`tls::connect_with`](super::tls::connect_with). For any other
+/// system; for other roots there is `tls::connect_with`. For any other
 /// way to the server make the stream and call [`open`].
 ///
 /// ```no_run

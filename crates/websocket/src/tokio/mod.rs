@@ -1,7 +1,29 @@
 //! WebSocket on tokio: the only part of the crate that knows sockets, clocks and randomness.
 //!
-//! [`accept`] and [`connect`] do the handshake on a bare stream; behind an HTTP server, take
-//! the upgraded stream and hand it to [`WebSocket::server`] with the bytes already read.
+//! [`accept`] and [`connect`] do the handshake on a bare stream, `tls` with TLS under it; behind an
+//! HTTP server, take the upgraded stream and hand it to [`WebSocket::server`] with the bytes
+//! already read.
+//!
+//! # Ways to receive
+//!
+//! They may be used in turn on one connection.
+//!
+//! | | brings | for |
+//! |---|---|---|
+//! | [`WebSocket::recv`] | one owned event | most programs |
+//! | [`WebSocket::recv_batch`] | all events of a read, borrowed | servers of many small messages: nothing is copied |
+//! | [`WebSocket::recv_piece`] | whatever has come of a message | messages too big to be held |
+//! | `Stream`, with a `Sink` | one owned event | `futures-util`'s combinators, halves in two tasks |
+//! | [`event_loop`] | the events of thousands of sockets, borrowed | a thread that serves them all (Linux) |
+//!
+//! Each of them drives the connection: writes what was fed, answers pings, pings a quiet peer, and
+//! ends in order. A connection that nobody receives from does none of that.
+//!
+//! # Turns
+//!
+//! A peer that floods its connection does not keep the other tasks of the thread waiting: what is
+//! received and fed is charged to the turn that tokio gives a task
+//! (its module `task::coop`), some 128 events or 512 KiB of it.
 
 mod batch;
 mod buffers;
@@ -34,10 +56,11 @@ use crate::keepalive;
 pub struct Options {
     /// The limits on what the peer sends.
     pub config: Config,
-    /// When more than this is unsent, [`WebSocket::recv`] stops reading until the peer reads.
+    /// When more than this is unsent, nothing more is received until the peer reads, and the `Sink`
+    /// takes no more.
     ///
-    /// It bounds what a peer that asks and never reads can make us hold: about this, and what
-    /// one read's answers add. What the application feeds unasked it bounds by
+    /// It bounds what a peer that asks and never reads can make us hold: this, and what the answer
+    /// to one event adds. What the application feeds unasked it bounds by
     /// [`WebSocket::unsent_bytes`]. Default 1 MiB, in bytes.
     pub unsent_bytes_max: usize,
     /// When a quiet peer is pinged, and when a silent or a closing one is given up, with code 1006.
