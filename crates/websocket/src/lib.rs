@@ -5,6 +5,7 @@
 //!
 //! | to | look at |
 //! |---|---|
+//! | choose among all this, and learn what each choice costs | `guide`, chapter by chapter |
 //! | talk over a socket with tokio | [`tokio`]: [`accept`](tokio::accept), [`connect`](tokio::connect), [`WebSocket`](tokio::WebSocket) |
 //! | open a connection behind any HTTP server or client | [`handshake`]: functions on `http`'s types |
 //! | open one behind axum | the feature `axum`, its module of that name: an extractor |
@@ -54,8 +55,8 @@
 //!     let mut websocket = connect(&url, &offer, Options::default()).await?.websocket;
 //!     websocket.send("hello").await?;
 //!     assert_eq!(websocket.recv().await?, Some(Event::from("hello")));
-//!     let answer = websocket.close(Close::new(CloseCode::NORMAL, "done"),
-//! Duration::from_secs(1)).await?;
+//!     let done = Close::new(CloseCode::NORMAL, "done");
+//!     let answer = websocket.close(done, Duration::from_secs(1)).await?;
 //!     assert_eq!(answer.code, CloseCode::NORMAL);
 //!     Ok::<(), Box<dyn Error>>(())
 //! };
@@ -77,6 +78,9 @@ mod deflate;
 pub mod error;
 pub mod event;
 pub mod frame;
+// It links to nearly everything.
+#[cfg(all(doc, feature = "tokio", feature = "deflate", target_os = "linux"))]
+pub mod guide;
 pub mod handshake;
 pub mod keepalive;
 pub mod mask;
