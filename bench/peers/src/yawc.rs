@@ -50,10 +50,12 @@ where
     })
 }
 
-/// Compression as its documentation advises for many connections: without context takeover, and
-/// then with a pool.
+/// Text is checked, as all others do. Compression as its documentation advises for many
+/// connections: without context takeover, and then with a pool.
 fn options(mode: Mode) -> Options {
-    let options = Options::default().with_limits(MESSAGE_BYTES_MAX, 2 * MESSAGE_BYTES_MAX);
+    let options = Options::default()
+        .with_utf8()
+        .with_limits(MESSAGE_BYTES_MAX, 2 * MESSAGE_BYTES_MAX);
     match mode {
         Mode::Plain => options.without_compression(),
         Mode::Takeover => options.with_low_latency_compression(),

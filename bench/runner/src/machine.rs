@@ -40,6 +40,22 @@ pub(crate) fn move_to(place: Place) {
     let _ = sched_setaffinity(None, &set);
 }
 
+/// Makes this process, and the servers that it will start, go before everything else.
+pub(crate) fn go_first() -> Result<(), String> {
+    let own = std::process::id().to_string();
+    let output = Command::new("chrt")
+        .args(["--rr", "--pid", "1", &own])
+        .output();
+    match output {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => {
+            let reason = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            Err(format!("--realtime: {reason}; it is for root"))
+        }
+        Err(error) => Err(format!("--realtime needs chrt, of util-linux: {error}")),
+    }
+}
+
 /// Whether server and generator have a core each.
 pub(crate) fn has_two_cores() -> bool {
     cores().len() > 1

@@ -26,6 +26,8 @@ cargo xtask bench websocket [options]      echo servers against each other
   --repeats N              default 3, with --quick 1
   --seconds S              measured per run; default 0.8, with --quick 0.5
   --minutes N              begin no run later than this; default 25, with --quick 3
+  --realtime               let server and generator go before all others, by `chrt` and as root:
+                           for a machine that is not idle; everything else on it stands still
   --out FOLDER             where websocket.md and websocket.json go; default target/bench
   --list                   tell scenarios and peers, run nothing
 ";
@@ -34,6 +36,7 @@ cargo xtask bench websocket [options]      echo servers against each other
 pub(crate) struct Options {
     pub(crate) help: bool,
     pub(crate) list: bool,
+    pub(crate) realtime: bool,
     pub(crate) scenarios: Vec<Scenario>,
     /// Empty for all.
     pub(crate) peers: Vec<String>,
@@ -51,7 +54,7 @@ impl Options {
     /// Reads the words after `bench websocket`. An error is a sentence for the user.
     pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Self, String> {
         let mut words = words.into_iter();
-        let (mut help, mut list, mut quick) = (false, false, false);
+        let (mut help, mut list, mut quick, mut realtime) = (false, false, false, false);
         let (mut only, mut peers, mut added) = (Vec::new(), Vec::new(), Vec::new());
         let (mut reference, mut out, mut echo) = (None, None, None);
         let (mut repeats, mut seconds, mut minutes) = (None, None, None);
@@ -70,6 +73,7 @@ impl Options {
                 "--help" | "-h" => help = true,
                 "--list" => list = true,
                 "--quick" => quick = true,
+                "--realtime" => realtime = true,
                 "--only" => only.extend(names(&value()?)),
                 "--peers" => peers.extend(names(&value()?)),
                 "--peer" => added.push(Peer::external(&value()?)?),
@@ -90,6 +94,7 @@ impl Options {
         Ok(Self {
             help,
             list,
+            realtime,
             scenarios: only
                 .iter()
                 .map(|name| name.parse())

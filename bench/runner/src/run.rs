@@ -19,6 +19,11 @@ const WARM_UP: Duration = Duration::from_millis(200);
 const LATE_WARM_UP: Duration = Duration::from_millis(1000);
 /// Loaded while system calls are counted: thousands of messages at the slowest.
 const COUNTED: Duration = Duration::from_millis(150);
+/// Bytes that a slow server echoes in a second: with more than this under way, the first answers
+/// come when others have long been counted.
+const BYTES_PER_SECOND: f64 = 1e9;
+/// A run's time beside the measured one: warm-up, start, end, and its share of the counting.
+const BESIDE: Duration = Duration::from_millis(550);
 /// Descriptors that a scenario needs beside its connections.
 const DESCRIPTORS_SPARE: u64 = 100;
 
@@ -44,6 +49,9 @@ pub(crate) fn all(options: &Options) -> Result<(), String> {
         logs,
     };
     machine::move_to(machine::Place::Generator);
+    if options.realtime {
+        machine::go_first()?;
+    }
     announce(options, &peers, &missing, &session);
     for scenario in &options.scenarios {
         if !session.run(*scenario, &peers, options.repeats, &mut report) {
@@ -139,7 +147,7 @@ fn announce(options: &Options, peers: &[Peer], missing: &[String], session: &Ses
         options.scenarios.len(),
         peers.len(),
         options.repeats,
-        (runs as f64 * (options.measured + WARM_UP).as_secs_f64() * 1.1 / 60.0).ceil(),
+        (runs as f64 * (options.measured + BESIDE).as_secs_f64() / 60.0).ceil(),
     );
 }
 
@@ -228,9 +236,10 @@ impl Session {
             true => LATE_WARM_UP,
             false => WARM_UP,
         };
+        let filling = filling(scenario);
         let window = Window {
-            warm_up,
-            measured: self.measured,
+            warm_up: warm_up + filling,
+            measured: self.measured.max(2 * filling),
             drained: false,
         };
         load_echo(scenario, server, window, || Ok(()))
@@ -252,6 +261,21 @@ impl Session {
         });
         let calls = count?.end().ok()?;
         echo.ok().map(|echo| calls as f64 / echo.messages)
+    }
+}
+
+/// How long it takes until what is sent first has been answered, where that is much.
+fn filling(scenario: Scenario) -> Duration {
+    match scenario.work {
+        Work::Idle => Duration::ZERO,
+        Work::Echo {
+            message_bytes,
+            in_flight,
+            ..
+        } => {
+            let under_way = message_bytes * in_flight * scenario.connections;
+            Duration::from_secs_f64(under_way as f64 / BYTES_PER_SECOND)
+        }
     }
 }
 
