@@ -1,5 +1,5 @@
 //! Echoes every message: `cargo run --release -p tidings-websocket --example echo --
-//! 127.0.0.1:9001 [--deflate] [--comfortable] [--tls CHAIN.pem KEY.pem]`.
+//! 127.0.0.1:9001 [--deflate | --takeover] [--comfortable] [--tls CHAIN.pem KEY.pem]`.
 //!
 //! One thread. The server loop holds all sockets; with `--comfortable`, and under TLS, each
 //! connection has a task of its own. The program that conformance tests and benchmarks run
@@ -12,6 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidings_websocket::Config;
+#[cfg(feature = "deflate")]
+use tidings_websocket::deflate::{ContextTakeover, Policy};
 use tidings_websocket::handshake::server;
 #[cfg(target_os = "linux")]
 use tidings_websocket::tokio::event_loop::{self, EventLoop};
@@ -195,7 +197,15 @@ impl Arguments {
             match argument.as_str() {
                 "--comfortable" => parsed.comfortable = true,
                 #[cfg(feature = "deflate")]
-                "--deflate" => parsed.options.config.deflate = Some(Default::default()),
+                "--deflate" => parsed.options.config.deflate = Some(Policy::default()),
+                #[cfg(feature = "deflate")]
+                "--takeover" => {
+                    parsed.options.config.deflate = Some(Policy {
+                        server_context_takeover: ContextTakeover::Allow,
+                        client_context_takeover: ContextTakeover::Allow,
+                        ..Policy::default()
+                    });
+                }
                 #[cfg(feature = "rustls")]
                 "--tls" => {
                     let mut file = || -> Result<Vec<u8>, Box<dyn Error>> {
