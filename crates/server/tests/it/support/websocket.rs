@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tidings_websocket::handshake::client;
-use tidings_websocket::tokio::{HandshakeError, Options, WebSocket, connect};
+use tidings_websocket::tokio::{HandshakeError, MaybeTls, Options, WebSocket, connect};
 use tidings_websocket::{Close, Event};
 use tidings_wire::Format;
 use tokio::net::TcpStream;
@@ -14,7 +14,7 @@ use super::soon;
 
 /// A connection that speaks one format.
 pub(crate) struct Frames {
-    pub(crate) websocket: WebSocket<TcpStream>,
+    pub(crate) websocket: WebSocket<MaybeTls<TcpStream>>,
     format: Format,
 }
 
