@@ -246,6 +246,7 @@ impl Connection {
     /// # Errors
     ///
     /// A [`SendError`]; nothing was appended.
+    #[inline]
     pub fn send<'e>(&mut self, event: impl Into<Event<'e>>) -> Result<(), SendError> {
         match event.into() {
             Event::Text(Cow::Borrowed(text)) => self.send_message(Opcode::Text, text.as_bytes()),
@@ -524,10 +525,9 @@ impl Connection {
         let tail = self.output.tail();
         tail.reserve(HEADER_BYTES_MAX + payload.len());
         header.write(tail);
-        tail.extend_from_slice(payload);
-        if let Some(key) = header.mask {
-            let begin = tail.len() - payload.len();
-            mask::apply(&mut tail[begin..], key);
+        match header.mask {
+            None => tail.extend_from_slice(payload),
+            Some(key) => mask::append(tail, payload, key),
         }
     }
 }

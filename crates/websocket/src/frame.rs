@@ -172,7 +172,9 @@ impl Header {
                 output.extend_from_slice(&bytes.to_be_bytes());
             }
         }
-        output.extend_from_slice(self.mask.as_ref().map_or(&[], |key| key));
+        if let Some(key) = &self.mask {
+            output.extend_from_slice(key);
+        }
     }
 
     /// Reads the header at the beginning of `bytes`, which came from the peer of `role` on a

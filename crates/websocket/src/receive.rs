@@ -60,6 +60,17 @@ pub(crate) struct Inbound<'c> {
     pub(crate) deflate: Option<&'c mut Deflate>,
 }
 
+impl Inbound<'_> {
+    #[inline]
+    fn parse(&self, bytes: &[u8]) -> Result<Option<(Header, usize)>, Fault> {
+        let compression = match self.deflate {
+            Some(_) => Compression::Agreed,
+            None => Compression::NotAgreed,
+        };
+        Header::parse_with(bytes, self.role, self.config, compression)
+    }
+}
+
 impl Receiver {
     /// Takes bytes off `input` until there is an event or no more input.
     #[inline]
@@ -74,12 +85,12 @@ impl Receiver {
             return Ok(Some(event));
         }
         loop {
-            let Some(mut frame) = self.frame(input, inbound)? else {
+            if let Some((kind, payload)) = self.whole_message(input, inbound)? {
+                return kind.whole(payload).map(Some);
+            }
+            let Some(frame) = self.frame(input, inbound)? else {
                 return Ok(None);
             };
-            if let Some(kind) = self.whole_message(&frame, input) {
-                return kind.whole(frame.take(input)).map(Some);
-            }
             let event = if frame.opcode.is_control() {
                 self.control(frame, input)?
             } else {
@@ -102,13 +113,14 @@ impl Receiver {
             return Ok(Some(Received::Piece(piece)));
         }
         loop {
-            let Some(mut frame) = self.frame(input, inbound)? else {
+            if let Some((kind, payload)) = self.whole_message(input, inbound)? {
+                return Ok(Some(Received::Piece(kind.whole_piece(payload)?)));
+            }
+            let Some(frame) = self.frame(input, inbound)? else {
                 return Ok(None);
             };
             let received = if frame.opcode.is_control() {
                 self.control(frame, input)?.map(Received::Event)
-            } else if let Some(kind) = self.whole_message(&frame, input) {
-                Some(Received::Piece(kind.whole_piece(frame.take(input))?))
             } else {
                 self.hand_on(frame, input, inbound)?.map(Received::Piece)
             };
@@ -118,6 +130,40 @@ impl Receiver {
         }
     }
 
+    /// A message that is one frame, if all of it is next in `input`: most are, and nothing
+    /// of them is kept.
+    #[inline]
+    fn whole_message<'i>(
+        &self,
+        input: &mut &'i mut [u8],
+        inbound: &Inbound<'_>,
+    ) -> Result<Option<(MessageKind, &'i mut [u8])>, Fault> {
+        let (Progress::Header { len: 0, .. }, None) = (&self.progress, &self.held) else {
+            return Ok(None);
+        };
+        let Some((header, header_bytes)) = inbound.parse(input)? else {
+            return Ok(None);
+        };
+        let kind = match header.opcode {
+            Opcode::Text => MessageKind::Text,
+            Opcode::Binary => MessageKind::Binary,
+            _ => return Ok(None),
+        };
+        let bytes_max = inbound
+            .config
+            .message_bytes_max
+            .min(input.len() - header_bytes);
+        if !header.fin || header.compressed || header.payload_bytes > bytes_max as u64 {
+            return Ok(None);
+        }
+        let frame = take(input, header_bytes + header.payload_bytes as usize);
+        let payload = &mut frame[header_bytes..];
+        if let Some(key) = header.mask {
+            mask::apply(payload, key);
+        }
+        Ok(Some((kind, payload)))
+    }
+
     /// The frame whose payload comes next. `None` where more bytes are needed.
     #[inline]
     fn frame(
@@ -125,27 +171,23 @@ impl Receiver {
         input: &mut &mut [u8],
         inbound: &Inbound<'_>,
     ) -> Result<Option<Frame>, Fault> {
-        let compression = match inbound.deflate {
-            Some(_) => Compression::Agreed,
-            None => Compression::NotAgreed,
-        };
+        if input.is_empty() {
+            return Ok(None); // most calls find one frame more or this
+        }
         let header = match &mut self.progress {
-            Progress::Payload(_) if input.is_empty() => return Ok(None),
             Progress::Payload(frame) => {
                 let frame = *frame;
                 self.progress = Progress::default();
                 return Ok(Some(frame));
             }
-            Progress::Header { len: 0, .. } => {
-                match Header::parse_with(input, inbound.role, inbound.config, compression)? {
-                    Some((header, len)) => {
-                        take(input, len);
-                        header
-                    }
-                    None => return self.gather_header(input, inbound, compression),
+            Progress::Header { len: 0, .. } => match inbound.parse(input)? {
+                Some((header, len)) => {
+                    take(input, len);
+                    header
                 }
-            }
-            Progress::Header { .. } => return self.gather_header(input, inbound, compression),
+                None => return self.gather_header(input, inbound),
+            },
+            Progress::Header { .. } => return self.gather_header(input, inbound),
         };
         self.begin(header, inbound.config).map(Some)
     }
@@ -156,7 +198,6 @@ impl Receiver {
         &mut self,
         input: &mut &mut [u8],
         inbound: &Inbound<'_>,
-        compression: Compression,
     ) -> Result<Option<Frame>, Fault> {
         let Progress::Header { bytes, len } = &mut self.progress else {
             return Ok(None);
@@ -167,7 +208,7 @@ impl Receiver {
         header[..before].copy_from_slice(&bytes[..before]);
         header[before..before + more].copy_from_slice(&input[..more]);
         let begun = &header[..before + more];
-        match Header::parse_with(begun, inbound.role, inbound.config, compression)? {
+        match inbound.parse(begun)? {
             Some((header, len)) => {
                 take(input, len - before);
                 self.progress = Progress::default();
@@ -356,16 +397,6 @@ impl Receiver {
         }))
     }
 
-    /// The kind of message that the frame is, if it is all of it and `input` holds all of it.
-    #[inline]
-    fn whole_message(&self, frame: &Frame, input: &[u8]) -> Option<MessageKind> {
-        let whole = frame.fin
-            && !frame.compressed
-            && frame.bytes_to_come <= input.len() as u64
-            && self.held.as_ref().is_none_or(|held| held.message.is_none());
-        frame.kind().filter(|_| whole)
-    }
-
     /// When more of the frame is to come: waits for that.
     fn go_on(&mut self, frame: Frame) {
         if frame.bytes_to_come > 0 {
@@ -454,7 +485,9 @@ impl Frame {
     #[inline]
     fn advance(&mut self, bytes: usize) {
         self.bytes_to_come -= bytes as u64;
-        self.mask = self.mask.map(|key| mask::continued(key, bytes));
+        if self.bytes_to_come > 0 {
+            self.mask = self.mask.map(|key| mask::continued(key, bytes));
+        }
     }
 
     fn ends_message(&self) -> bool {
