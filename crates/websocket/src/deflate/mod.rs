@@ -8,6 +8,34 @@
 //! connection keep a compressor and a decompressor of its own for as long as it lives. Without
 //! it, which is the default, a thread's connections take turns with a few of either, and an
 //! idle connection keeps nothing.
+//!
+//! What it costs and brings, measured with messages of JSON like a chat's at level 1 (one core,
+//! microseconds to compress and to decompress; size as a share of the plain one):
+//!
+//! | payload | each on its own | | with context takeover | |
+//! |---|---|---|---|---|
+//! | 64 B | 2.4 + 0.3 µs | 0.98 | 0.2 + 0.2 µs | 0.24 |
+//! | 125 B | 2.8 + 0.4 µs | 0.95 | 0.4 + 0.3 µs | 0.34 |
+//! | 250 B | 4.1 + 0.8 µs | 0.83 | 0.9 + 0.6 µs | 0.37 |
+//! | 1 KiB | 5.3 + 2.0 µs | 0.58 | 3.5 + 2.3 µs | 0.41 |
+//! | 16 KiB | 54 + 25 µs | 0.43 | 49 + 25 µs | 0.42 |
+//!
+//! With context takeover decompressing costs up to a microsecond more where the peer's window is
+//! large and full, and a connection keeps, from its first compressed message on:
+//!
+//! | window bits of the side | 8, 9 | 10 | 11 | 12 | 13 | 14 | 15 |
+//! |---|---|---|---|---|---|---|---|
+//! | to compress what it sends | 144 kB | 146 kB | 150 kB | 158 kB | 174 kB | 207 kB | 273 kB |
+//! | to decompress what it receives | 256 B, 512 B | 1 KiB | 2 KiB | 4 KiB | 8 KiB | 16 KiB | 32 KiB |
+//!
+//! Without, a thread keeps at most four compressors and four decompressors (48 kB each) for all
+//! its connections. Whatever is agreed on, a message that is arriving in several reads holds a
+//! decompressor for that time.
+//!
+//! What comes out is bounded like any message by
+//! [`Config::message_bytes_max`](crate::Config::message_bytes_max): a bomb stops there, with
+//! [`Fault::MessageTooBig`](crate::Fault::MessageTooBig), and 16 KiB are decompressed at a time,
+//! so that no more than that is ever beyond.
 
 mod compressor;
 mod decompressor;
@@ -80,10 +108,11 @@ impl Agreement {
 /// ```
 /// use tidings_websocket::deflate::{ContextTakeover, Policy};
 ///
-/// // A client with few connections can afford to remember, and saves the most.
+/// // A server of many connections that remembers what its clients said, in 4 KiB for each, but
+/// // not what it said itself.
 /// let policy = Policy {
-///     server_context_takeover: ContextTakeover::Allow,
 ///     client_context_takeover: ContextTakeover::Allow,
+///     client_max_window_bits: 12,
 ///     ..Policy::default()
 /// };
 /// # assert_eq!(policy.level, Policy::default().level);
@@ -103,13 +132,18 @@ pub struct Policy {
     /// Default 15, 32 KiB. A client that does not offer the parameter uses 15 whatever a
     /// server wants.
     pub client_max_window_bits: u8,
-    /// Messages of fewer bytes than this are sent uncompressed.
+    /// Messages of fewer bytes than this are sent uncompressed. One in fragments is compressed
+    /// whatever its size.
     ///
-    /// Default 128 bytes.
+    /// Default 256 bytes: below, a message on its own shrinks by less than a sixth, for more work
+    /// than all else that sending it takes. With context takeover small messages gain the most,
+    /// see [`with_context_takeover`](Self::with_context_takeover).
     pub compress_from: usize,
     /// How hard to compress, 1 (fast) to 9 (small).
     ///
-    /// Default 1.
+    /// Default 1. Level 6 takes three times as long for 1 KiB (0.45 of the plain size instead of
+    /// 0.58) and five times for 16 KiB (0.29 instead of 0.43): worth it for a message that is
+    /// compressed once for many, as a [`Prepared`](crate::Prepared).
     pub level: u8,
 }
 
@@ -120,8 +154,21 @@ impl Default for Policy {
             client_context_takeover: ContextTakeover::Refuse,
             server_max_window_bits: WINDOW_BITS_MAX,
             client_max_window_bits: WINDOW_BITS_MAX,
-            compress_from: 128,
+            compress_from: 256,
             level: 1,
+        }
+    }
+}
+
+impl Policy {
+    /// A policy for ends with few connections and many small messages: both sides remember, and
+    /// messages are compressed from 32 bytes on. See the [module](self) for what it costs.
+    pub fn with_context_takeover() -> Self {
+        Self {
+            server_context_takeover: ContextTakeover::Allow,
+            client_context_takeover: ContextTakeover::Allow,
+            compress_from: 32,
+            ..Self::default()
         }
     }
 }

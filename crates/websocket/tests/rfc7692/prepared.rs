@@ -23,6 +23,14 @@ impl Theirs {
     }
 }
 
+/// Compresses however small.
+fn everything() -> Policy {
+    Policy {
+        compress_from: 0,
+        ..Policy::default()
+    }
+}
+
 /// Everything that one follower reads by.
 struct Follower {
     agreement: Agreement,
@@ -81,10 +89,6 @@ impl Follower {
 
 #[test]
 fn shared_messages_and_own_ones_take_turns_in_any_order_by_any_agreement() {
-    let policy = Policy {
-        compress_from: 0,
-        ..Policy::default()
-    };
     for agreement in agreements() {
         let mut follower = Follower::new(agreement);
         let mut random = fastrand::Rng::with_seed(u64::from(agreement.server_max_window_bits));
@@ -98,7 +102,7 @@ fn shared_messages_and_own_ones_take_turns_in_any_order_by_any_agreement() {
                 0 => {
                     let policy = Policy {
                         level: random.u8(1..=9),
-                        ..policy
+                        ..everything()
                     };
                     let shared = Prepared::binary(&message).deflated(&policy);
                     follower.server.send_prepared(&shared).unwrap();
@@ -129,7 +133,7 @@ fn a_follower_gets_the_compressed_frame_if_the_message_fits_its_window() {
         let bytes = 1 << window_bits;
         for (bytes, fits) in [(bytes - 1, true), (bytes, true), (bytes + 1, false)] {
             let message = vec![b'x'; bytes];
-            let shared = Prepared::binary(&message).deflated(&Policy::default());
+            let shared = Prepared::binary(&message).deflated(&everything());
             for alone in [false, true] {
                 let mut follower = Follower::new(agreement(alone, window_bits));
                 let compressed = shared.compressed(follower.agreement);
