@@ -3,19 +3,27 @@
 
 use tidings_websocket::mask::{self, MaskKey};
 
+use super::deflate::Compressor;
+
 /// The key of every masked frame: no byte is zero, no two are alike.
 pub const KEY: MaskKey = [0x37, 0xfa, 0x21, 0x3d];
 
 /// The stream that `description` describes: for each frame a first byte as it stands on the wire
 /// (FIN, reserved bits, opcode), a byte for its shape, and its payload.
 ///
-/// Of the shape, the lower six bits are the length, bit 6 repeats the payload [`REPEATED`] times.
+/// Of the shape, the lower six bits are the length, bit 6 repeats the payload [`REPEATED`] times,
+/// and bit 7 compresses the payload with the ones before it.
 pub fn stream(mut description: &[u8], masked: bool) -> Vec<u8> {
     let mut stream = Vec::new();
+    let mut compressor = Compressor::default();
     while let [first, shape, rest @ ..] = description {
         let (payload, rest) = rest.split_at(usize::from(shape & 0x3f).min(rest.len()));
         let times = if shape & 0x40 == 0 { 1 } else { REPEATED };
-        append(&mut stream, *first, masked, &payload.repeat(times));
+        let mut payload = payload.repeat(times);
+        if shape & 0x80 != 0 {
+            payload = compressor.compress(&payload);
+        }
+        append(&mut stream, *first, masked, &payload);
         description = rest;
     }
     stream

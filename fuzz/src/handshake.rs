@@ -5,27 +5,123 @@
 
 use std::io::{self, Read, Write};
 
-use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
+use http::header::{
+    CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL, UPGRADE,
+};
 use http::{HeaderMap, HeaderName, Request, StatusCode, Version};
+use tidings_websocket::deflate::{Agreement, ContextTakeover, Policy};
 use tidings_websocket::handshake::{client, head, server};
 use tungstenite::handshake::client::ClientHandshake;
 use tungstenite::handshake::server::create_response;
 
-/// One byte that chooses what follows: a request's head, or a response's.
+/// A [`Policy`]'s two bytes, the second of which also chooses what follows: a request's head, a
+/// response's, or the policy of the other end.
 pub fn run(data: &[u8]) {
-    let Some((choice, rest)) = data.split_first() else {
+    let Some((&[windows, choices], rest)) = data.split_first_chunk::<2>() else {
         return;
     };
-    match choice % 2 {
-        0 => request(rest),
-        _ => response(rest),
+    let deflate = policy([windows, choices]);
+    match (choices >> 6, rest) {
+        (0 | 1, _) => request(rest, deflate),
+        (2, _) => response(rest, deflate),
+        (_, &[windows, choices, ..]) => negotiation(deflate, policy([windows, choices])),
+        _ => {}
     }
+}
+
+/// Any windows and takeovers, or none at all.
+pub fn policy([windows, choices]: [u8; 2]) -> Option<Policy> {
+    let takeover = |bit: u8| match choices >> bit & 1 {
+        0 => ContextTakeover::Refuse,
+        _ => ContextTakeover::Allow,
+    };
+    (choices & 4 == 0).then_some(Policy {
+        server_context_takeover: takeover(0),
+        client_context_takeover: takeover(1),
+        server_max_window_bits: 8 + (windows & 7),
+        client_max_window_bits: 8 + (windows >> 4 & 7),
+        ..Policy::default()
+    })
+}
+
+/// The real handshake between two ends of ours, in memory.
+pub fn negotiate(
+    client: Option<Policy>,
+    server: Option<Policy>,
+) -> (Option<Agreement>, Option<Agreement>) {
+    let request = request_of_ours(client);
+    let options = server_options(server);
+    let accepted = server::accept(&request, &options).expect("a request of ours");
+    let agreed = client::check(&request, &accepted.response()).expect("an answer of ours");
+    assert_eq!(agreed.subprotocol.as_deref(), accepted.subprotocol);
+    (agreed.deflate, accepted.deflate)
+}
+
+/// What two ends of ours make of each other's policies is what both policies allow, and the same;
+/// but the server may use a smaller window than it said.
+fn negotiation(client: Option<Policy>, server: Option<Policy>) {
+    let (at_client, at_server) = negotiate(client, server);
+    let (Some(client), Some(server)) = (client, server) else {
+        assert_eq!((at_client, at_server), (None, None));
+        return;
+    };
+    let (Some(at_client), Some(at_server)) = (at_client, at_server) else {
+        panic!("both can compress: {at_client:?}, {at_server:?}");
+    };
+    is_the_same(at_client, at_server);
+    let refuses = |one, other| one == ContextTakeover::Refuse || other == ContextTakeover::Refuse;
+    assert_eq!(
+        at_server.server_no_context_takeover,
+        refuses(
+            client.server_context_takeover,
+            server.server_context_takeover
+        )
+    );
+    assert_eq!(
+        at_server.client_no_context_takeover,
+        refuses(
+            client.client_context_takeover,
+            server.client_context_takeover
+        )
+    );
+    assert_eq!(
+        at_server.server_max_window_bits,
+        client
+            .server_max_window_bits
+            .min(server.server_max_window_bits)
+    );
+    assert_eq!(
+        at_client.client_max_window_bits,
+        client
+            .client_max_window_bits
+            .min(server.client_max_window_bits)
+    );
+}
+
+/// The client inflates whatever the server may send.
+fn is_the_same(at_client: Agreement, at_server: Agreement) {
+    assert!(at_client.server_max_window_bits >= at_server.server_max_window_bits);
+    let server_max_window_bits = at_server.server_max_window_bits;
+    assert_eq!(
+        Agreement {
+            server_max_window_bits,
+            ..at_client
+        },
+        at_server
+    );
 }
 
 /// Spoken at both ends.
 const SUBPROTOCOLS: [&str; 2] = ["chat.v2", "chat.v1"];
 
-fn request(bytes: &[u8]) {
+fn server_options(deflate: Option<Policy>) -> server::Options<'static> {
+    server::Options {
+        subprotocols: &SUBPROTOCOLS,
+        deflate,
+    }
+}
+
+fn request(bytes: &[u8], deflate: Option<Policy>) {
     let Ok(Some((request, length))) = head::parse_request(bytes) else {
         return;
     };
@@ -42,10 +138,7 @@ fn request(bytes: &[u8]) {
     assert_eq!(again.uri(), request.uri());
     assert_eq!(again.method(), request.method());
 
-    let options = server::Options {
-        subprotocols: &SUBPROTOCOLS,
-        ..server::Options::default()
-    };
+    let options = server_options(deflate);
     let accepted = match server::accept(&request, &options) {
         Ok(accepted) => accepted,
         Err(refusal) => {
@@ -68,6 +161,7 @@ fn request(bytes: &[u8]) {
             .subprotocol
             .is_none_or(|chosen| SUBPROTOCOLS.contains(&chosen))
     );
+    what_was_offered_is_answered(&request, &accepted, deflate);
     match create_response(&request) {
         Ok(its) => assert_eq!(
             response.headers()[SEC_WEBSOCKET_ACCEPT],
@@ -77,6 +171,30 @@ fn request(bytes: &[u8]) {
             it_reads_lists_worse(request.headers()),
             "{error}: {request:?}"
         ),
+    }
+}
+
+/// Extensions are answered as the stranger's offer allows: our own client, had it offered that, is
+/// content. With several offers it would not know which one is meant.
+fn what_was_offered_is_answered(
+    request: &Request<()>,
+    accepted: &server::Accepted<'_>,
+    deflate: Option<Policy>,
+) {
+    let offers = request.headers().get_all(SEC_WEBSOCKET_EXTENSIONS);
+    let mentions: usize = offers
+        .iter()
+        .filter_map(|field| field.to_str().ok())
+        .map(|field| field.matches("permessage-deflate").count())
+        .sum();
+    assert!(accepted.deflate.is_none() || deflate.is_some() && mentions > 0);
+    if mentions <= 1 {
+        let agreed = client::check(request, &accepted.response());
+        let agreed = agreed.expect("an answer to what was offered");
+        assert_eq!(agreed.deflate.is_some(), accepted.deflate.is_some());
+        if let (Some(at_client), Some(at_server)) = (agreed.deflate, accepted.deflate) {
+            is_the_same(at_client, at_server);
+        }
     }
 }
 
@@ -92,7 +210,7 @@ fn it_reads_lists_worse(headers: &HeaderMap) -> bool {
         || headers[CONNECTION].to_str().is_err()
 }
 
-fn response(bytes: &[u8]) {
+fn response(bytes: &[u8], deflate: Option<Policy>) {
     let Ok(Some((response, length))) = head::parse_response(bytes) else {
         return;
     };
@@ -105,20 +223,37 @@ fn response(bytes: &[u8]) {
     assert_eq!(again.headers(), response.headers());
     assert_eq!(again.status(), response.status());
 
-    let request = request_of_ours();
-    let Ok(_) = client::check(&request, &response) else {
+    let request = request_of_ours(deflate);
+    let Ok(agreed) = client::check(&request, &response) else {
         return;
     };
+    match (agreed.deflate, deflate) {
+        (Some(agreed), Some(policy)) => is_within(agreed, policy),
+        (agreed, policy) => assert!(agreed.is_none(), "{policy:?} agreed on {agreed:?}"),
+    }
     if let Err(error) = its_verdict(&request, &bytes[..length]) {
         assert!(it_asks_for_more(&response), "{error}: {response:?}");
     }
 }
 
+/// What the client's policy demands, and what it promised to keep to itself.
+fn is_within(agreed: Agreement, policy: Policy) {
+    assert!(agreed.server_max_window_bits <= policy.server_max_window_bits);
+    assert!(agreed.client_max_window_bits <= policy.client_max_window_bits);
+    if policy.server_context_takeover == ContextTakeover::Refuse {
+        assert!(agreed.server_no_context_takeover);
+    }
+    if policy.client_context_takeover == ContextTakeover::Refuse {
+        assert!(agreed.client_no_context_takeover);
+    }
+}
+
 /// The dictionary knows the answer to this key.
-fn request_of_ours() -> Request<()> {
+fn request_of_ours(deflate: Option<Policy>) -> Request<()> {
     let uri = "ws://example.org/chat".parse().expect("an address");
     let options = client::Options {
         subprotocols: &SUBPROTOCOLS,
+        deflate,
         ..client::Options::default()
     };
     client::request(&uri, [7; 16], &options).expect("a request that can be made")

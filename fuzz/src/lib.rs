@@ -11,6 +11,8 @@
 //! | [`handshake`] | heads and header fields | refusals have a status; what is accepted, tungstenite accepts |
 //! | [`payload`] | payloads and cuts | masking is its definition, UTF-8 is what std says, no later than std can |
 
+pub mod corpus;
+pub mod deflate;
 pub mod frames;
 pub mod handshake;
 pub mod operations;

@@ -1,39 +1,83 @@
 //! What two ends do to each other, against a model of what must come of it.
 //!
-//! A client and a server of ours are joined by two queues of bytes. Each operation sends
-//! something at one end, or moves some bytes, in any sizes. The model is a list of the events
-//! that each end has yet to receive: what is sent is appended, what is received must be its
-//! front. At the end both lists are empty, both ends are closed, and neither ever found fault with
-//! the other.
+//! A client and a server of ours, which agreed on compression as their policies let them, are
+//! joined by two queues of bytes. Each operation sends something at one end, or moves some bytes,
+//! in any sizes. The model is a list of the events that each end has yet to receive: what is sent
+//! is appended, what is received must be its front. At the end both lists are empty, both ends are
+//! closed, and neither ever found fault with the other; and in all that was written the other
+//! implementations read what was sent.
 
 use std::collections::VecDeque;
 
 use arbitrary::{Arbitrary, Unstructured};
 use bytes::{Buf, Bytes};
+use tidings_websocket::deflate::{Agreement, Policy};
 use tidings_websocket::frame;
 use tidings_websocket::{
-    Close, CloseCode, Config, Connection, Event, Fragment, MessageKind, SendError,
+    Close, CloseCode, Config, Connection, Event, Fragment, MessageKind, Prepared, SendError,
 };
 
-use super::frames;
+use super::receive::Receiver;
+use super::{deflate, frames, handshake, reference};
 
-/// A [`Scenario`] as the `arbitrary` crate reads it.
+/// The [`Wishes`] of client and server, then operations as the `arbitrary` crate reads them, to the
+/// end of the bytes.
 pub fn run(data: &[u8]) {
-    if let Ok(scenario) = Scenario::arbitrary_take_rest(Unstructured::new(data)) {
-        play(&scenario);
+    let mut data = Unstructured::new(data);
+    let Ok((client, server)) = <(Wishes, Wishes)>::arbitrary(&mut data) else {
+        return;
+    };
+    let mut pair = Pair::new(client, server);
+    for _ in 0..OPERATIONS_MAX {
+        match <(Side, Operation)>::arbitrary(&mut data) {
+            Ok((side, operation)) if !data.is_empty() => pair.perform(side, &operation),
+            _ => break,
+        }
+    }
+    pair.end();
+}
+
+/// Enough for anything that operations do to each other, few enough to be quick.
+const OPERATIONS_MAX: usize = 60;
+
+/// How an end would have messages compressed: [`handshake::policy`], and how much they must be.
+#[derive(Debug, Clone, Copy, Arbitrary)]
+struct Wishes {
+    policy: [u8; 2],
+    compress_from: u8,
+    level: u8,
+}
+
+impl Wishes {
+    fn policy(self) -> Option<Policy> {
+        Some(Policy {
+            compress_from: usize::from(self.compress_from),
+            level: self.level % 12, // some there are not
+            ..handshake::policy(self.policy)?
+        })
+    }
+
+    fn config(self) -> Config {
+        Config {
+            deflate: self.policy(),
+            ..Config::default()
+        }
     }
 }
 
-/// What happens.
-#[derive(Debug, Arbitrary)]
-pub struct Scenario {
-    operations: Vec<(Side, Operation)>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Arbitrary)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Side {
     Client,
     Server,
+}
+
+impl Arbitrary<'_> for Side {
+    fn arbitrary(data: &mut Unstructured<'_>) -> arbitrary::Result<Self> {
+        Ok(match data.arbitrary()? {
+            false => Self::Client,
+            true => Self::Server,
+        })
+    }
 }
 
 #[derive(Debug, Arbitrary)]
@@ -41,6 +85,10 @@ enum Operation {
     Send(Kind, Content),
     Share(Kind, Content),
     Encoded(Kind, Content),
+    /// Prepares a message, compressed as the other end wishes, and sends it.
+    Prepare(Kind, Content, Wishes),
+    /// Sends again what was prepared last, by either end.
+    Repeat,
     /// Begins a message that is cut into fragments of this many bytes.
     Begin(Kind, Content, u8),
     /// Sends the next fragment of the message that was begun.
@@ -50,16 +98,27 @@ enum Operation {
     Close(u16, Content),
     /// Writes at most this many bytes of the output.
     Write(u16),
-    /// Reads at most this many bytes of what the other wrote.
-    Read(u16),
+    /// Reads at most this many bytes of what the other wrote, whole messages or pieces.
+    Read(u16, u8),
+    /// Lends the output a buffer.
+    Lend,
     /// The stream ends.
     Eof,
 }
 
-#[derive(Debug, Clone, Copy, Arbitrary)]
+#[derive(Debug, Clone, Copy)]
 enum Kind {
     Text,
     Binary,
+}
+
+impl Arbitrary<'_> for Kind {
+    fn arbitrary(data: &mut Unstructured<'_>) -> arbitrary::Result<Self> {
+        Ok(match data.arbitrary()? {
+            false => Self::Text,
+            true => Self::Binary,
+        })
+    }
 }
 
 /// A payload, by its recipe: its size, and how much it repeats itself.
@@ -75,9 +134,9 @@ impl Content {
     /// few beyond a length of 16 bits.
     fn size(self) -> usize {
         let size = usize::from(self.size);
-        match size % 16 {
+        match size % 64 {
             0 => size + 5000,
-            1..4 => size % 9000,
+            1..5 => size % 9000,
             _ => size % 300,
         }
     }
@@ -120,25 +179,23 @@ impl Kind {
     }
 }
 
-fn play(scenario: &Scenario) {
-    let mut pair = Pair::default();
-    for (side, operation) in &scenario.operations {
-        pair.perform(*side, operation);
-    }
-    pair.end();
-}
-
 /// The two ends.
 struct Pair {
     client: End,
     server: End,
+    prepared: Option<(Kind, Content, Prepared)>,
 }
 
 /// One end, and what the model says that it has yet to see.
 struct End {
     connection: Connection,
+    agreement: Option<Agreement>,
+    receiver: Receiver,
     /// Written by the other, not read yet.
     incoming: VecDeque<u8>,
+    /// All that was written by the other, and what it must mean.
+    wire: Vec<u8>,
+    meaning: Vec<Event<'static>>,
     /// What must be received, in this order.
     expected: VecDeque<Event<'static>>,
     /// The message that this end is in the middle of sending.
@@ -154,10 +211,18 @@ struct Unsent {
 }
 
 impl End {
-    fn new(connection: Connection) -> Self {
+    fn new(connection: Connection, agreement: Option<Agreement>) -> Self {
+        let connection = match agreement {
+            Some(agreement) => connection.with_deflate(agreement),
+            None => connection,
+        };
         Self {
             connection,
+            agreement,
+            receiver: Receiver::new(0),
             incoming: VecDeque::new(),
+            wire: Vec::new(),
+            meaning: Vec::new(),
             expected: VecDeque::new(),
             sending: None,
             is_deaf: false,
@@ -176,6 +241,7 @@ impl End {
     }
 
     fn expect(&mut self, event: Event<'static>) {
+        self.meaning.push(event.clone());
         if !self.is_deaf {
             self.expected.push_back(event);
         }
@@ -185,26 +251,36 @@ impl End {
         let output = self.connection.output();
         assert_eq!(output.has_remaining(), !output.chunk().is_empty());
         let bytes = bytes_max.min(output.remaining());
-        output.copy_to_bytes(bytes).to_vec()
+        if bytes_max.is_multiple_of(2) {
+            return output.copy_to_bytes(bytes).to_vec();
+        }
+        // As a loop over many connections does.
+        let chunk = output.chunk();
+        let written = chunk[..bytes.min(chunk.len())].to_vec();
+        let unsent = self.connection.unsent_bytes() - written.len();
+        let buffer = self.connection.reclaim_output(written.len());
+        assert!(buffer.is_none_or(|buffer| buffer.is_empty()));
+        assert_eq!(self.connection.unsent_bytes(), unsent);
+        written
     }
 
     /// Takes bytes off the queue; gives what the other end must receive in answer.
-    fn read(&mut self, bytes_max: usize) -> Vec<Event<'static>> {
+    fn read(&mut self, bytes_max: usize, way: u8) -> Vec<Event<'static>> {
         let bytes = bytes_max.min(self.incoming.len());
         let mut buffer: Vec<u8> = self.incoming.drain(..bytes).collect();
         let mut input = &mut buffer[..];
         let mut answers = Vec::new();
+        self.receiver.way = way;
         loop {
             let was_open = self.connection.is_open();
-            let event = match self.connection.receive(&mut input) {
-                Ok(Some(event)) => event,
+            let event = match self.receiver.next(&mut self.connection, &mut input) {
+                Ok(Some(Some(event))) => event,
+                Ok(Some(None)) => continue,
                 Ok(None) => break,
                 Err(fault) => panic!("a correct end finds fault with another: {fault}"),
             };
             match &event {
-                Event::Ping(payload) if was_open => {
-                    answers.push(Event::Pong(payload.to_vec().into()));
-                }
+                Event::Ping(payload) if was_open => answers.push(Event::Pong(payload.clone())),
                 Event::Close(close) if was_open => {
                     answers.push(Event::Close(Close::new(close.code, "")));
                 }
@@ -218,19 +294,34 @@ impl End {
         assert!(input.is_empty());
         answers
     }
-}
 
-impl Default for Pair {
-    fn default() -> Self {
-        let client = Connection::client(Config::default(), || frames::KEY);
-        Self {
-            client: End::new(client),
-            server: End::new(Connection::server(Config::default())),
+    /// The other implementations read in all that came what the model says, and no window was
+    /// overstepped.
+    fn examine_wire(&self) {
+        let role = self.connection.role();
+        let limits = Config::default();
+        let its = reference::events(&self.wire, role, &limits, self.agreement);
+        let ours = self.meaning.iter().cloned();
+        let ours: Vec<_> = ours.map(reference::as_it_would_say).collect();
+        assert_eq!(its, ours);
+        if let Some(agreement) = self.agreement {
+            let compressed = reference::compressed(&self.wire, role, &limits);
+            deflate::is_within_window(agreement, reference::peer(role), &compressed);
         }
     }
 }
 
 impl Pair {
+    fn new(client: Wishes, server: Wishes) -> Self {
+        let (at_client, at_server) = handshake::negotiate(client.policy(), server.policy());
+        let connection = Connection::client(client.config(), || frames::KEY);
+        Self {
+            client: End::new(connection, at_client),
+            server: End::new(Connection::server(server.config()), at_server),
+            prepared: None,
+        }
+    }
+
     /// The end that acts, and the other.
     fn ends(&mut self, side: Side) -> (&mut End, &mut End) {
         match side {
@@ -269,6 +360,32 @@ impl Pair {
                 assert_eq!(sent, allowed);
                 other.expect_if(sent.is_ok(), kind.event(content));
             }
+            Operation::Prepare(kind, content, wishes) => {
+                let text = content.text();
+                let message = match kind {
+                    Kind::Text => Prepared::text(&text),
+                    Kind::Binary => Prepared::binary(text.as_bytes()),
+                };
+                let message = match wishes.policy() {
+                    Some(policy) => message.deflated(&policy),
+                    None => message,
+                };
+                self.prepared = Some((kind, content, message));
+                self.perform(side, &Operation::Repeat);
+            }
+            Operation::Repeat => {
+                let Some((kind, content, message)) = self.prepared.clone() else {
+                    return;
+                };
+                let (end, other) = self.ends(side);
+                assert_eq!(end.connection.send_prepared(&message), may_begin);
+                other.expect_if(may_begin.is_ok(), kind.event(content));
+            }
+            Operation::Lend => {
+                let unsent = end.connection.unsent_bytes();
+                let _ = end.connection.lend_output(Vec::with_capacity(64));
+                assert_eq!(end.connection.unsent_bytes(), unsent);
+            }
             Operation::Begin(kind, content, fragment_bytes) => {
                 if may_begin.is_ok() {
                     let bytes = content.text().into_bytes();
@@ -276,7 +393,7 @@ impl Pair {
                     let size = usize::from(fragment_bytes).max(bytes.len() / 10).max(1);
                     let mut fragments: VecDeque<_> =
                         bytes.chunks(size).map(<[u8]>::to_vec).collect();
-                    if fragment_bytes % 2 == 0 {
+                    if fragment_bytes.is_multiple_of(2) {
                         fragments.push_back(Vec::new()); // when its end is known too late
                     }
                     end.sending = (!fragments.is_empty()).then(|| Unsent {
@@ -308,10 +425,11 @@ impl Pair {
             }
             Operation::Write(bytes) => {
                 let bytes = end.write(usize::from(bytes));
+                other.wire.extend_from_slice(&bytes);
                 other.incoming.extend(bytes);
             }
-            Operation::Read(bytes) => {
-                let answers = end.read(usize::from(bytes));
+            Operation::Read(bytes, way) => {
+                let answers = end.read(usize::from(bytes), way);
                 for answer in answers {
                     other.expect(answer);
                 }
@@ -349,6 +467,7 @@ impl Pair {
                 end.connection.handle_eof();
             }
             assert!(end.connection.is_closed(), "{side:?} is not closed");
+            end.examine_wire();
         }
     }
 
@@ -363,7 +482,7 @@ impl Pair {
             }
             for side in [Side::Client, Side::Server] {
                 while !self.ends(side).0.incoming.is_empty() {
-                    self.perform(side, &Operation::Read(u16::MAX));
+                    self.perform(side, &Operation::Read(u16::MAX, 0));
                 }
             }
         }

@@ -29,6 +29,11 @@ fn masking_is_its_definition(payload: &[u8], key: MaskKey, piece_bytes: usize, o
     assert!(buffer[..offset].iter().all(|byte| *byte == 0xa5));
     assert_eq!(&buffer[offset + payload.len()..], [0x5a; 3]);
 
+    let mut appended = vec![0xa5; offset];
+    mask::append(&mut appended, payload, key);
+    assert!(appended[..offset].iter().all(|byte| *byte == 0xa5));
+    assert_eq!(&appended[offset..], expected);
+
     let mut pieces = payload.to_vec();
     for (index, piece) in pieces.chunks_mut(piece_bytes).enumerate() {
         mask::apply(piece, mask::continued(key, index * piece_bytes));

@@ -4,7 +4,8 @@
 //! and answer is bounded, and tungstenite reads the same in them.
 
 use bytes::Buf;
-use tidings_websocket::{Config, Connection, Event, Fault, Role};
+use tidings_websocket::deflate::Agreement;
+use tidings_websocket::{Config, Connection, Event, Fault, Fragment, MessageKind, Received, Role};
 
 use super::{frames, reference};
 
@@ -30,6 +31,7 @@ pub struct Setup {
     role: Role,
     is_described: bool,
     config: Config,
+    agreement: Option<Agreement>,
     /// The size of reads, and where the only cut is.
     step: usize,
     cut: usize,
@@ -37,7 +39,7 @@ pub struct Setup {
 
 impl Setup {
     fn new([choices, limits, step, cut]: [u8; 4]) -> Self {
-        let bytes = |choice| [1 << 20, 4096, 300, 7][usize::from(choice & 3)];
+        let bytes = |choice| [1 << 16, 4096, 300, 7][usize::from(choice & 3)];
         Self {
             role: if choices & 1 == 0 {
                 Role::Server
@@ -51,15 +53,20 @@ impl Setup {
                 fragments_max: [1 << 17, 3][usize::from(limits >> 4 & 1)],
                 ..Config::default()
             },
+            agreement: agreement(choices >> 2),
             step: usize::from(step).max(1),
             cut: usize::from(cut),
         }
     }
 
     fn connection(&self) -> Connection {
-        match self.role {
+        let connection = match self.role {
             Role::Server => Connection::server(self.config),
             Role::Client => Connection::client(self.config, || frames::KEY),
+        };
+        match self.agreement {
+            Some(agreement) => connection.with_deflate(agreement),
+            None => connection,
         }
     }
 
@@ -71,19 +78,37 @@ impl Setup {
     }
 }
 
+/// None, or any takeover and window: both sides alike, because only one of them is heard.
+fn agreement(choice: u8) -> Option<Agreement> {
+    let no_context_takeover = choice & 2 != 0;
+    let window_bits = 8 + (choice >> 2 & 7);
+    (choice & 1 != 0).then_some(Agreement {
+        server_no_context_takeover: no_context_takeover,
+        client_no_context_takeover: no_context_takeover,
+        server_max_window_bits: window_bits,
+        client_max_window_bits: window_bits,
+    })
+}
+
 fn check(setup: &Setup, stream: &[u8]) {
-    let whole = Trace::of(setup, [stream]);
+    let whole = Trace::of(setup, WHOLE, [stream]);
     let cut = setup.cut.min(stream.len());
-    for pieces in [
-        Trace::of(setup, [&stream[..cut], &stream[cut..]]),
-        Trace::of(setup, stream.chunks(setup.step)),
-        Trace::of(setup, stream.chunks(1)),
+    let mixed = setup.cut as u8;
+    for other in [
+        Trace::of(setup, WHOLE, [&stream[..cut], &stream[cut..]]),
+        Trace::of(setup, WHOLE, stream.chunks(setup.step)),
+        Trace::of(setup, WHOLE, stream.chunks(1)),
+        Trace::of(setup, PIECES, [stream]),
+        Trace::of(setup, PIECES, stream.chunks(setup.step)),
+        Trace::of(setup, PIECES, stream.chunks(1)),
+        Trace::of(setup, mixed, stream.chunks(setup.step)),
+        Trace::of(setup, mixed, stream.chunks(1)),
     ] {
-        assert_eq!(pieces, whole, "a cut changed the meaning");
+        assert_eq!(other, whole, "a cut changed the meaning");
     }
     if stream.len() <= EVERY_CUT_BYTES_MAX {
         for cut in 0..=stream.len() {
-            let pieces = Trace::of(setup, [&stream[..cut], &stream[cut..]]);
+            let pieces = Trace::of(setup, WHOLE, [&stream[..cut], &stream[cut..]]);
             assert_eq!(pieces, whole, "a cut at {cut} changed the meaning");
         }
     }
@@ -93,8 +118,13 @@ fn check(setup: &Setup, stream: &[u8]) {
     memory_is_bounded(setup, stream, &whole);
 }
 
+/// How messages are received, call by call: a bit that is set asks for pieces.
+pub type Way = u8;
+const WHOLE: Way = 0;
+const PIECES: Way = 0xff;
+
 /// Short streams are cut everywhere.
-const EVERY_CUT_BYTES_MAX: usize = 48;
+const EVERY_CUT_BYTES_MAX: usize = 32;
 
 /// What a connection made of its input.
 #[derive(Debug, PartialEq)]
@@ -106,14 +136,13 @@ struct Trace {
 }
 
 impl Trace {
-    fn of<'p>(setup: &Setup, pieces: impl IntoIterator<Item = &'p [u8]>) -> Self {
+    fn of<'p>(setup: &Setup, way: Way, reads: impl IntoIterator<Item = &'p [u8]>) -> Self {
         let mut connection = setup.connection();
+        let mut receiver = Receiver::new(way);
         let mut events = Vec::new();
         let mut fault = None;
-        for piece in pieces {
-            let outcome = receive(&mut connection, piece, |event| {
-                events.push(event.into_owned());
-            });
+        for read in reads {
+            let outcome = receiver.receive(&mut connection, read, &mut events);
             if fault.is_some() {
                 assert_eq!(outcome, Ok(()), "nothing is received after a fault");
             }
@@ -143,9 +172,7 @@ impl Trace {
         assert_eq!(self.is_closed, closing.is_some());
         let mut peer = setup.peer();
         let mut answers = Vec::new();
-        let read = receive(&mut peer, &self.answers, |event| {
-            answers.push(event.into_owned());
-        });
+        let read = Receiver::new(WHOLE).receive(&mut peer, &self.answers, &mut answers);
         assert_eq!(
             read,
             Ok(()),
@@ -174,7 +201,7 @@ impl Trace {
     }
 
     fn is_what_the_reference_reads(&self, setup: &Setup, stream: &[u8]) {
-        let its = reference::events(stream, setup.role, &setup.config);
+        let its = reference::events(stream, setup.role, &setup.config, setup.agreement);
         let ours: Vec<_> = self
             .events
             .iter()
@@ -191,22 +218,97 @@ impl Trace {
     }
 }
 
-/// Gives `piece` to the connection, and its events to `handle`.
-fn receive(
-    connection: &mut Connection,
-    piece: &[u8],
-    mut handle: impl FnMut(Event<'_>),
-) -> Result<(), Fault> {
-    let mut buffer = piece.to_vec();
-    let mut input = &mut buffer[..];
-    loop {
-        match connection.receive(&mut input) {
-            Ok(Some(event)) => handle(event),
-            outcome => {
-                assert!(input.is_empty(), "what brings no event is taken");
-                return outcome.map(drop);
-            }
+/// Receives whole messages or pieces, and puts the pieces together.
+pub struct Receiver {
+    /// How the next calls are made.
+    pub way: Way,
+    begun: Option<(MessageKind, Vec<u8>)>,
+}
+
+impl Receiver {
+    /// Receives this way: see [`Way`].
+    pub fn new(way: Way) -> Self {
+        Self { way, begun: None }
+    }
+
+    /// Gives `read` to the connection, and appends what comes of it to `events`.
+    ///
+    /// # Errors
+    ///
+    /// The connection's.
+    pub fn receive(
+        &mut self,
+        connection: &mut Connection,
+        read: &[u8],
+        events: &mut Vec<Event<'static>>,
+    ) -> Result<(), Fault> {
+        let mut buffer = read.to_vec();
+        let mut input = &mut buffer[..];
+        while let Some(event) = self.next(connection, &mut input)? {
+            events.extend(event);
         }
+        assert!(input.is_empty(), "what brings no event is taken");
+        Ok(())
+    }
+
+    /// One call. `Some(None)` is a piece that does not end its message.
+    pub fn next(
+        &mut self,
+        connection: &mut Connection,
+        input: &mut &mut [u8],
+    ) -> Result<Option<Option<Event<'static>>>, Fault> {
+        let wants_piece = self.way & 1 != 0;
+        self.way = self.way.rotate_right(1);
+        if !wants_piece {
+            let event = connection.receive(input)?;
+            return Ok(event.map(|event| Some(self.completed(event))));
+        }
+        Ok(match connection.receive_piece(input)? {
+            None => None,
+            Some(Received::Event(event)) => {
+                assert!(!event.is_message(), "messages come in pieces");
+                Some(Some(event.into_owned()))
+            }
+            Some(Received::Piece(piece)) => {
+                let (kind, bytes) = self.begun.get_or_insert((piece.kind, Vec::new()));
+                assert_eq!(*kind, piece.kind);
+                bytes.extend_from_slice(&piece.payload);
+                Some(match piece.fragment {
+                    Fragment::More => None,
+                    Fragment::Last => self.begun.take().map(|(kind, bytes)| message(kind, bytes)),
+                })
+            }
+        })
+    }
+
+    /// The message of which this is the rest, if it was begun in pieces.
+    fn completed(&mut self, event: Event<'_>) -> Event<'static> {
+        if !event.is_message() {
+            return event.into_owned();
+        }
+        let Some((kind, mut bytes)) = self.begun.take() else {
+            return event.into_owned();
+        };
+        match event {
+            Event::Text(rest) => {
+                // It begins with the character that was cut.
+                let whole = std::str::from_utf8(&bytes);
+                bytes.truncate(whole.map_or_else(|cut| cut.valid_up_to(), str::len));
+                bytes.extend_from_slice(rest.as_bytes());
+            }
+            Event::Binary(rest) => bytes.extend_from_slice(&rest),
+            _ => unreachable!("a message"),
+        }
+        message(kind, bytes)
+    }
+}
+
+fn message(kind: MessageKind, bytes: Vec<u8>) -> Event<'static> {
+    match kind {
+        MessageKind::Text => String::from_utf8(bytes)
+            .expect("the pieces of a text are a text")
+            .into(),
+        MessageKind::Binary => bytes.into(),
     }
 }
 
@@ -221,8 +323,18 @@ fn memory_is_bounded(setup: &Setup, stream: &[u8], whole: &Trace) {
             while let Ok(Some(_)) = connection.receive(&mut input) {}
         }
     });
-    let message = setup.config.message_bytes_max.min(stream.len());
-    let max = MESSAGE_GROWTH * message + MESSAGE_GROWTH * whole.answers.len() + OVERHEAD;
+    let (message, overhead) = match setup.agreement {
+        None => (setup.config.message_bytes_max.min(stream.len()), OVERHEAD),
+        // Whatever it promises to become.
+        Some(_) => (
+            setup
+                .config
+                .message_bytes_max
+                .min(COMPRESSED * stream.len()),
+            OVERHEAD + DEFLATE_OVERHEAD,
+        ),
+    };
+    let max = MESSAGE_GROWTH * message + MESSAGE_GROWTH * whole.answers.len() + overhead;
     assert!(
         held.bytes_max <= max as u64,
         "{} bytes were held, {max} are allowed",
@@ -234,3 +346,7 @@ fn memory_is_bounded(setup: &Setup, stream: &[u8], whole: &Trace) {
 const MESSAGE_GROWTH: usize = 3;
 /// Boxes, control frames, an error's sentence.
 const OVERHEAD: usize = 2048;
+/// The most that DEFLATE makes of a byte: a match of 258 bytes in two bits.
+const COMPRESSED: usize = 1032;
+/// A decompressor, its window, and the buffer that it writes to.
+const DEFLATE_OVERHEAD: usize = 128 * 1024;

@@ -1,12 +1,20 @@
 //! `cargo xtask fuzz` and `cargo xtask miri`: what looks for the mistakes that nobody thought of,
 //! and needs the nightly compiler for it.
 //!
-//! The fuzzer begins with the corpus that `fuzz/` keeps and adds to one below the folder that
-//! cargo builds into; what of that reaches new code joins the kept one with `--keep`.
+//! The fuzzer begins with the corpus that `fuzz/` keeps, unpacked below the folder that cargo builds
+//! into, and adds to that; with `--keep` the fewest inputs that reach as much are packed again.
 
-use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
+use std::{fs, io};
+
+#[path = "../../fuzz/src/corpus.rs"]
+#[allow(
+    unreachable_pub,
+    reason = "the same file is of the fuzz targets' library, where these are reached"
+)]
+mod corpus;
 
 use crate::shell::{Call, Shell, Stop, Verdict};
 
@@ -19,6 +27,10 @@ const INPUT_SECONDS_MAX: u32 = 20;
 /// When an input is taken for one that fills the memory, in MiB: ten times what the sanitizer
 /// itself keeps of what was freed.
 const MEMORY_MIB_MAX: u32 = 2048;
+
+/// Inputs are no longer: what a protocol does to a byte it does within some frames of it, and short
+/// ones run more often.
+const INPUT_BYTES_MAX: u32 = 1000;
 
 /// How long building, and what follows the minutes of fuzzing, may take at most.
 const BUILDING: Duration = Duration::from_secs(30 * 60);
@@ -40,18 +52,23 @@ pub(crate) fn fuzz(words: &mut dyn Iterator<Item = String>) -> Result<ExitCode, 
 }
 
 fn fuzz_one(shell: &Shell, target: &str, wanted: &Wanted) -> Verdict {
-    let kept = shell.path("fuzz/corpus").join(target);
     let found = shell.target().join("fuzz-corpus").join(target);
-    fs::create_dir_all(&found)
-        .map_err(|error| Stop::Failed(format!("cannot make {}: {error}", found.display())))?;
-    let run = || nightly(shell, "cargo fuzz run --fuzz-dir fuzz").args([target]);
-    let mut call = run()
-        .args([&found, &kept])
+    unpack(&kept(shell, target), &found)?;
+    let failed = kept(shell, &format!("{target}-failed"));
+    if failed.is_file() {
+        unpack(&failed, &found)?;
+    }
+    let run = |folder: &Path| {
+        nightly(shell, "cargo fuzz run --fuzz-dir fuzz --no-trace-compares")
+            .args([target.as_ref(), folder])
+    };
+    let mut call = run(&found)
         .words("-- -verbosity=0 -print_final_stats=1")
         .args([
             format!("-max_total_time={}", 60 * wanted.minutes),
             format!("-timeout={INPUT_SECONDS_MAX}"),
             format!("-rss_limit_mb={MEMORY_MIB_MAX}"),
+            format!("-max_len={INPUT_BYTES_MAX}"),
         ]);
     let dictionary = shell.path(&format!("fuzz/dictionaries/{target}.dict"));
     if dictionary.is_file() {
@@ -59,19 +76,58 @@ fn fuzz_one(shell: &Shell, target: &str, wanted: &Wanted) -> Verdict {
     }
     call.run().map_err(|stop| match stop {
         Stop::Failed(reason) => Stop::Failed(format!(
-            "{reason}\nWhere the fuzzer names an input above, mend what it shows, then keep that \
-             input in fuzz/corpus/{target}."
+            "{reason}\nWhere the fuzzer names an input above: mend what it shows, then add that \
+             input to fuzz/corpus/{target}-failed.txt as a byte string's inside."
         )),
         skipped => skipped,
     })?;
     if wanted.keep {
+        let fewest = shell.target().join("fuzz-corpus/fewest").join(target);
+        let _ = fs::remove_dir_all(&fewest); // of an earlier run, if there was one
+        make(&fewest)?;
         // Edges alone: with their counts the corpus would be ten times as big, and find little more.
-        run()
-            .args([&kept, &found])
+        run(&fewest)
+            .args([&found])
             .words("-- -merge=1 -use_counters=0 -verbosity=0")
             .run()?;
+        pack(&fewest, &kept(shell, target))?;
     }
     Ok(())
+}
+
+/// Where a target's corpus is kept.
+fn kept(shell: &Shell, target: &str) -> std::path::PathBuf {
+    shell.path("fuzz/corpus").join(target).with_extension("txt")
+}
+
+fn unpack(kept: &Path, folder: &Path) -> Verdict {
+    make(folder)?;
+    let text = fs::read_to_string(kept).map_err(cannot("read", kept))?;
+    let inputs = corpus::read(&text)
+        .map_err(|line| Stop::Failed(format!("{} has the line {line}", kept.display())))?;
+    let name = kept.file_stem().unwrap_or_default().to_string_lossy();
+    for (at, input) in inputs.into_iter().enumerate() {
+        let file = folder.join(format!("{name}-{at}"));
+        fs::write(&file, input).map_err(cannot("write", &file))?;
+    }
+    Ok(())
+}
+
+fn pack(folder: &Path, kept: &Path) -> Verdict {
+    let entries = fs::read_dir(folder).map_err(cannot("read", folder))?;
+    let inputs = entries.map(|entry| fs::read(entry?.path()));
+    let inputs: io::Result<Vec<_>> = inputs.collect();
+    let inputs = inputs.map_err(cannot("read", folder))?;
+    println!("{} keeps {} inputs", kept.display(), inputs.len());
+    fs::write(kept, corpus::write(inputs)).map_err(cannot("write", kept))
+}
+
+fn make(folder: &Path) -> Verdict {
+    fs::create_dir_all(folder).map_err(cannot("make", folder))
+}
+
+fn cannot(what: &str, path: &Path) -> impl FnOnce(io::Error) -> Stop {
+    move |error| Stop::Failed(format!("cannot {what} {}: {error}", path.display()))
 }
 
 /// Runs `miri`: the pure core's tests, watched for what the language leaves undefined.

@@ -1,10 +1,11 @@
-//! What the fuzzer found worth keeping, replayed on the stable compiler: `fuzz/corpus/` holds the
-//! fewest inputs that reach all that was ever reached, and those that once failed.
+//! What the fuzzer found worth keeping, replayed on the stable compiler: for each target
+//! `fuzz/corpus/` has the fewest inputs that reach all that was ever reached, and those that once
+//! failed.
 //!
 //! `cargo xtask fuzz` searches on from there.
 
 use std::path::Path;
-use std::{fs, panic};
+use std::{fs, iter, panic};
 
 #[path = "../../../fuzz/src/lib.rs"]
 #[allow(
@@ -34,20 +35,19 @@ fn payloads_are_masked_and_checked_as_defined() {
 }
 
 fn replay(target: &str, run: fn(&[u8])) {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
-    let inputs = fs::read_dir(corpus.join(target)).expect("the corpus is in the repository");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
+    let kept = folder.join(format!("{target}.txt"));
+    let failed = folder.join(format!("{target}-failed.txt"));
     let mut replayed = 0;
-    for input in inputs {
-        let path = input.expect("a readable folder").path();
-        let data = fs::read(&path).expect("a readable file");
-        if panic::catch_unwind(|| run(&data)).is_err() {
-            panic!(
-                "{} fails; look closer with: cargo +nightly fuzz run {target} {}",
-                path.display(),
-                path.display()
-            );
+    for path in iter::once(kept).chain(failed.is_file().then_some(failed)) {
+        let text = fs::read_to_string(&path).expect("the corpus is in the repository");
+        let inputs = fuzz::corpus::read(&text).expect("an input a line");
+        for (line, input) in inputs.iter().enumerate() {
+            if panic::catch_unwind(|| run(input)).is_err() {
+                panic!("line {} of {} fails", line + 1, path.display());
+            }
+            replayed += 1;
         }
-        replayed += 1;
     }
-    assert!(replayed > 0, "{target} has no corpus");
+    assert!(replayed > 10, "{target} has no corpus");
 }
