@@ -234,13 +234,18 @@ where
     .await
 }
 
-pub(super) async fn within<T>(
+/// Gives a handshake so long, in a box: a task that does a handshake and then holds the connection
+/// would keep the kilobytes that only the handshake needs.
+pub(super) fn within<T>(
     limit: Duration,
     handshake: impl Future<Output = Result<T, HandshakeError>>,
-) -> Result<T, HandshakeError> {
-    timeout(limit, handshake)
-        .await
-        .unwrap_or(Err(HandshakeError::TimedOut(limit)))
+) -> impl Future<Output = Result<T, HandshakeError>> {
+    let handshake = timeout(limit, Box::pin(handshake));
+    async move {
+        handshake
+            .await
+            .unwrap_or(Err(HandshakeError::TimedOut(limit)))
+    }
 }
 
 /// Reads until `parse` finds a whole head; gives it with what was read beyond it.

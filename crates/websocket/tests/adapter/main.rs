@@ -12,6 +12,7 @@ mod dropped;
 mod fairness;
 mod keepalive;
 mod pieces;
+mod size;
 mod stream_sink;
 mod support;
 #[cfg(feature = "rustls")]
