@@ -1,4 +1,4 @@
-/** WebSocket over HTTP/2 (RFC 8441): Node's HTTP/2 meets our handshake in hyper. */
+/** WebSocket over HTTP/2 (RFC 8441): Node's HTTP/2 meets our handshake around hyper (`examples/interop_http2`). */
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -9,7 +9,7 @@ import { serve } from '../lib/example.mjs';
 import { bridge } from '../lib/http2.mjs';
 import { soon } from '../lib/until.mjs';
 
-const target = (await serve({ after }, 'hyper')).replace('ws:', 'http:');
+const target = await serve({ after }, 'interop_http2');
 
 for (const [how, perMessageDeflate] of /** @type {const} */ ([
 	['compressed', { threshold: 0 }],
@@ -29,7 +29,7 @@ for (const [how, perMessageDeflate] of /** @type {const} */ ([
 test('many WebSockets share one connection of HTTP/2', async (t) => {
 	const url = await bridge(t, target);
 	const sockets = await Promise.all(Array.from({ length: 20 }, () => open(t, url, { threshold: 0 })));
-	await Promise.all(sockets.map(({ socket }) => hearEcho(socket)));
+	await Promise.all(sockets.map(({ socket }) => hearFragments(socket)));
 });
 
 test('an extended CONNECT for another protocol is refused', async (t) => {
