@@ -9,7 +9,6 @@
 use std::sync::Arc;
 
 use allocation_counter::measure;
-use bytes::Buf;
 use tidings_websocket::frame::{Header, Opcode};
 use tidings_websocket::{Config, Connection, Event, Fragment, Received, mask};
 
@@ -164,6 +163,7 @@ fn a_header_s_promise_takes_no_memory() {
 
 #[cfg(feature = "deflate")]
 mod deflate {
+    use bytes::Buf;
     use tidings_websocket::Fault;
     use tidings_websocket::deflate::{Agreement, Policy};
 

@@ -185,3 +185,22 @@ fn the_rest_of_a_message_in_pieces_can_be_had_whole_and_the_other_way_around() {
     end = &mut [];
     assert_eq!(server.receive(&mut end), Ok(None));
 }
+
+#[test]
+fn what_was_handed_on_of_a_character_is_not_handed_on_again() {
+    let mut server = server();
+    let mut frame = from_client(true, Opcode::Text, "🌍!".as_bytes());
+    let [first, second, third] = frame.get_disjoint_mut([0..8, 8..9, 9..11]).unwrap();
+    assert_eq!(said_by_one_piece(&mut server, first), b"\xf0\x9f");
+    assert_eq!(server.receive(&mut &mut *second), Ok(None));
+    // What was held in between is one byte, though two more wait to become the character.
+    assert_eq!(said_by_one_piece(&mut server, &mut []), b"\x8c");
+    assert_eq!(said_by_one_piece(&mut server, third), b"\x8d!");
+}
+
+fn said_by_one_piece(connection: &mut Connection, mut input: &mut [u8]) -> Vec<u8> {
+    match connection.receive_piece(&mut input) {
+        Ok(Some(Received::Piece(piece))) => piece.payload.into_owned(),
+        other => panic!("{other:?}"),
+    }
+}
