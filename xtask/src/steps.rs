@@ -43,7 +43,7 @@ pub(crate) const STEPS: &[Step] = &[
         limit: minutes(20),
         run: |shell| {
             shell
-                .cargo("clippy --workspace --all-targets -- -D warnings")
+                .cargo("clippy --workspace --all-features --all-targets -- -D warnings")
                 .run()
         },
     },
@@ -52,7 +52,11 @@ pub(crate) const STEPS: &[Step] = &[
         about: "the tests and examples of every crate",
         needs: &[],
         limit: minutes(30),
-        run: |shell| shell.cargo("test --workspace --no-fail-fast").run(),
+        run: |shell| {
+            shell
+                .cargo("test --workspace --all-features --no-fail-fast")
+                .run()
+        },
     },
     Step {
         name: "docs",
@@ -60,7 +64,7 @@ pub(crate) const STEPS: &[Step] = &[
         needs: &[],
         limit: minutes(10),
         run: |shell| {
-            let doc = shell.cargo("doc --workspace --no-deps");
+            let doc = shell.cargo("doc --workspace --all-features --no-deps");
             doc.env("RUSTDOCFLAGS", "-D warnings").run()
         },
     },
@@ -69,14 +73,14 @@ pub(crate) const STEPS: &[Step] = &[
         about: "the browser client's tests, in Node",
         needs: &[Tool::Node],
         limit: minutes(5),
-        run: |shell| node_tests(shell, "client", &[]),
+        run: |shell| node_tests(shell, &["client"], &[]),
     },
     Step {
         name: "chat",
         about: "the web chat's tests, in Node",
         needs: &[Tool::Node],
         limit: minutes(5),
-        run: |shell| node_tests(shell, "chat", &[]),
+        run: |shell| node_tests(shell, &["chat"], &[]),
     },
     Step {
         name: "types",
@@ -100,24 +104,24 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "autobahn",
-        about: "the Autobahn suite's sections 1 to 7 and 10, strictly",
+        about: "every case of the Autobahn suite, some with less data, strictly",
         needs: &[Tool::Python],
-        limit: minutes(15),
+        limit: minutes(30),
         run: autobahn,
     },
     Step {
         name: "interop",
-        about: "curl, ws, Python and Node meet through every door",
-        needs: &[Tool::Node, Tool::NodePackages, Tool::Curl],
-        limit: minutes(12),
-        run: |shell| against_the_server(shell, "interop/clients"),
+        about: "curl, ws, Python, Node, Chromium and nginx meet ours",
+        needs: &[Tool::Node, Tool::NodePackages, Tool::Curl, Tool::Chromium],
+        limit: minutes(20),
+        run: |shell| against_ours(shell, &["interop/clients", "interop/websocket"]),
     },
     Step {
         name: "browser",
         about: "the chat and the client in Chromium",
         needs: &[Tool::Node, Tool::NodePackages, Tool::Chromium],
         limit: minutes(12),
-        run: |shell| against_the_server(shell, "interop/browser"),
+        run: |shell| against_ours(shell, &["interop/browser"]),
     },
 ];
 
@@ -133,34 +137,45 @@ fn types(shell: &Shell) -> Verdict {
 
 fn autobahn(shell: &Shell) -> Verdict {
     build(shell)?;
-    let everybody = "server,client";
-    autobahn::examine(shell, &shell.built("examples"), "core", everybody)
+    autobahn::examine(
+        shell,
+        &shell.built("examples"),
+        "quick",
+        autobahn::EVERYBODY,
+    )
 }
 
-/// The programs that tests run. `cargo test --workspace` has built them already: with the examples
-/// comes the same choice of the dependencies' features, so that nothing is compiled twice.
+/// The programs that tests run. The step `rust` has built them already: with the examples comes the
+/// same choice of the dependencies' features, so that nothing is compiled twice.
 fn build(shell: &Shell) -> Verdict {
-    shell.cargo("build --workspace --bins --examples").run()
+    let build = shell.cargo("build --workspace --all-features");
+    build.words("--bins --examples").run()
 }
 
-/// Tests that start the real binary.
-fn against_the_server(shell: &Shell, folder: &str) -> Verdict {
+/// Tests that start the real binary, or the WebSocket crate's examples.
+fn against_ours(shell: &Shell, folders: &[&str]) -> Verdict {
     build(shell)?;
-    let mut env = vec![("TIDINGS_BIN", shell.built("tidings"))];
+    let mut env = vec![
+        ("TIDINGS_BIN", shell.built("tidings")),
+        ("TIDINGS_EXAMPLES", shell.built("examples")),
+    ];
     if let Ok(browser) = chromium() {
         env.push(("CHROMIUM_BIN", browser));
     }
-    node_tests(shell, folder, &env)
+    node_tests(shell, folders, &env)
 }
 
-/// Node's test runner over all `*.test.js` and `*.test.mjs` below a folder. The files are listed
+/// Node's test runner over all `*.test.js` and `*.test.mjs` below some folders. The files are listed
 /// here because Node's own idea of a test file differs from release to release.
-fn node_tests(shell: &Shell, folder: &str, env: &[(&str, PathBuf)]) -> Verdict {
+fn node_tests(shell: &Shell, folders: &[&str], env: &[(&str, PathBuf)]) -> Verdict {
     let mut files = Vec::new();
-    find_tests(&shell.path(folder), &mut files)
-        .map_err(|error| Stop::Failed(format!("cannot read {folder}: {error}")))?;
-    if files.is_empty() {
-        return Err(Stop::Failed(format!("there is no test below {folder}")));
+    for folder in folders {
+        let before = files.len();
+        find_tests(&shell.path(folder), &mut files)
+            .map_err(|error| Stop::Failed(format!("cannot read {folder}: {error}")))?;
+        if files.len() == before {
+            return Err(Stop::Failed(format!("there is no test below {folder}")));
+        }
     }
     files.sort();
     let relative = files
