@@ -142,9 +142,9 @@ mod tests {
 
     #[test]
     fn every_length_at_every_alignment_equals_the_definition_byte_by_byte() {
-        let alignments = if cfg!(miri) { 2 } else { ALIGNMENT };
+        let alignments = if cfg!(miri) { 1..2 } else { 0..ALIGNMENT };
         for len in lengths() {
-            for at in 0..alignments {
+            for at in alignments.clone() {
                 let mut bytes = plain(at + len);
                 let expected = [plain(at), defined(&bytes[at..])].concat();
                 apply(&mut bytes[at..], KEY);
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn what_is_appended_equals_what_is_masked_in_place() {
         for len in lengths() {
-            for before in [0, 1, 14] {
+            for before in if cfg!(miri) { 1..2 } else { 0..3 } {
                 let mut bytes = plain(before);
                 append(&mut bytes, &plain(len), KEY);
                 let expected = [plain(before), defined(&plain(len))].concat();

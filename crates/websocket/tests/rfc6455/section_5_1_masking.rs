@@ -69,19 +69,21 @@ fn payload(len: usize) -> Vec<u8> {
 }
 
 /// Every small length, and some around those at which a faster way might begin.
-fn lengths() -> impl Iterator<Item = usize> {
+fn lengths() -> Vec<usize> {
+    if cfg!(miri) {
+        return vec![0, 5, 130, 1025]; // it interprets every step
+    }
     let around = |at: usize| at - 1..at + 2;
-    (0..300).chain(
-        [1 << 10, 1 << 12, 1 << 13, 1 << 16]
-            .into_iter()
-            .flat_map(around),
-    )
+    let bounds = [1 << 10, 1 << 12, 1 << 13, 1 << 15, 1 << 16];
+    (0..300)
+        .chain(bounds.into_iter().flat_map(around))
+        .collect()
 }
 
 #[test]
 fn every_length_is_unmasked_as_defined_wherever_its_frame_begins() {
     for len in lengths() {
-        for before in 0..8 {
+        for before in 0..if cfg!(miri) { 2 } else { 8 } {
             let pong = from_client(true, Opcode::Pong, &payload(before));
             let bytes = [pong, frame_as_defined(&payload(len))].concat();
             let received = receive(&mut server(), &bytes);
@@ -106,6 +108,7 @@ fn every_length_is_masked_as_defined() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "would take it hours")]
 fn a_payload_in_pieces_of_any_size_is_unmasked_like_a_whole_one() {
     let len = 20_000;
     let frame = frame_as_defined(&payload(len));
