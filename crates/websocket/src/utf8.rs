@@ -12,7 +12,7 @@ use crate::error::Fault;
 /// simdutf8's basic flavour, measured beside std on an AMD EPYC (Zen 4), nanoseconds: 125 bytes of
 /// ASCII 12 and 11, of other letters 20 and 70 to 120; 64 KiB 580 and 1,150, 3,700 and
 /// 38,000. Below 64 bytes it is std. The compat flavour, which says where the fault is, is
-/// level from 1 KiB on and up to a half slower below. To look for ASCII while unmasking would
+/// level from 16 KiB on and up to a half slower below. To look for ASCII while unmasking would
 /// bring nothing that `str` can be made of without `unsafe`.
 pub(crate) fn whole(bytes: &[u8]) -> Result<&str, Fault> {
     simdutf8::basic::from_utf8(bytes).map_err(|_| Fault::InvalidUtf8)
