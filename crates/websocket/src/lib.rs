@@ -5,7 +5,7 @@
 //!
 //! | to | look at |
 //! |---|---|
-//! | choose among all this, and learn what each choice costs | `guide`, chapter by chapter |
+//! | choose among all this, and learn what each choice costs | the [`guide`], chapter by chapter |
 //! | talk over a socket with tokio | [`tokio`]: [`accept`](tokio::accept), [`connect`](tokio::connect), [`WebSocket`](tokio::WebSocket) |
 //! | open a connection behind any HTTP server or client | [`handshake`]: functions on `http`'s types |
 //! | open one behind axum | the feature `axum`, its module of that name: an extractor |
@@ -64,6 +64,12 @@
 //! # Ok(())
 //! # }
 //! ```
+
+// The docs are written to be read with the default features, and link to what these bring.
+#![cfg_attr(
+    not(all(feature = "tokio", feature = "deflate", target_os = "linux")),
+    allow(rustdoc::broken_intra_doc_links, rustdoc::private_intra_doc_links)
+)]
 
 #[cfg(feature = "axum")]
 pub mod axum;
