@@ -188,7 +188,7 @@ impl WebSocketUpgrade {
 
 /// The connection that the client's offers lead to, and what is answered to them.
 fn connection(offers: &HeaderMap, options: &Options) -> (Connection, Option<HeaderValue>) {
-    let connection = Connection::server(options.config);
+    let connection = Connection::server(options.shared_config());
     let wanted = server::Options {
         #[cfg(feature = "deflate")]
         deflate: options.config.deflate,

@@ -84,7 +84,7 @@ where
                     .await?;
                 stream.flush().await?;
                 let subprotocol = accepted.subprotocol.map(str::to_owned);
-                let connection = Connection::server(options.config);
+                let connection = Connection::server(options.shared_config());
                 #[cfg(feature = "deflate")]
                 let connection = match accepted.deflate {
                     Some(agreement) => connection.with_deflate(agreement),
@@ -212,7 +212,7 @@ where
         let (response, read_ahead) = read_head(&mut stream, head::parse_response).await?;
         match client::check(&request, &response) {
             Ok(agreed) => {
-                let connection = Connection::client(options.config, random_mask_keys());
+                let connection = Connection::client(options.shared_config(), random_mask_keys());
                 #[cfg(feature = "deflate")]
                 let connection = match agreed.deflate {
                     Some(agreement) => connection.with_deflate(agreement),

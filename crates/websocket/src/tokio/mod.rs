@@ -46,6 +46,8 @@ pub use self::handshake::{Accepted, Connected, HandshakeError, accept, connect, 
 pub use self::maybe_tls::MaybeTls;
 pub use self::websocket::{Error, Parts, WebSocket};
 
+use std::cell::RefCell;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::Config;
@@ -81,5 +83,22 @@ impl Default for Options {
             keepalive: keepalive::Options::default(),
             handshake_within: Duration::from_secs(10),
         }
+    }
+}
+
+impl Options {
+    /// [`config`](Self::config) as connections hold it: one allocation for as long as the thread's
+    /// connections are configured alike, which they mostly are.
+    ///
+    /// It saves more than its bytes: an allocation that lives as long as the connection, made
+    /// amid those of the handshake, keeps the allocator from giving their memory back.
+    pub(crate) fn shared_config(&self) -> Arc<Config> {
+        thread_local! {
+            static LAST: RefCell<Option<Arc<Config>>> = const { RefCell::new(None) };
+        }
+        LAST.with_borrow_mut(|last| match last {
+            Some(last) if **last == self.config => Arc::clone(last),
+            _ => Arc::clone(last.insert(Arc::new(self.config))),
+        })
     }
 }

@@ -67,14 +67,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// The server's end, after its handshake. `read_ahead` is what was already read after the
     /// request.
     pub fn server(stream: S, read_ahead: impl Into<Vec<u8>>, options: Options) -> Self {
-        let connection = Connection::server(options.config);
+        let connection = Connection::server(options.shared_config());
         Self::from_connection(stream, read_ahead, connection, options)
     }
 
     /// The client's end, after its handshake. `read_ahead` is what was already read after the
     /// response.
     pub fn client(stream: S, read_ahead: impl Into<Vec<u8>>, options: Options) -> Self {
-        let connection = Connection::client(options.config, random_mask_keys());
+        let connection = Connection::client(options.shared_config(), random_mask_keys());
         Self::from_connection(stream, read_ahead, connection, options)
     }
 
