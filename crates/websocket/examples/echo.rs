@@ -35,7 +35,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listener = listen(address)?;
     let scheme = security.scheme();
     println!("echoing at {scheme}://{}", listener.local_addr()?);
-    let (accepted, mut handshakes) = mpsc::channel(1);
+    let (accepted, mut handshakes) = mpsc::channel(ACCEPTED_MAX);
     tokio::spawn(accept_all(listener, security, options, accepted));
     #[cfg(target_os = "linux")]
     if !comfortable {
@@ -56,11 +56,14 @@ async fn serve(mut handshakes: mpsc::Receiver<WebSocket<TcpStream>>) -> io::Resu
         unsent_bytes_max: MESSAGE_BYTES_MAX,
         ..event_loop::Options::default()
     })?;
+    let mut newcomers = Vec::new();
     loop {
         tokio::select! {
-            Some(websocket) = handshakes.recv() => {
-                if let Err(error) = sockets.insert(websocket, ()) {
-                    eprintln!("{error}");
+            1.. = handshakes.recv_many(&mut newcomers, ACCEPTED_MAX) => {
+                for websocket in newcomers.drain(..) {
+                    if let Err(error) = sockets.insert(websocket, ()) {
+                        eprintln!("{error}");
+                    }
                 }
             }
             turned = sockets.turn(|sockets, key, event| match event {
@@ -134,6 +137,10 @@ async fn accept_all(
 /// `handshake_within`: a thousand are some megabytes, and more than a thread finishes in the
 /// time of a few round trips.
 const HANDSHAKES_MAX: usize = 1024;
+
+/// How many accepted connections wait for the loop at a time: as many as tokio accepts before it
+/// lets others have their turn, so that none waits in a task with all that its handshake needed.
+const ACCEPTED_MAX: usize = 128;
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() {
