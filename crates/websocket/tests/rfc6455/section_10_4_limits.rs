@@ -65,6 +65,9 @@ fn a_message_may_be_as_big_as_the_limit_in_one_frame_or_in_many() {
         ),
         too_big
     );
+    // Also where all of it is there already.
+    let whole = from_client(true, Opcode::Text, &[b'x'; 1001]);
+    assert_eq!(fault(&mut Connection::server(config), &whole), too_big);
 
     let begin = from_client(false, Opcode::Text, &[b'x'; 600]);
     for (bytes, expected) in [(399, None), (400, None), (401, Some(too_big))] {

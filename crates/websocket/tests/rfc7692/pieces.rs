@@ -92,6 +92,24 @@ fn a_compressed_message_comes_in_pieces_that_together_are_the_message() {
 }
 
 #[test]
+fn the_rest_of_a_message_whose_end_has_come_is_brought_whole() {
+    // Around what one piece holds, all payload is taken before everything came out of it.
+    for bytes in PIECE_BYTES_MAX - 1..PIECE_BYTES_MAX + 300 {
+        let (mut server, mut client) = (server(agreement(false, 15)), client(agreement(false, 15)));
+        let message = (MessageKind::Binary, vec![b'x'; bytes]);
+        for _ in 0..2 {
+            server.send(message.1.clone()).unwrap();
+        }
+        let mut calls = 0;
+        let (received, _) = receive_pieces(&mut client, &written(&mut server), 1 << 20, || {
+            calls += 1;
+            calls > 1
+        });
+        assert!(received == [message.clone(), message], "{bytes} bytes");
+    }
+}
+
+#[test]
 fn either_way_of_receiving_may_be_used_at_any_time() {
     for seed in 0..60 {
         let mut random = fastrand::Rng::with_seed(seed);
