@@ -12,15 +12,20 @@ pub const KEY: MaskKey = [0x37, 0xfa, 0x21, 0x3d];
 /// (FIN, reserved bits, opcode), a byte for its shape, and its payload.
 ///
 /// Of the shape, the lower six bits are the length, bit 6 repeats the payload [`REPEATED`] times,
-/// and bit 7 compresses the payload with the ones before it.
+/// and bit 7 compresses the payload with the ones before it; both together repeat it
+/// [`COMPRESSED_REPEATED`] times.
 pub fn stream(mut description: &[u8], masked: bool) -> Vec<u8> {
     let mut stream = Vec::new();
     let mut compressor = Compressor::default();
     while let [first, shape, rest @ ..] = description {
         let (payload, rest) = rest.split_at(usize::from(shape & 0x3f).min(rest.len()));
-        let times = if shape & 0x40 == 0 { 1 } else { REPEATED };
-        let mut payload = payload.repeat(times);
-        if shape & 0x80 != 0 {
+        let compressed = shape & 0x80 != 0;
+        let mut payload = payload.repeat(match (shape & 0x40 != 0, compressed) {
+            (false, _) => 1,
+            (true, false) => REPEATED,
+            (true, true) => COMPRESSED_REPEATED,
+        });
+        if compressed {
             payload = compressor.compress(&payload);
         }
         append(&mut stream, *first, masked, &payload);
@@ -31,6 +36,9 @@ pub fn stream(mut description: &[u8], masked: bool) -> Vec<u8> {
 
 /// Enough to reach the lengths of 16 bits, and beyond the small limits.
 pub const REPEATED: usize = 20;
+
+/// Enough for more than one piece of a compressed message, which is at most 16 KiB.
+pub const COMPRESSED_REPEATED: usize = 300;
 
 /// Appends one frame whose first byte is given.
 pub fn append(stream: &mut Vec<u8>, first: u8, masked: bool, payload: &[u8]) {

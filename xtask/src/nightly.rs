@@ -54,9 +54,9 @@ pub(crate) fn fuzz(words: &mut dyn Iterator<Item = String>) -> Result<ExitCode, 
 fn fuzz_one(shell: &Shell, target: &str, wanted: &Wanted) -> Verdict {
     let found = shell.target().join("fuzz-corpus").join(target);
     unpack(&kept(shell, target), &found)?;
-    let failed = kept(shell, &format!("{target}-failed"));
-    if failed.is_file() {
-        unpack(&failed, &found)?;
+    let by_hand = kept(shell, &format!("{target}-kept"));
+    if by_hand.is_file() {
+        unpack(&by_hand, &found)?;
     }
     let run = |folder: &Path| {
         nightly(shell, "cargo fuzz run --fuzz-dir fuzz --no-trace-compares")
@@ -77,7 +77,7 @@ fn fuzz_one(shell: &Shell, target: &str, wanted: &Wanted) -> Verdict {
     call.run().map_err(|stop| match stop {
         Stop::Failed(reason) => Stop::Failed(format!(
             "{reason}\nWhere the fuzzer names an input above: mend what it shows, then add that \
-             input to fuzz/corpus/{target}-failed.txt as a byte string's inside."
+             input to fuzz/corpus/{target}-kept.txt as a byte string's inside."
         )),
         skipped => skipped,
     })?;

@@ -1,6 +1,6 @@
 //! What the fuzzer found worth keeping, replayed on the stable compiler: for each target
-//! `fuzz/corpus/` has the fewest inputs that reach all that was ever reached, and those that once
-//! failed.
+//! `fuzz/corpus/` has the fewest inputs that reach all that was ever reached, and beside them, kept by
+//! hand, those that once failed or would if the code were broken in a way that reaches nothing new.
 //!
 //! `cargo xtask fuzz` searches on from there.
 
@@ -37,9 +37,9 @@ fn payloads_are_masked_and_checked_as_defined() {
 fn replay(target: &str, run: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
     let kept = folder.join(format!("{target}.txt"));
-    let failed = folder.join(format!("{target}-failed.txt"));
+    let by_hand = folder.join(format!("{target}-kept.txt"));
     let mut replayed = 0;
-    for path in iter::once(kept).chain(failed.is_file().then_some(failed)) {
+    for path in iter::once(kept).chain(by_hand.is_file().then_some(by_hand)) {
         let text = fs::read_to_string(&path).expect("the corpus is in the repository");
         let inputs = fuzz::corpus::read(&text).expect("an input a line");
         for (line, input) in inputs.iter().enumerate() {
