@@ -103,6 +103,7 @@ fn a_message_may_have_as_many_fragments_as_the_limit() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "would take it long")]
 fn the_suite_of_conformance_tests_stays_below_the_default_limit_of_fragments() {
     let mut frames = from_client(false, Opcode::Binary, b"x");
     frames.extend(from_client(false, Opcode::Continuation, b"x").repeat(65_536));
