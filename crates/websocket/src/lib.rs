@@ -106,3 +106,8 @@ pub use crate::event::{Event, Fragment, Piece, Received};
 pub use crate::frame::Role;
 pub use crate::message::MessageKind;
 pub use crate::prepared::Prepared;
+
+/// The README's example compiles.
+#[cfg(all(doctest, feature = "tokio"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
