@@ -94,6 +94,7 @@ pub mod message;
 pub mod output;
 pub mod prepared;
 mod receive;
+mod reuse;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 mod utf8;

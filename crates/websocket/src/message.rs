@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::deflate::{Incoming, Inflating, pool};
 use crate::error::Fault;
 use crate::event::{Event, Fragment, Piece};
+use crate::reuse;
 use crate::utf8;
 
 /// What a message is.
@@ -112,6 +113,13 @@ impl Unfinished {
     /// Whether its end has come, though not everything has been handed on.
     pub(crate) fn is_ending(&self) -> bool {
         self.inflating.as_ref().is_some_and(Inflating::is_ending)
+    }
+
+    /// Says how much of the current fragment is about to be appended, so that room is made once.
+    pub(crate) fn expect(&mut self, bytes: usize) {
+        if !self.is_compressed() {
+            self.make_room(bytes, self.promised.saturating_sub(self.bytes + bytes));
+        }
     }
 
     /// Appends unmasked payload of the current fragment.
@@ -292,38 +300,49 @@ impl Unfinished {
         self.keep(piece)
     }
 
-    /// Appends to what is kept. A header's word alone takes no memory: it doubles with what has
-    /// arrived, or takes what is promised where that is at most the triple, and never more.
+    fn keep(&mut self, piece: &[u8]) -> Result<(), Fault> {
+        self.make_room(piece.len(), self.promised.saturating_sub(self.bytes));
+        self.kept += piece.len();
+        match &mut self.content {
+            Content::Text(text, tail) => tail.extend(piece, |whole| text.push_str(whole)),
+            Content::Binary(bytes) => {
+                bytes.extend_from_slice(piece);
+                Ok(())
+            }
+        }
+    }
+
+    /// Makes room for what has arrived. A header's word alone takes no memory: it doubles with
+    /// that, or takes what is promised where that is at most the fivefold, and never more.
     ///
     /// Nobody promises what decompressing gives but the limit. That is taken in two steps at the
     /// end, half and whole, so that while one is copied to the next there is never more than both.
-    fn keep(&mut self, piece: &[u8]) -> Result<(), Fault> {
-        self.kept += piece.len();
-        let to_come = self.promised.saturating_sub(self.bytes);
-        let compressed = self.is_compressed();
-        let room = move |len: usize, capacity: usize| {
-            let needed = len + piece.len();
-            let half = (needed + to_come) / 2;
-            let wanted = match compressed {
-                false if to_come > 2 * needed => 2 * needed,
-                true if needed <= half => half.min(2 * needed),
-                _ => needed + to_come,
-            };
-            (needed > capacity).then_some(wanted - len)
+    fn make_room(&mut self, arrived: usize, to_come: usize) {
+        let (len, capacity) = match &self.content {
+            Content::Text(text, _) => (text.len(), text.capacity()),
+            Content::Binary(bytes) => (bytes.len(), bytes.capacity()),
         };
-        match &mut self.content {
-            Content::Text(text, tail) => {
-                if let Some(room) = room(text.len(), text.capacity()) {
-                    text.reserve_exact(room);
-                }
-                tail.extend(piece, |whole| text.push_str(whole))
+        let needed = len + arrived;
+        if needed <= capacity {
+            return;
+        }
+        let half = (needed + to_come) / 2;
+        let wanted = match self.is_compressed() {
+            false if to_come > PROMISE_TRUSTED * needed => 2 * needed,
+            true if needed <= half => half.min(2 * needed),
+            _ => needed + to_come,
+        };
+        match (&mut self.content, reuse::take(wanted)) {
+            (Content::Text(text, _), None) => text.reserve_exact(wanted - len),
+            (Content::Binary(bytes), None) => bytes.reserve_exact(wanted - len),
+            (Content::Text(text, _), Some(room)) => {
+                let mut room = String::from_utf8(room).unwrap_or_default(); // it is empty
+                room.push_str(text);
+                reuse::give_back(mem::replace(text, room).into_bytes());
             }
-            Content::Binary(bytes) => {
-                if let Some(room) = room(bytes.len(), bytes.capacity()) {
-                    bytes.reserve_exact(room);
-                }
-                bytes.extend_from_slice(piece);
-                Ok(())
+            (Content::Binary(bytes), Some(mut room)) => {
+                room.extend_from_slice(bytes);
+                reuse::give_back(mem::replace(bytes, room));
             }
         }
     }
@@ -341,6 +360,11 @@ impl Unfinished {
         }
     }
 }
+
+/// When this many times what has arrived is yet to come, or less, memory is taken for all of it.
+///
+/// Four, because a message of a mebibyte mostly begins with a read of 256 KiB, a header in it.
+const PROMISE_TRUSTED: usize = 4;
 
 /// Checks the size that a message will have, before its bytes are there.
 #[inline]

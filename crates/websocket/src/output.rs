@@ -12,6 +12,8 @@ use std::io::IoSlice;
 
 use bytes::{Buf, Bytes};
 
+use crate::reuse;
+
 /// From this size on, shared bytes are kept by reference instead of copied.
 ///
 /// A guess, to be measured with the server loop: a reference costs a slice of its own in the
@@ -141,7 +143,10 @@ impl Shared {
             if !first.is_empty() {
                 break;
             }
-            self.chunks.pop_front();
+            if let Some(written) = self.chunks.pop_front() {
+                // Free memory, unless others hold it as well.
+                reuse::give_back(Vec::from(written));
+            }
         }
         bytes
     }

@@ -261,6 +261,7 @@ impl Receiver {
     ) -> Result<Option<Event<'static>>, Fault> {
         let mut message = self.take_message(frame, inbound)?;
         let payload = take(input, frame.here(input));
+        message.expect(payload.len());
         for block in payload.chunks_mut(BLOCK_BYTES) {
             frame.unmask(block);
             frame.advance(block.len());

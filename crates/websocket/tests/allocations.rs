@@ -148,6 +148,32 @@ fn a_big_message_is_held_once_and_grows_no_further_than_it_was_promised() {
 }
 
 #[test]
+fn the_memory_of_a_big_message_that_was_echoed_is_used_by_the_next() {
+    let text = "x".repeat(KIB * KIB);
+    let masked = [
+        frame(true, Opcode::Text, text.as_bytes()),
+        frame(true, Opcode::Binary, text.as_bytes()),
+    ]
+    .concat();
+    let mut server = Connection::server(Config::default());
+    let mut echo_both = || {
+        let mut read = masked.clone();
+        let mut buffer = Vec::with_capacity(KIB);
+        let counted = measure(|| {
+            for piece in read.chunks_mut(256 * KIB) {
+                buffer = echo(&mut server, piece, std::mem::take(&mut buffer));
+            }
+        });
+        counted.bytes_total
+    };
+    let (first, second) = (echo_both(), echo_both());
+    assert!(
+        first >= (KIB * KIB) as u64 && second < 4 * KIB as u64,
+        "{first}, {second}"
+    );
+}
+
+#[test]
 fn a_header_s_promise_takes_no_memory() {
     let mut header = Vec::new();
     Header {
