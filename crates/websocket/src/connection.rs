@@ -413,6 +413,12 @@ impl Connection {
         self.state == State::Closed
     }
 
+    /// Whether the payload of a message is arriving.
+    #[cfg(all(feature = "tokio", target_os = "linux"))]
+    pub(crate) fn is_amid_message(&self) -> bool {
+        self.receiver.is_amid_message()
+    }
+
     /// Which end this is.
     pub fn role(&self) -> Role {
         self.side.role()

@@ -405,6 +405,12 @@ impl Receiver {
         }
     }
 
+    /// Whether a message is arriving and its frame goes on.
+    #[cfg(all(feature = "tokio", target_os = "linux"))]
+    pub(crate) fn is_amid_message(&self) -> bool {
+        matches!(&self.progress, Progress::Payload(frame) if !frame.opcode.is_control())
+    }
+
     #[inline]
     fn message(&mut self) -> Option<&mut Unfinished> {
         self.held.as_mut()?.message.as_mut()

@@ -130,7 +130,12 @@ pub(crate) fn from_client<'e>(events: impl IntoIterator<Item = Event<'e>>) -> Ve
 
 /// What a client would read in this.
 pub(crate) fn to_client(mut bytes: Vec<u8>) -> Vec<Event<'static>> {
-    let mut connection = Connection::client(Config::default(), || [0; 4]);
+    let config = Config {
+        frame_bytes_max: bytes.len(),
+        message_bytes_max: bytes.len(),
+        ..Config::default()
+    };
+    let mut connection = Connection::client(config, || [0; 4]);
     let (mut input, mut events) = (&mut bytes[..], Vec::new());
     while let Some(event) = connection.receive(&mut input).unwrap() {
         events.push(event.into_owned());

@@ -40,8 +40,9 @@
 //! all share; tells every event of that read, borrowed from the buffer; and answers with one
 //! write. Then it writes to the sockets that others have sent to, each once.
 //!
-//! - **Fair**: one read a socket and turn; what is left waits for the next turn, behind the
-//!   others. Between two batches the runtime's other tasks run.
+//! - **Fair**: one read a socket and turn, or up to five that bring one big message to its end
+//!   while it is warm in the caches; what is left waits for the next turn, behind the others.
+//!   Between two batches the runtime's other tasks run.
 //! - **Bounded**: a socket that does not take what was sent to it is not read from while more
 //!   than [`Options::unsent_bytes_max`] waits.
 //! - **One end**: each socket that was inserted is told exactly one [`Event::Close`] or `Err`,
