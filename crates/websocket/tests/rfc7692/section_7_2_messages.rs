@@ -68,6 +68,20 @@ fn without_context_takeover_a_message_refers_to_itself_alone() {
 }
 
 #[test]
+fn what_one_connection_received_no_other_can_refer_to() {
+    let [mut one, mut busy, mut other] = [(); 3].map(|()| client(Agreement::default()));
+    let message = |payload| frame(FIN | RSV1 | TEXT, payload);
+    assert_eq!(receive(&mut one, &message(HELLO), 99), hello(1));
+    // While this keeps the thread's only decompressor, the empty message is given a new one, with
+    // the context, and needs nothing of it.
+    let begun = receive(&mut busy, &frame(RSV1 | TEXT, HELLO), 99);
+    assert_eq!(begun, Ok(Vec::new()));
+    assert_eq!(receive(&mut one, &message(b""), 99), Ok(vec!["".into()]));
+    let stolen = receive(&mut other, &message(HELLO_AGAIN), 99);
+    assert_eq!(stolen, Err(Fault::Deflate));
+}
+
+#[test]
 fn only_compressed_messages_are_context() {
     let mut client = client(Agreement::default());
     let frames = [
