@@ -413,10 +413,10 @@ impl Connection {
         self.state == State::Closed
     }
 
-    /// Whether the payload of a message is arriving.
+    /// How much is to come of the message's frame that is arriving.
     #[cfg(all(feature = "tokio", target_os = "linux"))]
-    pub(crate) fn is_amid_message(&self) -> bool {
-        self.receiver.is_amid_message()
+    pub(crate) fn message_bytes_to_come(&self) -> usize {
+        self.receiver.message_bytes_to_come()
     }
 
     /// Which end this is.

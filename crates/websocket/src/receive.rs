@@ -405,10 +405,13 @@ impl Receiver {
         }
     }
 
-    /// Whether a message is arriving and its frame goes on.
+    /// How much is to come of the message's frame that is arriving.
     #[cfg(all(feature = "tokio", target_os = "linux"))]
-    pub(crate) fn is_amid_message(&self) -> bool {
-        matches!(&self.progress, Progress::Payload(frame) if !frame.opcode.is_control())
+    pub(crate) fn message_bytes_to_come(&self) -> usize {
+        match &self.progress {
+            Progress::Payload(frame) if !frame.opcode.is_control() => frame.bytes_to_come as usize,
+            _ => 0,
+        }
     }
 
     #[inline]

@@ -43,7 +43,8 @@ impl<T> Sockets<T> {
     /// Reads once, tells the events, and writes. Reads on where that brings the end of a big
     /// message: what has come of it is warm in the caches.
     pub(super) fn read(&mut self, key: Key, buffer: &mut [u8], handle: &mut impl Handle<T>) {
-        for _ in 0..READS_MAX {
+        let mut room = buffer.len();
+        for reads in 1..=READS_MAX {
             let unsent_bytes_max = self.unsent_bytes_max;
             let Some(entry) = self.slots.get_mut(key) else {
                 return;
@@ -51,7 +52,7 @@ impl<T> Sockets<T> {
             if !entry.wants_to_read(unsent_bytes_max) {
                 break;
             }
-            match entry.read(buffer) {
+            match entry.read(&mut buffer[..room]) {
                 Ok(Read::Bytes(bytes)) => {
                     self.handle_sign_of_life(key);
                     self.receive(key, &mut buffer[..bytes], handle);
@@ -69,16 +70,19 @@ impl<T> Sockets<T> {
                 }
                 Err(error) => return self.fail(key, error, handle),
             }
-            if !self.is_amid_message(key) {
+            let rest = self.message_bytes_to_come(key);
+            if rest == 0 || (reads == 1 && rest < READ_ON_FROM) {
                 break;
             }
+            // No further, so that it leaves no beginning of the next to wait and grow cold.
+            room = buffer.len().min(rest);
         }
         self.write(key);
     }
 
-    fn is_amid_message(&mut self, key: Key) -> bool {
+    fn message_bytes_to_come(&mut self, key: Key) -> usize {
         let entry = self.slots.get_mut(key);
-        entry.is_some_and(|entry| entry.connection.is_amid_message())
+        entry.map_or(0, |entry| entry.connection.message_bytes_to_come())
     }
 
     /// Reads from the one that has waited longest among those left over.
@@ -228,3 +232,7 @@ impl<T> Sockets<T> {
 /// With one read a turn, fifty sockets had fifty such messages unfinished at once, and none of
 /// them in the caches.
 const READS_MAX: usize = 5;
+
+/// A message of which less is to come after the first read of a turn waits for the next: that read
+/// most likely brings many more.
+const READ_ON_FROM: usize = 64 * 1024;
