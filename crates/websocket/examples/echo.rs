@@ -52,10 +52,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 /// The server loop: every socket in one task.
 #[cfg(target_os = "linux")]
 async fn serve(mut handshakes: mpsc::Receiver<WebSocket<TcpStream>>) -> io::Result<()> {
-    let mut sockets = EventLoop::new(event_loop::Options {
-        unsent_bytes_max: MESSAGE_BYTES_MAX,
-        ..event_loop::Options::default()
-    })?;
+    let mut sockets = EventLoop::new(event_loop::Options::default())?;
     let mut newcomers = Vec::new();
     loop {
         tokio::select! {
