@@ -32,7 +32,10 @@ fn the_request_is_what_a_server_accepts() {
     let request = ask("ws://example.org/chat?x=1", &["a", "b"]).unwrap();
     assert_eq!(request.uri(), "/chat?x=1");
     assert_eq!(request.headers()["sec-websocket-protocol"], "a, b");
-    assert_eq!(check(&request, &answer(&request)).unwrap().subprotocol, Some("b".to_owned()));
+    assert_eq!(
+        check(&request, &answer(&request)).unwrap().subprotocol,
+        Some("b".to_owned())
+    );
     let plain = ask("ws://example.org", &[]).unwrap();
     assert_eq!(plain.uri(), "/");
     assert_eq!(check(&plain, &answer(&plain)).unwrap().subprotocol, None);
