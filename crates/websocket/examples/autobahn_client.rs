@@ -8,6 +8,7 @@
 
 use std::error::Error;
 use std::fs;
+use std::time::Duration;
 
 use tidings_websocket::handshake::client;
 use tidings_websocket::tokio::{MaybeTls, Options, WebSocket, connect};
@@ -98,6 +99,8 @@ fn options() -> Options {
     Options {
         config,
         unsent_bytes_max: MESSAGE_BYTES_MAX,
+        // The suite is one thread of Python, which is busy for seconds with a case's end.
+        handshake_within: Duration::from_secs(120),
         ..Options::default()
     }
 }

@@ -102,7 +102,10 @@ fn arguments() -> Result<(String, Policy), Box<dyn Error>> {
     let address = arguments
         .next()
         .unwrap_or_else(|| "127.0.0.1:9001".to_owned());
-    let mut policy = Policy::default();
+    let mut policy = Policy {
+        compress_from: 64, // what is compressed once for all pays sooner
+        ..Policy::default()
+    };
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--takeover" => {
