@@ -8,9 +8,9 @@ use std::io::{self, Read, Write};
 use http::header::{
     CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL, UPGRADE,
 };
-use http::{HeaderMap, HeaderName, Request, StatusCode, Version};
+use http::{HeaderMap, HeaderName, Method, Request, StatusCode, Uri, Version};
 use tidings_websocket::deflate::{Agreement, ContextTakeover, Policy};
-use tidings_websocket::handshake::{client, head, server};
+use tidings_websocket::handshake::{client, head, http2, server};
 use tungstenite::handshake::client::ClientHandshake;
 use tungstenite::handshake::server::create_response;
 
@@ -54,6 +54,14 @@ pub fn negotiate(
     let accepted = server::accept(&request, &options).expect("a request of ours");
     let agreed = client::check(&request, &accepted.response()).expect("an answer of ours");
     assert_eq!(agreed.subprotocol.as_deref(), accepted.subprotocol);
+
+    // Over HTTP/2 they agree on the same.
+    let request = http2::request(&uri(), &client_options(client)).expect("a request of ours");
+    let over_http2 = http2::accept(&request, Some("websocket"), &options).expect("the same");
+    assert_eq!(over_http2.deflate, accepted.deflate);
+    assert_eq!(over_http2.subprotocol, accepted.subprotocol);
+    let over_http2 = http2::check(&request, &over_http2.response()).expect("the same");
+    assert_eq!(over_http2, agreed);
     (agreed.deflate, accepted.deflate)
 }
 
@@ -139,6 +147,7 @@ fn request(bytes: &[u8], deflate: Option<Policy>) {
     assert_eq!(again.method(), request.method());
 
     let options = server_options(deflate);
+    let over_http2 = over_http2(&request, &options);
     let accepted = match server::accept(&request, &options) {
         Ok(accepted) => accepted,
         Err(refusal) => {
@@ -161,6 +170,7 @@ fn request(bytes: &[u8], deflate: Option<Policy>) {
             .subprotocol
             .is_none_or(|chosen| SUBPROTOCOLS.contains(&chosen))
     );
+    assert_eq!(over_http2, Some((accepted.subprotocol, accepted.deflate)));
     what_was_offered_is_answered(&request, &accepted, deflate);
     match create_response(&request) {
         Ok(its) => assert_eq!(
@@ -171,6 +181,27 @@ fn request(bytes: &[u8], deflate: Option<Policy>) {
             it_reads_lists_worse(request.headers()),
             "{error}: {request:?}"
         ),
+    }
+}
+
+/// What is agreed on if the same fields come over HTTP/2.
+fn over_http2<'o>(
+    request: &Request<()>,
+    options: &server::Options<'o>,
+) -> Option<(Option<&'o str>, Option<Agreement>)> {
+    let mut request = request.clone();
+    *request.method_mut() = Method::CONNECT;
+    *request.version_mut() = Version::HTTP_2;
+    match http2::accept(&request, Some("websocket"), options) {
+        Ok(accepted) => {
+            assert_eq!(accepted.response().status(), StatusCode::OK);
+            Some((accepted.subprotocol, accepted.deflate))
+        }
+        Err(refusal) => {
+            assert!(refusal.status().is_client_error() || refusal.status().is_server_error());
+            assert_eq!(refusal.response().status(), refusal.status());
+            None
+        }
     }
 }
 
@@ -250,13 +281,19 @@ fn is_within(agreed: Agreement, policy: Policy) {
 
 /// The dictionary knows the answer to this key.
 fn request_of_ours(deflate: Option<Policy>) -> Request<()> {
-    let uri = "ws://example.org/chat".parse().expect("an address");
-    let options = client::Options {
+    client::request(&uri(), [7; 16], &client_options(deflate)).expect("a request that can be made")
+}
+
+fn client_options(deflate: Option<Policy>) -> client::Options<'static> {
+    client::Options {
         subprotocols: &SUBPROTOCOLS,
         deflate,
         ..client::Options::default()
-    };
-    client::request(&uri, [7; 16], &options).expect("a request that can be made")
+    }
+}
+
+fn uri() -> Uri {
+    Uri::from_static("ws://example.org/chat")
 }
 
 /// Where tungstenite rejects a response that the RFC allows: it wants `Connection` to name nothing
@@ -273,7 +310,7 @@ fn it_asks_for_more<B>(response: &http::Response<B>) -> bool {
 fn its_verdict(ours: &Request<()>, response: &[u8]) -> Result<(), String> {
     let mut request = Request::new(());
     *request.headers_mut() = ours.headers().clone();
-    *request.uri_mut() = "ws://example.org/chat".parse().expect("an address");
+    *request.uri_mut() = uri();
     let stream = Answer(response.to_vec());
     let handshake =
         ClientHandshake::start(stream, request, None).map_err(|error| error.to_string())?;
