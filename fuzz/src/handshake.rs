@@ -5,6 +5,7 @@
 
 use std::io::{self, Read, Write};
 
+use bytes::BufMut;
 use http::header::{
     CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL, UPGRADE,
 };
@@ -136,6 +137,7 @@ fn request(bytes: &[u8], deflate: Option<Policy>) {
     is_whole_only_at(length, |length| {
         head::parse_request(&bytes[..length]).map(|head| head.is_some())
     });
+    comes_in_pieces(bytes, length, head::parse_request);
     let written = head::write_request(&request);
     // Without the spaces around values it can only have become shorter, but for an absolute URI
     // whose empty path became "/".
@@ -248,6 +250,7 @@ fn response(bytes: &[u8], deflate: Option<Policy>) {
     is_whole_only_at(length, |length| {
         head::parse_response(&bytes[..length]).map(|head| head.is_some())
     });
+    comes_in_pieces(bytes, length, head::parse_response);
     let (again, _) = head::parse_response(&head::write_response(&response))
         .expect("what was read can be written")
         .expect("whole");
@@ -351,4 +354,33 @@ fn is_whole_only_at<E: std::fmt::Debug>(length: usize, parse: impl Fn(usize) -> 
         assert!(!whole, "whole after {cut} of {length} bytes");
     }
     assert!(parse(length).expect("a head"));
+}
+
+/// However small its pieces are, a head is found with the one that ends it, and what came after it
+/// is given back.
+fn comes_in_pieces<H>(
+    bytes: &[u8],
+    length: usize,
+    parse: impl Fn(&[u8]) -> Result<Option<(H, usize)>, head::InvalidHead>,
+) {
+    if bytes.len() > head::HEAD_BYTES_MAX {
+        return;
+    }
+    for step in [1, 2, 3, 7, 100] {
+        let mut head = head::Incoming::new();
+        for (at, piece) in bytes.chunks(step).enumerate() {
+            head.room().put_slice(piece);
+            let given = at * step + piece.len();
+            let found = head.parse(&parse).expect("the beginning of a head");
+            assert_eq!(
+                found.is_some(),
+                given >= length,
+                "{given} of {length} bytes"
+            );
+            if let Some((_, read_ahead)) = found {
+                assert_eq!(read_ahead, bytes[length..given]);
+                break;
+            }
+        }
+    }
 }
