@@ -259,6 +259,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "would take it long")]
     fn a_head_that_comes_byte_by_byte_is_found_without_parsing_each_time() {
         for text in [
             "\r\n\r\nGET / HTTP/1.1\r\nhost: a\r\nx: PAD\r\n\r\n",
@@ -283,6 +284,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "would take it long")]
     fn line_ends_that_never_end_are_not_parsed_each_time() {
         let (mut head, mut attempts) = (Incoming::new(), 0);
         for _ in 0..HEAD_BYTES_MAX - 1 {
