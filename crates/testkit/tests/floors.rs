@@ -75,6 +75,7 @@ fn what_is_pure_reads_no_clock_and_starts_no_task() {
         "hub/src/hub.rs",
         "hub/src/link.rs",
         "hub/src/shard.rs",
+        "websocket/src/axum.rs",
         "websocket/src/tokio",
     ]
     .map(|shell| crates.join(shell));
@@ -93,7 +94,9 @@ fn what_is_pure_reads_no_clock_and_starts_no_task() {
             }
             seen += 1;
             let text = fs::read_to_string(&file).unwrap();
-            for (number, line) in text.lines().enumerate() {
+            // A unit test may need an instant to begin with.
+            let lines = text.lines().take_while(|line| *line != "#[cfg(test)]");
+            for (number, line) in lines.enumerate() {
                 let code = line.split("//").next().unwrap_or(line);
                 let found = forbidden.iter().find(|word| code.contains(**word));
                 assert!(found.is_none(), "{}:{}: {line}", file.display(), number + 1);
