@@ -29,6 +29,12 @@ const ARGS = [
 ];
 
 /**
+ * What Chromium says of a server that is away: refused or cut, before, in or after an answer. A kept
+ * connection that is found dead when it is used again is a socket that is not connected.
+ */
+const OUTAGE = /net::ERR_(CONNECTION|INCOMPLETE|EMPTY|NETWORK|SOCKET_NOT_CONNECTED)|WebSocket connection to .* failed/;
+
+/**
  * A browser for a test, or a file of tests.
  * @param {Scope} scope
  */
@@ -79,8 +85,7 @@ export class Watch {
 
 	/** The page complained of nothing but a server that was away for a while. */
 	assertQuietButForOutages() {
-		const outage = /net::ERR_(CONNECTION|INCOMPLETE|EMPTY|NETWORK)|WebSocket connection to .* failed/;
-		assert.deepEqual(this.#complaints.filter((complaint) => !outage.test(complaint)), []);
+		assert.deepEqual(this.#complaints.filter((complaint) => !OUTAGE.test(complaint)), []);
 		this.assertAtHome();
 	}
 
