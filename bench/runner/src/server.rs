@@ -3,8 +3,10 @@
 use std::fs::File;
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{self, Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -116,10 +118,22 @@ fn with_parent_death(words: &[String]) -> Command {
     }
 }
 
-/// A port that was free a moment ago.
+/// A port that was free a moment ago, and that no server of this run has had.
+///
+/// Below those that the kernel gives to clients: a closed connection lingers on a client's port, and
+/// a server that does not ask for `SO_REUSEADDR` cannot have it then, as uWebSockets cannot.
 fn free_port() -> Result<u16, String> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .and_then(|listener| listener.local_addr())
-        .map(|address| address.port())
-        .map_err(|error| format!("no free port: {error}"))
+    static TRIED: AtomicU16 = AtomicU16::new(0);
+    let first = process::id() as u16;
+    for _ in 0..PORTS.len() {
+        let step = TRIED.fetch_add(1, Ordering::Relaxed);
+        let port = PORTS.start + first.wrapping_add(step) % PORTS.len() as u16;
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    Err(format!("no port of {PORTS:?} is free"))
 }
+
+/// Above those of well-known services, below Linux's `ip_local_port_range`.
+const PORTS: Range<u16> = 20_000..32_000;
