@@ -246,7 +246,7 @@ impl Connection {
     /// # Errors
     ///
     /// A [`SendError`]; nothing was appended.
-    #[inline]
+    #[inline(always)]
     pub fn send<'e>(&mut self, event: impl Into<Event<'e>>) -> Result<(), SendError> {
         match event.into() {
             Event::Text(Cow::Borrowed(text)) => self.send_message(Opcode::Text, text.as_bytes()),

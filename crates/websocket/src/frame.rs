@@ -196,7 +196,7 @@ impl Header {
     }
 
     /// [`parse`](Self::parse) for a connection that may have an extension.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn parse_with(
         bytes: &[u8],
         role: Role,

@@ -14,6 +14,7 @@ use crate::error::Fault;
 /// 38,000. Below 64 bytes it is std. The compat flavour, which says where the fault is, is
 /// level from 16 KiB on and up to a half slower below. To look for ASCII while unmasking would
 /// bring nothing that `str` can be made of without `unsafe`.
+#[inline]
 pub(crate) fn whole(bytes: &[u8]) -> Result<&str, Fault> {
     simdutf8::basic::from_utf8(bytes).map_err(|_| Fault::InvalidUtf8)
 }

@@ -252,19 +252,24 @@ impl<T> Socket<'_, T> {
         &mut self,
         send: impl FnOnce(&mut Connection) -> Result<(), SendError>,
     ) -> Result<(), SendError> {
-        // Memory that others have written from is warm; an idle connection has none of its own.
         let entry = self.sockets.slots.get_mut(self.key);
         let entry = entry.expect("`get_mut` has seen it");
+        if entry.listed_to_write && entry.connection.is_open() {
+            let outcome = send(&mut entry.connection);
+            if !entry.connection.is_open() {
+                self.sockets.begin_closing(self.key);
+            }
+            return outcome;
+        }
+        // Memory that others have written from is warm; an idle connection has none of its own.
         let spare = &mut self.sockets.spare;
         if entry.connection.unsent_bytes() == 0
-            && !entry.listed_to_write
             && let Some(unused) = entry.connection.lend_output(spare.take())
         {
             spare.give_back(unused);
         }
         let outcome = send(&mut entry.connection);
         if entry.connection.unsent_bytes() == 0
-            && !entry.listed_to_write
             && let Some(unused) = entry.connection.reclaim_output(0)
         {
             spare.give_back(unused);
