@@ -413,6 +413,12 @@ impl Connection {
         self.state == State::Closed
     }
 
+    /// Whether there may be more to receive, though all input was taken.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn has_more(&self) -> bool {
+        self.state != State::Closed && self.receiver.is_waiting()
+    }
+
     /// How much is to come of the message's frame that is arriving.
     #[cfg(all(feature = "tokio", target_os = "linux"))]
     pub(crate) fn message_bytes_to_come(&self) -> usize {

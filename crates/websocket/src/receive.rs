@@ -79,7 +79,7 @@ impl Receiver {
         input: &mut &'i mut [u8],
         inbound: &mut Inbound<'_>,
     ) -> Result<Option<Event<'i>>, Fault> {
-        if self.message().is_some_and(|message| message.is_waiting())
+        if self.is_waiting()
             && let Some(event) = self.catch_up(inbound)?
         {
             return Ok(Some(event));
@@ -412,6 +412,12 @@ impl Receiver {
             Progress::Payload(frame) if !frame.opcode.is_control() => frame.bytes_to_come as usize,
             _ => 0,
         }
+    }
+
+    /// Whether there may be an event, a piece or a fault without further input.
+    pub(crate) fn is_waiting(&self) -> bool {
+        let message = self.held.as_ref().and_then(|held| held.message.as_ref());
+        message.is_some_and(Unfinished::is_waiting)
     }
 
     #[inline]

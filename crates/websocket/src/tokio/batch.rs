@@ -68,7 +68,8 @@ impl<'w> Batch<'w> {
         if let Some(event) = self.last.take() {
             return Some(last(event));
         }
-        if self.input.is_empty() || self.connection.unsent_bytes() > self.unsent_bytes_max {
+        let has_input = !self.input.is_empty() || self.connection.has_more();
+        if !has_input || self.connection.unsent_bytes() > self.unsent_bytes_max {
             return None;
         }
         *self.charge += 1;

@@ -172,7 +172,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 
     fn poll_open(&mut self, context: &mut Context<'_>) -> Poll<Result<Next, Error>> {
         loop {
-            if self.has_room() && !self.input.is_empty() {
+            if self.has_room() && self.has_input() {
                 return Poll::Ready(Ok(Next::Bytes));
             }
             match self.poll_write(Half::Receiving, context) {
@@ -186,7 +186,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             if !self.has_room() {
                 return Poll::Pending; // until the peer reads
             }
-            if !self.input.is_empty() {
+            if self.has_input() {
                 continue;
             }
             ready!(self.poll_turn(context));
@@ -313,6 +313,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         let unsent_bytes = self.connection.unsent_bytes();
         buffers::advance_output(&mut self.connection, unsent_bytes);
         self.unflushed = false;
+    }
+
+    /// Whether the connection can go on without a read.
+    fn has_input(&self) -> bool {
+        !self.input.is_empty() || self.connection.has_more()
     }
 
     /// Whether so little is unsent that more may be fed, and more events handed out.

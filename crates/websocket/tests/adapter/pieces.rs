@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "deflate")]
+use tidings_websocket::deflate::Agreement;
 use tidings_websocket::frame::Opcode;
 use tidings_websocket::tokio::{Options, WebSocket};
 use tidings_websocket::{Close, CloseCode, Config, Event, Fragment, MessageKind, Received};
-use tokio::io::{AsyncWriteExt as _, duplex};
+#[cfg(feature = "deflate")]
+use tidings_websocket::{Connection, Piece};
+use tokio::io::{AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::time::timeout;
 
 use crate::support::{close, from_client, in_time, pair, text};
@@ -194,4 +198,59 @@ async fn what_fragments_are_sent_is_one_message() {
         in_time(client.recv()).await.unwrap(),
         Some(Event::from("one two"))
     );
+}
+
+/// All of a compressed message is taken before everything has come out of it, and then nothing
+/// follows: the peer waits for an answer.
+#[cfg(feature = "deflate")]
+#[tokio::test]
+async fn a_compressed_message_comes_to_its_end_before_anything_follows() {
+    for bytes in (1..5).map(|pieces| pieces * 16 * 1024) {
+        for in_batches in [false, true] {
+            let (ours, theirs) = duplex(MIB);
+            let (mut client, mut server) = compressing(ours, theirs);
+            client.send(vec![b'x'; bytes]).await.unwrap();
+            let received = in_time(async {
+                let mut received = 0;
+                loop {
+                    let mut count = |piece: Piece<'_>| {
+                        received += piece.payload.len();
+                        piece.fragment == Fragment::Last
+                    };
+                    if in_batches {
+                        let mut batch = server.recv_batch().await.unwrap().unwrap();
+                        while let Some(Received::Piece(piece)) = batch.next_piece() {
+                            if count(piece) {
+                                return received;
+                            }
+                        }
+                    } else if let Some(Received::Piece(piece)) = server.recv_piece().await.unwrap()
+                        && count(piece)
+                    {
+                        return received;
+                    }
+                }
+            });
+            assert_eq!(received.await, bytes, "in batches: {in_batches}");
+            // The end of a message is not the end of the connection.
+            client.send("next").await.unwrap();
+            let next = in_time(server.recv()).await.unwrap();
+            assert_eq!(next, Some(Event::from("next")));
+        }
+    }
+}
+
+/// Two ends that agreed on compression.
+#[cfg(feature = "deflate")]
+fn compressing(
+    ours: DuplexStream,
+    theirs: DuplexStream,
+) -> (WebSocket<DuplexStream>, WebSocket<DuplexStream>) {
+    let agreement = Agreement::default();
+    let client = Connection::client(Config::default(), || [1, 2, 3, 4]).with_deflate(agreement);
+    let server = Connection::server(Config::default()).with_deflate(agreement);
+    let websocket = |stream, connection| {
+        WebSocket::from_connection(stream, Vec::new(), connection, Options::default())
+    };
+    (websocket(ours, client), websocket(theirs, server))
 }
