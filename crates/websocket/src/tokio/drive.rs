@@ -102,6 +102,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         if let Phase::WriteFailed(error) = &self.phase {
             return Poll::Ready(Err(copied(error)));
         }
+        if self.output_lost {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         let outcome = self.poll_write(Half::Sending, context);
         match &outcome {
             Poll::Pending => self.waiting.keep(Half::Sending, context.waker()),
@@ -246,8 +249,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         })
     }
 
-    /// RFC 6455, 7.1.1: the server closes the stream first, and reads what still comes, because
-    /// a stream closed with bytes unread is reset, and the peer might never see the Close.
+    /// RFC 6455, 7.1.1: the server closes the stream first. Who closes without the peer's Close reads
+    /// what still comes, because a stream closed with bytes unread is reset, and the peer might never
+    /// see ours.
     fn poll_ending(&mut self, context: &mut Context<'_>) -> Poll<Result<Next, Error>> {
         self.input.release();
         let Phase::Ending(ending) = &self.phase else {
@@ -258,7 +262,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         // The outcome is known: whatever the stream says now changes nothing.
         let _ = ready!(self.poll_write(Half::Receiving, context));
         self.waiting.wake(Half::Sending);
-        if !shut_down && (role == Role::Server || !orderly) {
+        let closes_first = role == Role::Server || !orderly;
+        if !shut_down && closes_first {
             let _ = ready!(Pin::new(&mut self.stream).poll_shutdown(context));
         }
         if let Phase::Ending(ending) = &mut self.phase {
@@ -269,6 +274,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             while let Ok(1..) = ready!(self.input.poll_read(&mut self.stream, context)) {
                 self.input.release();
             }
+        }
+        if !closes_first {
+            // RFC 8446, 6.1: TLS says its farewell in both directions.
+            let _ = ready!(Pin::new(&mut self.stream).poll_shutdown(context));
         }
         Poll::Ready(self.give_up())
     }
@@ -297,6 +306,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         self.input.release();
         self.timers.stop();
         self.phase = Phase::Ended;
+        // The stream may never be writable again.
+        self.waiting.wake(Half::Sending);
     }
 
     /// Nothing can be sent any more, but what the peer had sent may still be read.
@@ -311,6 +322,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 
     fn forget_output(&mut self) {
         let unsent_bytes = self.connection.unsent_bytes();
+        self.output_lost |= unsent_bytes > 0 || self.unflushed;
         buffers::advance_output(&mut self.connection, unsent_bytes);
         self.unflushed = false;
     }

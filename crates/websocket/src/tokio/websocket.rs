@@ -55,6 +55,8 @@ pub struct WebSocket<S> {
     pub(super) unflushed: bool,
     /// The stream took nothing when it was last asked.
     pub(super) write_blocked: bool,
+    /// The connection ended, or writing failed, before everything was written.
+    pub(super) output_lost: bool,
     pub(super) phase: Phase,
     pub(super) timers: Timers,
     pub(super) waiting: Waiting,
@@ -97,6 +99,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             input: Input::new(read_ahead),
             unflushed: false,
             write_blocked: false,
+            output_lost: false,
             phase: Phase::Receiving,
             timers: Timers::new(options.keepalive),
             waiting: Waiting::default(),
@@ -216,7 +219,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// # Errors
     ///
-    /// What the stream says.
+    /// What the stream says; [`io::ErrorKind::ConnectionAborted`] when the connection has ended, or the
+    /// peer was given up, before everything was written.
     pub async fn flush(&mut self) -> io::Result<()> {
         poll_fn(|context| self.poll_flush(context)).await
     }
@@ -284,7 +288,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     }
 
     /// Takes the connection apart, to drive it in another way. What was fed and not written is in
-    /// the connection's output.
+    /// the connection's output. A stream that holds bytes back, as TLS does, is
+    /// [flushed](Self::flush) before.
     pub fn into_parts(self) -> Parts<S> {
         Parts {
             read_ahead: self.input.unhandled().to_vec(),

@@ -1,10 +1,12 @@
 //! A quiet peer is pinged, a silent one given up.
 
+use std::io;
 use std::time::Duration;
 
 use futures_util::future::{join, poll_immediate};
+use futures_util::{SinkExt as _, StreamExt as _};
 use tidings_websocket::frame::Opcode;
-use tidings_websocket::tokio::Options;
+use tidings_websocket::tokio::{Error, Options};
 use tidings_websocket::{Close, Event, keepalive};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{Instant, sleep, timeout};
@@ -180,4 +182,19 @@ async fn a_peer_that_never_stops_talking_is_closed_at_the_deadline() {
     };
     assert_eq!(answer, Close::abnormal());
     assert_eq!(since(begin), 2.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sender_that_waits_is_told_when_the_peer_is_given_up() {
+    let (websocket, _theirs) = pair_with(16, options());
+    let (mut sink, mut stream) = websocket.split();
+    let sender = tokio::spawn(async move { sink.send(Event::from(vec![0; 1000])).await });
+    tokio::task::yield_now().await; // the sender waits until it can write
+    let last = in_a_day(stream.next()).await.unwrap().unwrap();
+    assert_eq!(last, Event::Close(Close::abnormal()));
+    let outcome = in_a_day(sender).await.unwrap();
+    let Err(Error::Io(error)) = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionAborted);
 }
