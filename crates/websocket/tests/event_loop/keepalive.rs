@@ -11,9 +11,14 @@ use tokio::io::AsyncReadExt;
 use crate::support::{Door, in_time, to_client, turn_to_the_end, turn_until};
 
 fn impatient() -> EventLoop<()> {
+    patient_for(Duration::from_millis(80))
+}
+
+/// A loop that gives a silent peer up after twice that.
+fn patient_for(time: Duration) -> EventLoop<()> {
     let keepalive = keepalive::Options {
-        ping_after: Some(Duration::from_millis(80)),
-        answer_within: Duration::from_millis(80),
+        ping_after: Some(time),
+        answer_within: time,
         ..keepalive::Options::default()
     };
     let options = Options {
@@ -57,4 +62,33 @@ async fn a_peer_that_answers_pings_is_not_given_up() {
         () = turned => {}
         message = async { loop { client.next().await.unwrap().unwrap(); } } => message,
     }
+}
+
+/// The kernel tells of room when a third of its buffer, some megabyte, is free: at this pace that
+/// takes longer than the peer's time.
+#[tokio::test]
+async fn a_peer_that_reads_slowly_and_says_nothing_is_not_given_up() {
+    let (door, mut sockets) = (Door::open().await, patient_for(Duration::from_millis(400)));
+    let (mut client, websocket) = door.connect_bare().await;
+    let key = sockets.insert(websocket, ()).unwrap();
+    let mut socket = sockets.sockets().get_mut(key).unwrap();
+    socket.send(vec![7; 50_000_000]).unwrap();
+    let slowly = async {
+        let mut pace = tokio::time::interval(Duration::from_millis(20));
+        let mut some = vec![0; 16 * 1024];
+        for _ in 0..150 {
+            pace.tick().await;
+            client.read_exact(&mut some).await.unwrap();
+        }
+    };
+    let nothing_is_told = turn_until(
+        &mut sockets,
+        |_, _, event| panic!("{event:?}"),
+        |_| None::<()>,
+    );
+    tokio::select! {
+        () = slowly => {}
+        () = nothing_is_told => {}
+    }
+    assert!(sockets.sockets().get_mut(key).unwrap().unsent_bytes() > 0);
 }

@@ -180,17 +180,44 @@ impl<T> Sockets<T> {
             let Some((key, entry)) = self.slots.at_mut(index) else {
                 continue;
             };
-            match self.timeouts.due(index, entry.standing()) {
-                Due::Nothing => continue,
-                Due::Ping => {
-                    entry.pinged = true;
-                    // An error means that the connection is closing, and has a deadline.
-                    let _ = entry.connection.send(Event::Ping((&[]).into()));
-                    self.write(key);
-                }
-                Due::GiveUp => self.give_up(key, handle),
+            let due = self.timeouts.due(index, entry.standing());
+            if due == Due::Nothing {
+                continue;
             }
             acted += 1;
+            if entry.blocked && !entry.closing && self.takes_more(key) {
+                continue;
+            }
+            match due {
+                Due::Ping => self.ping(key),
+                _ => self.give_up(key, handle),
+            }
+        }
+    }
+
+    /// Whether the peer has taken some of what waited since. The kernel tells of room only when a
+    /// third of its buffer is free, which a slow reader may need minutes for.
+    fn takes_more(&mut self, key: Key) -> bool {
+        let Some(entry) = self.slots.get_mut(key) else {
+            return false;
+        };
+        let unsent_bytes = entry.connection.unsent_bytes();
+        entry.blocked = false;
+        self.write(key);
+        let entry = self.slots.get(key);
+        let takes_more = entry.is_some_and(|entry| entry.connection.unsent_bytes() < unsent_bytes);
+        if takes_more {
+            self.handle_sign_of_life(key);
+        }
+        takes_more
+    }
+
+    fn ping(&mut self, key: Key) {
+        if let Some(entry) = self.slots.get_mut(key) {
+            entry.pinged = true;
+            // An error means that the connection is closing, and has a deadline.
+            let _ = entry.connection.send(Event::Ping((&[]).into()));
+            self.write(key);
         }
     }
 
