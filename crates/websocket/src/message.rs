@@ -56,6 +56,8 @@ pub(crate) struct Unfinished {
     kept: usize,
     /// How much will have come with the rest of the frame that is arriving.
     promised: usize,
+    /// How much room may be made for fragments that nobody has promised yet.
+    room_max: usize,
     fragments: u32,
     inflating: Option<Inflating>,
 }
@@ -83,6 +85,7 @@ impl Unfinished {
             bytes: 0,
             kept: 0,
             promised: bytes,
+            room_max: 0,
             fragments: 1,
             inflating: incoming.map(Inflating::begin),
         }
@@ -101,6 +104,7 @@ impl Unfinished {
             });
         }
         if self.inflating.is_none() {
+            self.room_max = config.message_bytes_max;
             self.promised = check_message_bytes(self.bytes as u64 + payload_bytes, config)?;
         }
         Ok(())
@@ -313,7 +317,8 @@ impl Unfinished {
     }
 
     /// Makes room for what has arrived. A header's word alone takes no memory: it doubles with
-    /// that, or takes what is promised where that is at most the fivefold, and never more.
+    /// that, or takes what is promised where that is at most the fivefold, and never more. Where
+    /// further fragments follow, it doubles, so that many small ones are not moved each time.
     ///
     /// Nobody promises what decompressing gives but the limit. That is taken in two steps at the
     /// end, half and whole, so that while one is copied to the next there is never more than both.
@@ -330,7 +335,7 @@ impl Unfinished {
         let wanted = match self.is_compressed() {
             false if to_come > PROMISE_TRUSTED * needed => 2 * needed,
             true if needed <= half => half.min(2 * needed),
-            _ => needed + to_come,
+            _ => (needed + to_come).max(self.room_max.min(2 * capacity)),
         };
         match (&mut self.content, reuse::take(wanted)) {
             (Content::Text(text, _), None) => text.reserve_exact(wanted - len),

@@ -148,6 +148,17 @@ fn a_big_message_is_held_once_and_grows_no_further_than_it_was_promised() {
 }
 
 #[test]
+fn a_message_in_small_fragments_is_seldom_moved() {
+    let first = frame(false, Opcode::Binary, &[7; 10]);
+    let next = frame(false, Opcode::Continuation, &[7; 10]);
+    let mut read = [first, next.repeat(9_999)].concat();
+    let mut server = Connection::server(Config::default());
+    let counted = measure(|| assert!(server.receive(&mut &mut read[..]).unwrap().is_none()));
+    assert!(counted.count_total < 20, "{counted:?}");
+    assert!(counted.bytes_max <= 3 * 100_000, "{counted:?}");
+}
+
+#[test]
 fn the_memory_of_a_big_message_that_was_echoed_is_used_by_the_next() {
     let text = "x".repeat(KIB * KIB);
     let masked = [
