@@ -439,7 +439,8 @@ impl Connection {
         }
     }
 
-    /// RFC 6455, 5.5.2: a ping is answered with its payload, unless a Close was sent.
+    /// RFC 6455, 5.5.2: a ping is answered with its payload, unless a Close was received. Nor do we once
+    /// we sent one: by 1.4 the peer discards what comes after it.
     fn answer_ping(&mut self, payload: &[u8]) {
         if self.state == State::Open {
             self.write_frame(Opcode::Pong, payload, true);

@@ -19,7 +19,8 @@ pub enum Event<'a> {
     Text(Cow<'a, str>),
     /// A whole binary message.
     Binary(Cow<'a, [u8]>),
-    /// A ping, at most 125 bytes. When received, its pong is already in the output.
+    /// A ping, at most 125 bytes. When received, its pong is already in the output, unless our Close
+    /// was before it.
     Ping(Cow<'a, [u8]>),
     /// A pong, at most 125 bytes: the answer to a ping, or a sign of life.
     Pong(Cow<'a, [u8]>),

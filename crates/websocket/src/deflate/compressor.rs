@@ -71,12 +71,12 @@ impl Compressor {
                 .expect("a compressor between two calls takes any bytes");
             payload = &payload[(self.deflate.total_in() - taken) as usize..];
             filled += (self.deflate.total_out() - given) as usize;
-            // What is left of the buffer says that nothing is left in the compressor.
-            if filled < buffer.len() {
+            // What is left of the buffer says that nothing is left in the compressor; it takes at most
+            // 4 GiB at a time.
+            if filled < buffer.len() && payload.is_empty() {
                 break;
             }
         }
-        debug_assert!(payload.is_empty());
         match (fragment, buffer[..filled].ends_with(&FLUSHED)) {
             (Fragment::Last, true) => filled - FLUSHED.len(),
             (Fragment::More, true) => filled,
