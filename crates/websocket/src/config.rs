@@ -18,7 +18,8 @@ use crate::deflate::Policy;
 pub struct Config {
     /// The most payload of one data frame, in bytes.
     ///
-    /// Default 1 MiB, as a message's: a sender may put a whole message in one frame.
+    /// Default 1 MiB, as a message's: a sender may put a whole message in one frame. Where compression
+    /// was agreed on a frame may be as much longer as DEFLATE makes what does not shrink, an eighth.
     pub frame_bytes_max: usize,
     /// The most payload of one message, all its fragments together, in bytes.
     ///

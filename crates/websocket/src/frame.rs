@@ -220,10 +220,7 @@ impl Header {
         };
         check_length(payload_bytes, length_bytes)?;
         if payload_bytes > config.frame_bytes_max as u64 && !opcode.is_control() {
-            return Err(Fault::FrameTooBig {
-                bytes: payload_bytes,
-                max: config.frame_bytes_max,
-            });
+            check_frame_bytes(payload_bytes, config, compression)?;
         }
         let (mask, mask_bytes) = match role {
             Role::Client => (None, 0),
@@ -282,6 +279,28 @@ fn check_reserved(first: u8, compression: Compression) -> Result<(), Fault> {
         _ => Err(Fault::ReservedBits),
     }
 }
+
+/// A message that does not shrink is a little longer when it is compressed, and some compress
+/// everything: that may not keep a message of `message_bytes_max` out.
+#[cold]
+fn check_frame_bytes(bytes: u64, config: &Config, compression: Compression) -> Result<(), Fault> {
+    let max = config.frame_bytes_max;
+    let excess = match compression {
+        Compression::Agreed => max / CODED_SHARE + CODED_EXCESS,
+        Compression::NotAgreed => 0,
+    };
+    if bytes > max.saturating_add(excess) as u64 {
+        return Err(Fault::FrameTooBig { bytes, max });
+    }
+    Ok(())
+}
+
+/// RFC 1951, 3.2.6: the fixed codes have at most nine bits for a byte. Fast compressors know no
+/// others, and stored blocks add less.
+const CODED_SHARE: usize = 8;
+
+/// For the ends of the blocks.
+const CODED_EXCESS: usize = 16;
 
 #[inline]
 fn check_length(payload_bytes: u64, length_bytes: usize) -> Result<(), Fault> {

@@ -150,3 +150,33 @@ fn a_message_in_fragments_is_marked_once_and_each_fragment_can_be_read_when_it_c
         }
     }
 }
+
+#[test]
+fn a_message_that_grows_when_it_is_compressed_is_not_too_big_for_its_frame() {
+    const MAX: usize = 128 * 1000;
+    let config = Config {
+        frame_bytes_max: MAX,
+        message_bytes_max: MAX,
+        ..config()
+    };
+    let ours = |agreement| Connection::client(config, || KEY).with_deflate(agreement);
+    let mut server = server(Agreement::default());
+    let noise = noise(1, MAX);
+    for (part, fragment) in [(&noise[..], Fragment::More), (&[], Fragment::Last)] {
+        let sent = server.send_fragment(MessageKind::Binary, part, fragment);
+        sent.unwrap();
+    }
+    let sent = written(&mut server);
+    assert!(frames(&sent)[0].1.len() > MAX);
+    let received = receive(&mut ours(Agreement::default()), &sent, 1 << 16);
+    assert_eq!(received, Ok(vec![Event::from(noise)]));
+
+    // Nine bits for each byte, and one more.
+    let longest = MAX + MAX / 8 + 16;
+    let header = |bytes: usize| frame(FIN | RSV1 | BINARY, &vec![0; bytes])[..10].to_vec();
+    let within = receive(&mut ours(Agreement::default()), &header(longest), 10);
+    assert_eq!(within, Ok(vec![]));
+    let beyond = receive(&mut ours(Agreement::default()), &header(longest + 1), 10);
+    let bytes = longest as u64 + 1;
+    assert_eq!(beyond, Err(Fault::FrameTooBig { bytes, max: MAX }));
+}
