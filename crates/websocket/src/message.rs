@@ -212,7 +212,9 @@ impl Unfinished {
         let output = &mut buffer[..INFLATED_BYTES_MAX];
         let (filled, fragment) = self.inflate(input, output, last, incoming)?;
         let (payload, size) = self.count(&output[..filled], config);
-        let kind = self.check(payload, fragment)?;
+        // Where that is too much, what is cut off is not missing.
+        let judged = size.as_ref().map_or(Fragment::More, |()| fragment);
+        let kind = self.check(payload, judged)?;
         size?;
         let piece = (filled > 0 || fragment == Fragment::Last).then(|| Piece {
             kind,

@@ -57,3 +57,25 @@ fn a_break_behind_a_piece_is_the_fault_before_the_next_frame() {
         assert_eq!(client.receive(&mut input), Err(Fault::Deflate));
     }
 }
+
+#[test]
+fn a_character_that_the_limit_cuts_is_too_much_and_not_missing() {
+    let mut server = server(Agreement::default());
+    server.send("ab世").unwrap();
+    let bytes = written(&mut server);
+    let too_big = Fault::MessageTooBig { max: 3 };
+    for in_pieces in [false, true] {
+        let config = Config {
+            message_bytes_max: 3,
+            ..config()
+        };
+        let mut client = tidings_websocket::Connection::client(config, || KEY)
+            .with_deflate(Agreement::default());
+        let input = &mut &mut bytes.clone()[..];
+        let fault = match in_pieces {
+            true => client.receive_piece(input).err(),
+            false => client.receive(input).err(),
+        };
+        assert_eq!(fault, Some(too_big), "in pieces: {in_pieces}");
+    }
+}
