@@ -108,7 +108,7 @@ impl WebSocketUpgrade {
 
     /// The subprotocols that the client offers, the one it likes best first.
     pub fn offered_subprotocols(&self) -> Vec<&str> {
-        headers::tokens(&self.offers, &SEC_WEBSOCKET_PROTOCOL).unwrap_or_default()
+        headers::subprotocols(&self.offers).unwrap_or_default()
     }
 
     /// Compresses messages (permessage-deflate) where the client offers it. Default: not at all.

@@ -29,7 +29,8 @@ use crate::deflate::{Agreement, Policy};
 /// Write it with `..Options::default()`: the crate's features add fields.
 #[derive(Debug, Clone, Default)]
 pub struct Options<'o> {
-    /// The subprotocols that the client speaks, the one it likes best first.
+    /// The subprotocols that the client speaks, the one it likes best first: at most
+    /// 64.
     pub subprotocols: &'o [&'o str],
     /// Headers of the application: `Authorization`, `Cookie`, `Origin`. The handshake's own replace
     /// theirs.
@@ -60,7 +61,7 @@ pub struct Agreed {
 /// # Errors
 ///
 /// [`InvalidRequest`] for an address without a host or of another scheme, or for subprotocols
-/// that are not different tokens.
+/// that are not different tokens, or more than 64.
 pub fn request(
     uri: &Uri,
     nonce: [u8; KEY_BYTES],
@@ -143,8 +144,8 @@ pub enum InvalidRequest {
     /// The address names no host.
     #[error("the address names no host")]
     Host,
-    /// The subprotocols are not tokens, or one is there twice.
-    #[error("subprotocols must be different tokens")]
+    /// The subprotocols are not tokens, one is there twice, or they are more than 64.
+    #[error("subprotocols must be different tokens, at most 64")]
     Subprotocols,
 }
 

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use http::header::SEC_WEBSOCKET_PROTOCOL;
 use http::{HeaderMap, HeaderName};
 
 /// One element of `Sec-WebSocket-Extensions`: an offer, or its answer (RFC 6455, 9.1).
@@ -26,6 +27,10 @@ pub(crate) struct Parameter<'h> {
 /// The most extensions of a handshake. Browsers offer one, clients with fallbacks two or three;
 /// whatever holds the head may hold far more than [`head`](super::head)'s limit.
 pub(super) const EXTENSIONS_MAX: usize = 16;
+
+/// The most subprotocols of a handshake. Clients offer one or two; whatever holds the head may hold
+/// ten thousand, and each is compared with the others before anybody knows who asks.
+pub(super) const SUBPROTOCOLS_MAX: usize = 64;
 
 /// The most parameters of an extension: four times those of permessage-deflate.
 pub(super) const PARAMETERS_MAX: usize = 16;
@@ -98,14 +103,21 @@ fn unquote(value: &str) -> Option<Cow<'_, str>> {
     }
 }
 
-/// The elements of all fields called `name`. `None` if one is not a token.
-pub(crate) fn tokens<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<Vec<&'h str>> {
+/// The subprotocols in all fields of a handshake, in their order. `None` if one is not a token, or if
+/// there are more than anybody means.
+pub(crate) fn subprotocols(headers: &HeaderMap) -> Option<Vec<&str>> {
+    tokens(headers, &SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOLS_MAX)
+}
+
+/// The elements of all fields called `name`. `None` if one is not a token, or if there are more than
+/// `max`.
+fn tokens<'h>(headers: &'h HeaderMap, name: &HeaderName, max: usize) -> Option<Vec<&'h str>> {
     let mut tokens = Vec::new();
     for field in headers.get_all(name) {
         for element in field.to_str().ok()?.split(',').map(trim) {
             match element {
                 "" => {}
-                token if is_token(token) => tokens.push(token),
+                token if tokens.len() < max && is_token(token) => tokens.push(token),
                 _ => return None,
             }
         }
@@ -172,8 +184,8 @@ mod tests {
     #[test]
     fn a_list_may_be_spread_over_fields_and_have_holes() {
         let headers = fields(UPGRADE, &["a, b", ",,c\t ,"]);
-        assert_eq!(tokens(&headers, &UPGRADE), Some(vec!["a", "b", "c"]));
-        assert_eq!(tokens(&fields(UPGRADE, &["a b"]), &UPGRADE), None);
+        assert_eq!(tokens(&headers, &UPGRADE, 3), Some(vec!["a", "b", "c"]));
+        assert_eq!(tokens(&fields(UPGRADE, &["a b"]), &UPGRADE, 3), None);
     }
 
     #[test]
@@ -233,6 +245,22 @@ mod tests {
             assert_eq!(read(&[field]), None, "{field}");
         }
         assert_eq!(read(&["a", "b;"]), None);
+    }
+
+    #[test]
+    fn there_may_be_so_many_subprotocols_and_no_more() {
+        for (number, is_read) in [
+            (SUBPROTOCOLS_MAX - 1, true),
+            (SUBPROTOCOLS_MAX, true),
+            (SUBPROTOCOLS_MAX + 1, false),
+        ] {
+            let names: Vec<_> = (0..number).map(|name| name.to_string()).collect();
+            let one_field = fields(SEC_WEBSOCKET_PROTOCOL, &[&names.join(",")]);
+            assert_eq!(subprotocols(&one_field).is_some(), is_read, "{number}");
+            let names: Vec<_> = names.iter().map(String::as_str).collect();
+            let a_field_each = fields(SEC_WEBSOCKET_PROTOCOL, &names);
+            assert_eq!(subprotocols(&a_field_each).is_some(), is_read, "{number}");
+        }
     }
 
     #[test]

@@ -148,8 +148,8 @@ pub enum Refusal {
     /// 400 with the version that is spoken here: RFC 6455, 4.2.2, leaves the status open.
     #[error("the request needs the header 'Sec-WebSocket-Version: 13'")]
     Version,
-    /// 400: not tokens, or one of them twice.
-    #[error("the Sec-WebSocket-Protocol header must be a list of different tokens")]
+    /// 400: not tokens, one of them twice, or more than 64.
+    #[error("the Sec-WebSocket-Protocol header must be a list of at most 64 different tokens")]
     Subprotocols,
     /// 400: not a list of extensions, or one of more than sixteen.
     #[error("the Sec-WebSocket-Extensions header is malformed")]

@@ -182,8 +182,8 @@ pub enum Refusal {
     /// 400: there must be one key of 16 bytes in base64.
     #[error("the request needs one Sec-WebSocket-Key header, 16 bytes in base64")]
     Key,
-    /// 400: not tokens, or one of them twice.
-    #[error("the Sec-WebSocket-Protocol header must be a list of different tokens")]
+    /// 400: not tokens, one of them twice, or more than 64.
+    #[error("the Sec-WebSocket-Protocol header must be a list of at most 64 different tokens")]
     Subprotocols,
     /// 400: not a list of extensions, or one of more than sixteen.
     #[error("the Sec-WebSocket-Extensions header is malformed")]

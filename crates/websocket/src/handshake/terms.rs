@@ -76,8 +76,7 @@ fn choose_subprotocol<'o>(
     fields: &HeaderMap,
     options: &server::Options<'o>,
 ) -> Result<Option<&'o str>, Malformed> {
-    let offered =
-        headers::tokens(fields, &SEC_WEBSOCKET_PROTOCOL).ok_or(Malformed::Subprotocols)?;
+    let offered = headers::subprotocols(fields).ok_or(Malformed::Subprotocols)?;
     // 4.1: "The elements that comprise this value [...] MUST all be unique strings."
     if !are_different(&offered) {
         return Err(Malformed::Subprotocols);
@@ -103,6 +102,9 @@ pub(super) fn offer(
     let offered = options.subprotocols;
     if offered.is_empty() {
         return Ok(());
+    }
+    if offered.len() > headers::SUBPROTOCOLS_MAX {
+        return Err(InvalidRequest::Subprotocols);
     }
     let are_tokens = offered.iter().all(|token| headers::is_token(token));
     if !are_tokens || !are_different(offered) {
@@ -165,7 +167,7 @@ fn check_subprotocol(
     offered: &HeaderMap,
     answered: &HeaderMap,
 ) -> Result<Option<String>, Rejection> {
-    let offered = headers::tokens(offered, &SEC_WEBSOCKET_PROTOCOL).unwrap_or_default();
+    let offered = headers::subprotocols(offered).unwrap_or_default();
     let mut chosen = answered.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
     match (chosen.next().map(HeaderValue::to_str), chosen.next()) {
         (None, _) => Ok(None),
@@ -174,6 +176,7 @@ fn check_subprotocol(
     }
 }
 
+/// Each is compared with all before it: there are at most [`headers::SUBPROTOCOLS_MAX`].
 fn are_different(subprotocols: &[&str]) -> bool {
     subprotocols
         .iter()

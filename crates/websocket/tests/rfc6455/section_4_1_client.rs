@@ -74,6 +74,13 @@ fn what_cannot_be_asked_is_the_callers_mistake() {
         ask("ws://h/", &[""]).err(),
         Some(InvalidRequest::Subprotocols)
     );
+    let names: Vec<_> = (0..65).map(|name| name.to_string()).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    assert_eq!(ask("ws://h/", &names[..64]).err(), None);
+    assert_eq!(
+        ask("ws://h/", &names).err(),
+        Some(InvalidRequest::Subprotocols)
+    );
 }
 
 #[test]

@@ -121,6 +121,28 @@ fn every_broken_demand_is_refused_with_its_reason() {
 }
 
 #[test]
+fn a_request_that_offers_more_subprotocols_than_anybody_means_is_refused() {
+    for (number, expected) in [
+        (63, None),
+        (64, None),
+        (65, Some(Refusal::Subprotocols)),
+        (10_000, Some(Refusal::Subprotocols)),
+    ] {
+        let names: Vec<_> = (0..number).map(|name| name.to_string()).collect();
+        let mut request = request();
+        let offered = HeaderValue::try_from(names.join(",")).unwrap();
+        request
+            .headers_mut()
+            .insert("sec-websocket-protocol", offered);
+        assert_eq!(
+            accept(&request, &Options::default()).err(),
+            expected,
+            "{number}"
+        );
+    }
+}
+
+#[test]
 fn each_refusal_has_its_status_and_the_headers_that_go_with_it() {
     for (refusal, status, headers) in [
         (Refusal::Method, 405, &[("allow", "GET")][..]),
