@@ -25,6 +25,8 @@
 //! ```
 
 use base64::Engine as _;
+use base64::alphabet::STANDARD as STANDARD_ALPHABET;
+use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 use http::header::{
     ALLOW, CONNECTION, CONTENT_TYPE, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
     SEC_WEBSOCKET_VERSION, UPGRADE,
@@ -32,7 +34,7 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 
 use super::terms::{self, Malformed, Terms};
-use super::{BASE64, VERSION, accept_value, headers};
+use super::{VERSION, accept_value, headers};
 #[cfg(feature = "deflate")]
 use crate::deflate::{Agreement, Policy};
 
@@ -138,11 +140,14 @@ pub(super) fn has_version(fields: &HeaderMap) -> bool {
 
 /// "A |Sec-WebSocket-Key| header field with a base64-encoded value that, when decoded, is 16 bytes
 /// in length."
+///
+/// No more: the bits that the last letter has left over may be anything, as in the RFC's own example,
+/// "AQIDBAUGBwgJCgsMDQ4PEC==" (4.1, 7).
 fn check_key(fields: &HeaderMap) -> Result<&HeaderValue, Refusal> {
     let mut keys = fields.get_all(SEC_WEBSOCKET_KEY).iter();
     match (keys.next(), keys.next()) {
         (Some(key), None)
-            if BASE64
+            if LENIENT_BASE64
                 .decode(key)
                 .is_ok_and(|bytes| bytes.len() == KEY_BYTES) =>
         {
@@ -151,6 +156,11 @@ fn check_key(fields: &HeaderMap) -> Result<&HeaderValue, Refusal> {
         _ => Err(Refusal::Key),
     }
 }
+
+const LENIENT_BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD_ALPHABET,
+    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
+);
 
 /// RFC 6455, 4.1: the nonce of the handshake.
 pub(super) const KEY_BYTES: usize = 16;

@@ -44,6 +44,17 @@ fn the_answer_has_the_headers_of_section_4_2_2() {
 }
 
 #[test]
+fn a_key_is_whatever_decodes_to_16_bytes_and_answered_as_it_came() {
+    // 4.1, 7 has this one as its example. The answer is SHA-1's, computed by `openssl dgst`.
+    let request = with("sec-websocket-key", &["AQIDBAUGBwgJCgsMDQ4PEC=="]);
+    let response = accept(&request, &Options::default()).unwrap().response();
+    assert_eq!(
+        response.headers()["sec-websocket-accept"],
+        "OfS0wDaT5NoxF2gqm7Zj2YtetzM="
+    );
+}
+
+#[test]
 fn headers_in_other_forms_that_mean_the_same_are_accepted() {
     for request in [
         with("upgrade", &["WebSocket"]),
