@@ -105,6 +105,9 @@ pub(super) fn host(uri: &Uri) -> Result<HeaderValue, InvalidRequest> {
 
 /// Judges the answer to `request`; gives what the server chose of what `request` offers.
 ///
+/// It is the final answer: other 1xx than 101 may come before it (RFC 9110, 15.2), and are the caller's
+/// to skip.
+///
 /// # Errors
 ///
 /// A [`Rejection`]. Close the stream without another byte.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use ::tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use ::tokio::net::TcpStream;
 use ::tokio::time::timeout;
+use bytes::BufMut as _;
 use http::header::{CONNECTION, CONTENT_LENGTH};
 use http::{HeaderValue, Request, Response, StatusCode, Uri};
 
@@ -67,16 +68,17 @@ where
         (options, &server::Options { deflate, ..*server })
     };
     within(options.handshake_within, async {
-        let (request, read_ahead) = match read_head(&mut stream, head::parse_request).await {
-            Ok(head) => head,
-            Err(HandshakeError::Head(error)) => {
-                let mut response = Response::new(format!("{error}\n"));
-                *response.status_mut() = error.status();
-                answer(&mut stream, response).await?;
-                return Err(error.into());
-            }
-            Err(error) => return Err(error),
-        };
+        let (request, read_ahead) =
+            match read_head(&mut stream, Vec::new(), head::parse_request).await {
+                Ok(head) => head,
+                Err(HandshakeError::Head(error)) => {
+                    let mut response = Response::new(format!("{error}\n"));
+                    *response.status_mut() = error.status();
+                    answer(&mut stream, response).await?;
+                    return Err(error.into());
+                }
+                Err(error) => return Err(error),
+            };
         match server::accept(&request, server) {
             Ok(accepted) => {
                 stream
@@ -209,7 +211,7 @@ where
     within(options.handshake_within, async {
         stream.write_all(&head::write_request(&request)).await?;
         stream.flush().await?;
-        let (response, read_ahead) = read_head(&mut stream, head::parse_response).await?;
+        let (response, read_ahead) = read_answer(&mut stream).await?;
         match client::check(&request, &response) {
             Ok(agreed) => {
                 let connection = Connection::client(options.shared_config(), random_mask_keys());
@@ -248,19 +250,43 @@ pub(super) fn within<T>(
     }
 }
 
-/// Reads until `parse` finds a whole head; gives it with what was read beyond it.
+/// Reads the server's final answer; gives it with what was read beyond it.
+async fn read_answer<S: AsyncRead + Unpin>(
+    stream: &mut S,
+) -> Result<(Response<()>, Vec<u8>), HandshakeError> {
+    let mut head = read_head(stream, Vec::new(), head::parse_response).await?;
+    // RFC 9110, 15.2: "A client MUST be able to parse one or more 1xx responses received prior to a
+    // final response". 101 is the one that nothing of HTTP follows.
+    for _ in 0..INTERIM_MAX {
+        let status = head.0.status();
+        if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
+            break;
+        }
+        head = read_head(stream, head.1, head::parse_response).await?;
+    }
+    Ok(head)
+}
+
+/// The most 1xx responses before the answer: there is a use for one or two, early hints and a proxy's
+/// "Processing". One more is taken for the answer, which it is not.
+const INTERIM_MAX: usize = 8;
+
+/// Reads on from `read_ahead` until `parse` finds a whole head; gives it with what was read beyond it.
 async fn read_head<S: AsyncRead + Unpin, H>(
     stream: &mut S,
+    read_ahead: Vec<u8>,
     parse: impl Fn(&[u8]) -> Result<Option<(H, usize)>, InvalidHead>,
 ) -> Result<(H, Vec<u8>), HandshakeError> {
     let mut head = Incoming::new();
+    // It came through a room as big as this one, so it fits.
+    head.room().put_slice(&read_ahead);
     loop {
-        if stream.read_buf(&mut head.room()).await? == 0 {
-            return Err(HandshakeError::Io(io::ErrorKind::UnexpectedEof.into()));
-        }
-        // With HEAD_BYTES_MAX bytes the head is whole or too big, so there is always room.
         if let Some(whole) = head.parse(&parse)? {
             return Ok(whole);
+        }
+        // With HEAD_BYTES_MAX bytes the head is whole or too big, so there is always room.
+        if stream.read_buf(&mut head.room()).await? == 0 {
+            return Err(HandshakeError::Io(io::ErrorKind::UnexpectedEof.into()));
         }
     }
 }

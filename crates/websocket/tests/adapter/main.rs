@@ -10,6 +10,7 @@
 mod batch;
 mod dropped;
 mod fairness;
+mod handshake;
 mod keepalive;
 mod pieces;
 mod size;
