@@ -4,7 +4,7 @@
 use std::io;
 use std::time::Duration;
 
-use ::tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use ::tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, copy, sink};
 use ::tokio::net::TcpStream;
 use ::tokio::time::timeout;
 use bytes::BufMut as _;
@@ -44,7 +44,8 @@ pub struct Connected<S> {
 
 /// Does a server's handshake on a stream on which nothing was read.
 ///
-/// A request that cannot become a WebSocket is answered with what is wrong before this fails.
+/// A request that cannot become a WebSocket is answered with what is wrong before this fails. The peer
+/// then has a second to read the answer and to end the stream.
 ///
 /// **Not cancel safe**: dropping the future ends the handshake and the stream.
 ///
@@ -291,7 +292,8 @@ async fn read_head<S: AsyncRead + Unpin, H>(
     }
 }
 
-async fn answer<S: AsyncWrite + Unpin>(
+/// Answers, and ends the stream so that the other end sees it.
+async fn answer<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     mut response: Response<String>,
 ) -> io::Result<()> {
@@ -307,8 +309,21 @@ async fn answer<S: AsyncWrite + Unpin>(
     headers.insert(CONNECTION, HeaderValue::from_static(close));
     stream.write_all(&head::write_response(&response)).await?;
     stream.write_all(response.body().as_bytes()).await?;
-    stream.shutdown().await
+    stream.shutdown().await?;
+    // A socket that is closed with bytes unread, or that some come to afterwards, is reset, and a
+    // reset can overtake the answer. Whatever these bytes are, and however they end, we are done.
+    let mut unread = stream.take(UNREAD_BYTES_MAX);
+    let _ = timeout(LINGER_WITHIN, copy(&mut unread, &mut sink())).await;
+    Ok(())
 }
+
+/// The most that is read of a request behind its head after it was refused: a form fits, and reading
+/// it costs little.
+const UNREAD_BYTES_MAX: u64 = 64 * 1024;
+
+/// How long a peer that was refused may keep us. One that reads its answer then ends the stream, which
+/// is a round trip.
+const LINGER_WITHIN: Duration = Duration::from_secs(1);
 
 /// Why a handshake failed.
 #[derive(Debug, thiserror::Error)]

@@ -323,6 +323,7 @@ async fn tcp_pair() -> (TcpStream, TcpStream) {
 async fn answer_to(request: &str) -> (Result<(), HandshakeError>, String) {
     let (ours, mut theirs) = duplex(1 << 20);
     theirs.write_all(request.as_bytes()).await.unwrap();
+    theirs.shutdown().await.unwrap();
     let accepted = adapter::accept(ours, &server::Options::default(), Options::default())
         .await
         .map(drop);
