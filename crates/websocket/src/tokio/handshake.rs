@@ -1,4 +1,5 @@
-//! The opening handshake on a stream of bytes: as the server ([`accept`]) or as the client
+//! The opening handshake on a stream of bytes: as the server ([`accept`],
+//! [`accept_with`]) or as the client
 //! ([`connect`], [`open`]).
 
 use std::io;
@@ -8,8 +9,10 @@ use ::tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, 
 use ::tokio::net::TcpStream;
 use ::tokio::time::timeout;
 use bytes::BufMut as _;
-use http::header::{CONNECTION, CONTENT_LENGTH};
-use http::{HeaderValue, Request, Response, StatusCode, Uri};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, SEC_WEBSOCKET_PROTOCOL, TRANSFER_ENCODING, UPGRADE,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri};
 
 #[cfg(feature = "rustls")]
 use super::tls::{self, TlsError};
@@ -19,6 +22,7 @@ use crate::connection::Connection;
 use crate::handshake::client::{self, InvalidRequest, Rejection};
 use crate::handshake::head::{self, Incoming, InvalidHead};
 use crate::handshake::server::{self, Refusal};
+use crate::handshake::{headers, terms};
 
 /// A server's connection, and what it was asked for.
 #[derive(Debug)]
@@ -53,12 +57,73 @@ pub struct Connected<S> {
 ///
 /// A [`HandshakeError`].
 pub async fn accept<S>(
-    mut stream: S,
+    stream: S,
     server: &server::Options<'_>,
     options: Options,
 ) -> Result<Accepted<S>, HandshakeError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
+{
+    accept_with(stream, server, options, |_| Ok(HeaderMap::new())).await
+}
+
+/// [`accept`] where the application has a say: `judge` sees the request before it is answered.
+///
+/// It is asked only about requests that can become a WebSocket. It says yes with the headers that the
+/// 101 shall have, such as `Set-Cookie`, or no with an answer of its own, which is sent with its
+/// `Content-Length` and `Connection: close`.
+///
+/// The headers of the handshake itself (`Upgrade`, `Connection`, `Sec-WebSocket-*`), and those of a body,
+/// which a 101 does not have, are not taken from it. But for one: `Sec-WebSocket-Protocol` chooses
+/// among the subprotocols that the client offers, whatever [`server::Options`] would.
+///
+/// ```
+/// use http::header::{AUTHORIZATION, SET_COOKIE, WWW_AUTHENTICATE};
+/// use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+/// use tidings_websocket::handshake::server;
+/// use tidings_websocket::tokio::{HandshakeError, Options, accept_with};
+/// use tokio::net::TcpStream;
+///
+/// fn judge(request: &Request<()>) -> Result<HeaderMap, Box<Response<String>>> {
+///     let token = request.headers().get(AUTHORIZATION);
+///     if token.is_none_or(|token| token != "Bearer opensesame") {
+///         let mut response = Response::new("who are you?\n".to_owned());
+///         *response.status_mut() = StatusCode::UNAUTHORIZED;
+///         let how = HeaderValue::from_static("Bearer");
+///         response.headers_mut().insert(WWW_AUTHENTICATE, how);
+///         return Err(Box::new(response));
+///     }
+///     let seen = HeaderValue::from_static("seen=1; Secure; HttpOnly; SameSite=Strict");
+///     Ok(HeaderMap::from_iter([(SET_COOKIE, seen)]))
+/// }
+///
+/// async fn serve(stream: TcpStream) -> Result<(), HandshakeError> {
+///     let offer = server::Options::default();
+///     let accepted = accept_with(stream, &offer, Options::default(), judge).await?;
+///     println!("{} is open", accepted.request.uri());
+///     Ok(())
+/// }
+/// # let request = Request::new(());
+/// # assert_eq!(judge(&request).unwrap_err().status(), StatusCode::UNAUTHORIZED);
+/// ```
+///
+/// A judge that has to wait, for a database or another server, is better asked between the functions
+/// of [`handshake::server`](crate::handshake::server) behind an HTTP server.
+///
+/// **Not cancel safe**: dropping the future ends the handshake and the stream.
+///
+/// # Errors
+///
+/// A [`HandshakeError`]: [`Declined`](HandshakeError::Declined) where the judge said no.
+pub async fn accept_with<S, J>(
+    mut stream: S,
+    server: &server::Options<'_>,
+    options: Options,
+    judge: J,
+) -> Result<Accepted<S>, HandshakeError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    J: FnOnce(&Request<()>) -> Result<HeaderMap, Box<Response<String>>>,
 {
     // It is enough to say how to compress in one of the two places.
     #[cfg(feature = "deflate")]
@@ -80,33 +145,66 @@ where
                 }
                 Err(error) => return Err(error),
             };
-        match server::accept(&request, server) {
-            Ok(accepted) => {
-                stream
-                    .write_all(&head::write_response(&accepted.response()))
-                    .await?;
-                stream.flush().await?;
-                let subprotocol = accepted.subprotocol.map(str::to_owned);
-                let connection = Connection::server(options.shared_config());
-                #[cfg(feature = "deflate")]
-                let connection = match accepted.deflate {
-                    Some(agreement) => connection.with_deflate(agreement),
-                    None => connection,
-                };
-                let websocket = WebSocket::from_connection(stream, read_ahead, connection, options);
-                Ok(Accepted {
-                    websocket,
-                    request,
-                    subprotocol,
-                })
-            }
+        let accepted = match server::accept(&request, server) {
+            Ok(accepted) => accepted,
             Err(refusal) => {
                 answer(&mut stream, refusal.response()).await?;
-                Err(refusal.into())
+                return Err(refusal.into());
             }
-        }
+        };
+        let headers = match judge(&request) {
+            Ok(headers) => headers,
+            Err(response) => {
+                answer(&mut stream, response.as_ref().clone()).await?;
+                return Err(HandshakeError::Declined { response });
+            }
+        };
+        let (response, subprotocol) = switching(&request, &accepted, &headers);
+        stream.write_all(&head::write_response(&response)).await?;
+        stream.flush().await?;
+        let connection = Connection::server(options.shared_config());
+        #[cfg(feature = "deflate")]
+        let connection = match accepted.deflate {
+            Some(agreement) => connection.with_deflate(agreement),
+            None => connection,
+        };
+        let websocket = WebSocket::from_connection(stream, read_ahead, connection, options);
+        Ok(Accepted {
+            websocket,
+            request,
+            subprotocol,
+        })
     })
     .await
+}
+
+/// The 101 with the application's headers, and the subprotocol that it names.
+fn switching(
+    request: &Request<()>,
+    accepted: &server::Accepted<'_>,
+    added: &HeaderMap,
+) -> (Response<()>, Option<String>) {
+    let offered = headers::subprotocols(request.headers()).unwrap_or_default();
+    let wanted = added.get(SEC_WEBSOCKET_PROTOCOL);
+    // 4.2.2, 4: chosen "by selecting one of the values from the |Sec-WebSocket-Protocol| field".
+    let wanted = offered
+        .into_iter()
+        .find(|&offer| wanted.is_some_and(|wanted| wanted == offer));
+    let subprotocol = wanted.or(accepted.subprotocol);
+    let mut response = accepted.response();
+    terms::answer(response.headers_mut(), subprotocol, None);
+    for (name, value) in added {
+        if !is_the_handshakes(name) {
+            response.headers_mut().append(name, value.clone());
+        }
+    }
+    (response, subprotocol.map(str::to_owned))
+}
+
+/// What an application cannot say in a 101. RFC 9110, 8.6, and RFC 9112, 6.1, forbid the last two there.
+fn is_the_handshakes(name: &HeaderName) -> bool {
+    [UPGRADE, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING].contains(name)
+        || name.as_str().starts_with("sec-websocket-")
 }
 
 /// Opens a WebSocket at a `ws://` address, or `wss://` with the crate's feature `rustls`.
@@ -299,9 +397,10 @@ async fn answer<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> io::Result<()> {
     let length = response.body().len();
     let headers = response.headers_mut();
+    headers.remove(TRANSFER_ENCODING);
     headers.insert(CONTENT_LENGTH, length.into());
     // A 426 names its upgrade as an option of this connection, which ends here.
-    let close = if headers.contains_key(CONNECTION) {
+    let close = if headers.contains_key(UPGRADE) {
         "Upgrade, close"
     } else {
         "close"
@@ -341,6 +440,12 @@ pub enum HandshakeError {
     /// We are the server: the request cannot become a WebSocket, and was answered so.
     #[error("the request was refused: {0}")]
     Refused(#[from] Refusal),
+    /// We are the server: the judge of [`accept_with`] said no, which was answered.
+    #[error("the request was declined: {}", response.status())]
+    Declined {
+        /// The judge's answer.
+        response: Box<Response<String>>,
+    },
     /// We are the client: the server does not agree.
     #[error("{rejection}")]
     Rejected {

@@ -1,6 +1,7 @@
 //! WebSocket on tokio: the only part of the crate that knows sockets, clocks and randomness.
 //!
-//! [`accept`] and [`connect`] do the handshake on a bare stream, `tls` with TLS under it; behind an
+//! [`accept`] and [`connect`] do the handshake on a bare stream, `tls` with TLS under it;
+//! [`accept_with`] asks the application before it says yes. Behind an
 //! HTTP server, take the upgraded stream and hand it to [`WebSocket::server`] with the bytes
 //! already read.
 //!
@@ -42,7 +43,9 @@ mod waiting;
 mod websocket;
 
 pub use self::batch::Batch;
-pub use self::handshake::{Accepted, Connected, HandshakeError, accept, connect, open};
+pub use self::handshake::{
+    Accepted, Connected, HandshakeError, accept, accept_with, connect, open,
+};
 pub use self::maybe_tls::MaybeTls;
 pub use self::websocket::{Error, Parts, WebSocket};
 

@@ -27,7 +27,7 @@ use std::sync::{Arc, OnceLock};
 
 use ::tokio::io::{AsyncRead, AsyncWrite};
 use ::tokio::net::TcpStream;
-use http::Uri;
+use http::{HeaderMap, Request, Response, Uri};
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject as _};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -88,11 +88,32 @@ pub async fn accept<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    accept_with(stream, config, server, options, |_| Ok(HeaderMap::new())).await
+}
+
+/// [`accept`] where the application has a say, as in [`accept_with`](super::accept_with).
+///
+/// **Not cancel safe**: dropping the future ends the handshake and the stream.
+///
+/// # Errors
+///
+/// A [`HandshakeError`].
+pub async fn accept_with<S, J>(
+    stream: S,
+    config: Arc<ServerConfig>,
+    server: &server::Options<'_>,
+    options: Options,
+    judge: J,
+) -> Result<Accepted<MaybeTls<S>>, HandshakeError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    J: FnOnce(&Request<()>) -> Result<HeaderMap, Box<Response<String>>>,
+{
     within(options.handshake_within, async {
         let accepted = TlsAcceptor::from(config).accept(stream).await;
         let stream = accepted.map_err(TlsError::of_handshake)?;
         let stream = MaybeTls::Tls(Box::new(stream.into()));
-        handshake::accept(stream, server, options).await
+        handshake::accept_with(stream, server, options, judge).await
     })
     .await
 }

@@ -1,10 +1,12 @@
 //! The handshake on a stream, where the two ends do not simply say yes.
 
 use futures_util::future::join;
+use http::header::SEC_WEBSOCKET_PROTOCOL;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use tidings_websocket::Event;
 use tidings_websocket::handshake::head::{self, Incoming};
 use tidings_websocket::handshake::{client, server};
-use tidings_websocket::tokio::{Connected, HandshakeError, Options, accept, open};
+use tidings_websocket::tokio::{Connected, HandshakeError, Options, accept, accept_with, open};
 use tokio::io::{
     AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex, join as both, repeat, sink,
 };
@@ -68,6 +70,110 @@ async fn a_refused_client_that_does_not_end_is_not_waited_for_long() {
     let refused = accept(ours, &server::Options::default(), Options::default()).await;
     assert!(matches!(refused, Err(HandshakeError::Refused(_))));
     assert_eq!(begin.elapsed().as_secs(), 1);
+}
+
+/// What a server and `request` make of each other where `judge` has its say.
+async fn judged(
+    request: &str,
+    judge: impl FnOnce(&Request<()>) -> Result<HeaderMap, Box<Response<String>>>,
+) -> (Result<Option<String>, HandshakeError>, String) {
+    let (ours, mut theirs) = duplex(1 << 20);
+    theirs.write_all(request.as_bytes()).await.unwrap();
+    theirs.shutdown().await.unwrap();
+    let spoken = server::Options {
+        subprotocols: &["a"],
+        ..server::Options::default()
+    };
+    let accepted = in_time(accept_with(ours, &spoken, Options::default(), judge)).await;
+    let accepted = accepted.map(|accepted| accepted.subprotocol);
+    let mut answer = String::new();
+    in_time(theirs.read_to_string(&mut answer)).await.unwrap();
+    (accepted, answer)
+}
+
+const REQUEST: &str = "GET /chat HTTP/1.1\r\nhost: h\r\nupgrade: websocket\r\nconnection: upgrade\r\n\
+    sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    sec-websocket-protocol: a, b\r\n\r\n";
+
+#[tokio::test]
+async fn what_a_judge_declines_is_answered_as_the_judge_says() {
+    let (accepted, answer) = judged(REQUEST, |request| {
+        assert_eq!(request.uri(), "/chat");
+        let response = Response::builder()
+            .status(401)
+            .header("www-authenticate", "Bearer")
+            .header("connection", "keep-alive")
+            .header("transfer-encoding", "chunked")
+            .body("who are you?".to_owned());
+        Err(Box::new(response.unwrap()))
+    })
+    .await;
+    let Err(HandshakeError::Declined { response }) = accepted else {
+        panic!("it was declined");
+    };
+    assert_eq!(response.status(), 401);
+    assert_eq!(
+        answer,
+        "HTTP/1.1 401 Unauthorized\r\nwww-authenticate: Bearer\r\nconnection: close\r\n\
+         content-length: 12\r\n\r\nwho are you?"
+    );
+}
+
+#[tokio::test]
+async fn a_judge_adds_headers_to_the_101_but_not_instead_of_the_handshakes() {
+    let (accepted, answer) = judged(REQUEST, |_| {
+        let added = [
+            ("set-cookie", "a=1"),
+            ("set-cookie", "b=2"),
+            ("upgrade", "h2c"),
+            ("connection", "close"),
+            ("content-length", "5"),
+            ("transfer-encoding", "chunked"),
+            ("sec-websocket-accept", "x"),
+            ("sec-websocket-extensions", "x"),
+            ("sec-websocket-protocol", "c"), // not offered
+        ]
+        .map(|(name, value)| {
+            let value = HeaderValue::from_static(value);
+            (HeaderName::from_static(name), value)
+        });
+        Ok(added.into_iter().collect())
+    })
+    .await;
+    assert_eq!(accepted.unwrap().as_deref(), Some("a"));
+    assert_eq!(
+        answer,
+        "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\
+         sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nsec-websocket-protocol: a\r\n\
+         set-cookie: a=1\r\nset-cookie: b=2\r\n\r\n"
+    );
+}
+
+#[tokio::test]
+async fn a_judge_chooses_among_the_subprotocols_that_the_client_offers() {
+    let (accepted, answer) = judged(REQUEST, |_| {
+        let chosen = HeaderValue::from_static("b");
+        Ok(HeaderMap::from_iter([(SEC_WEBSOCKET_PROTOCOL, chosen)]))
+    })
+    .await;
+    assert_eq!(accepted.unwrap().as_deref(), Some("b"));
+    assert!(
+        answer.contains("\r\nsec-websocket-protocol: b\r\n"),
+        "{answer}"
+    );
+}
+
+#[tokio::test]
+async fn a_judge_is_not_asked_about_what_cannot_become_a_websocket() {
+    let (accepted, answer) = judged("GET / HTTP/1.1\r\nhost: h\r\n\r\n", |_| {
+        panic!("it was asked")
+    })
+    .await;
+    assert!(matches!(
+        accepted,
+        Err(HandshakeError::Refused(server::Refusal::NoUpgrade))
+    ));
+    assert!(answer.starts_with("HTTP/1.1 426 "), "{answer}");
 }
 
 // As the client

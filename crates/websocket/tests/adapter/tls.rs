@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use http::{Request, Response, StatusCode};
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 use tidings_websocket::handshake::{client, server};
 use tidings_websocket::tokio::tls::rustls::crypto::ring;
@@ -107,6 +108,28 @@ async fn a_client_and_a_server_talk_and_part_in_order() {
     };
     let ((), answer) = in_time(async { tokio::join!(echo, ask) }).await;
     assert_eq!(answer.unwrap().code, CloseCode::NORMAL);
+}
+
+#[tokio::test]
+async fn a_server_declines_what_its_judge_does_not_like() {
+    let identity = Identity::new();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("wss://localhost:{}/", listener.local_addr().unwrap().port());
+    let serve = async {
+        let (stream, _) = listener.accept().await.unwrap();
+        let offer = server::Options::default();
+        let judge = |_: &Request<()>| {
+            let declined = Response::builder().status(403).body(String::new());
+            Err(Box::new(declined.unwrap()))
+        };
+        tls::accept_with(stream, identity.server(), &offer, Options::default(), judge).await
+    };
+    let offer = client::Options::default();
+    let connect = tls::connect_with(&url, &offer, Options::default(), identity.client());
+    let (accepted, connected) = in_time(async { tokio::join!(serve, connect) }).await;
+    assert!(matches!(accepted, Err(HandshakeError::Declined { .. })));
+    let status = connected.unwrap_err().status();
+    assert_eq!(status, Some(StatusCode::FORBIDDEN));
 }
 
 #[tokio::test]
