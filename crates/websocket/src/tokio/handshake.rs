@@ -20,7 +20,7 @@ use super::websocket::random_mask_keys;
 use super::{MaybeTls, Options, WebSocket};
 use crate::connection::Connection;
 use crate::handshake::client::{self, InvalidRequest, Rejection};
-use crate::handshake::head::{self, Incoming, InvalidHead};
+use crate::handshake::head::{self, HEAD_BYTES_MAX, Incoming, InvalidHead};
 use crate::handshake::server::{self, Refusal};
 use crate::handshake::{headers, terms};
 
@@ -326,14 +326,60 @@ where
                     subprotocol: agreed.subprotocol,
                 })
             }
-            Err(rejection) => Err(HandshakeError::Rejected {
-                rejection,
-                response: Box::new(response),
-            }),
+            Err(rejection) => {
+                let body = read_body(&mut stream, &response, read_ahead).await;
+                Err(HandshakeError::Rejected {
+                    rejection,
+                    response: Box::new(response.map(|()| body)),
+                })
+            }
         }
     })
     .await
 }
+
+/// What the server says of why it does not agree. It began with `body`.
+async fn read_body<S: AsyncRead + Unpin>(
+    stream: &mut S,
+    response: &Response<()>,
+    mut body: Vec<u8>,
+) -> Vec<u8> {
+    let bytes = body_bytes(response);
+    body.truncate(bytes);
+    let rest = async {
+        while body.len() < bytes {
+            let room = bytes - body.len();
+            match stream.read_buf(&mut (&mut body).limit(room)).await {
+                Ok(1..) => {}
+                // However it ended: what has come is what there is.
+                Ok(0) | Err(_) => break,
+            }
+        }
+    };
+    let _ = timeout(LINGER_WITHIN, rest).await;
+    body
+}
+
+/// How much of a body is read (RFC 9112, 6.3).
+fn body_bytes(response: &Response<()>) -> usize {
+    let (status, fields) = (response.status(), response.headers());
+    // "1. [...] any response with a 1xx (Informational), 204 (No Content), or 304 (Not Modified) status
+    // code is always terminated by the first empty line".
+    let has_none = status.is_informational()
+        || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    // 3 and 4: chunks, or something compressed, which is no text to show.
+    if has_none || fields.contains_key(TRANSFER_ENCODING) {
+        return 0;
+    }
+    // 6 and 8: that many bytes, or all until the end of the stream.
+    let length = fields.get(CONTENT_LENGTH).map(HeaderValue::to_str);
+    let length = length.and_then(|length| length.ok()?.parse::<usize>().ok());
+    length.map_or(BODY_BYTES_MAX, |length| length.min(BODY_BYTES_MAX))
+}
+
+/// The most of a body that says why there is no WebSocket: as much as a head may have. A page for
+/// people is longer, a reason that a program can do something with is not.
+const BODY_BYTES_MAX: usize = HEAD_BYTES_MAX;
 
 /// Gives a handshake so long, in a box: a task that does a handshake and then holds the connection
 /// would keep the kilobytes that only the handshake needs.
@@ -420,8 +466,8 @@ async fn answer<S: AsyncRead + AsyncWrite + Unpin>(
 /// it costs little.
 const UNREAD_BYTES_MAX: u64 = 64 * 1024;
 
-/// How long a peer that was refused may keep us. One that reads its answer then ends the stream, which
-/// is a round trip.
+/// How long a handshake that has failed may still take. A client that reads its answer then ends the
+/// stream, which is a round trip; a server sends its reason right behind the head.
 const LINGER_WITHIN: Duration = Duration::from_secs(1);
 
 /// Why a handshake failed.
@@ -451,8 +497,11 @@ pub enum HandshakeError {
     Rejected {
         /// What is wrong with the answer.
         rejection: Rejection,
-        /// The answer, without its body.
-        response: Box<Response<()>>,
+        /// The answer, with the beginning of its body: at most 16 KiB, and what has come within a second.
+        ///
+        /// The body is as it came, compressed if `Content-Encoding` says so, and empty where
+        /// `Transfer-Encoding` does: that is not undone here.
+        response: Box<Response<Vec<u8>>>,
     },
     /// There is no TLS with the other end.
     #[cfg(feature = "rustls")]

@@ -227,3 +227,79 @@ async fn a_client_reads_so_many_interim_answers_and_no_more() {
         assert_eq!(status, expected, "{number}");
     }
 }
+
+/// What a client says of `answer`, which comes `piece` bytes at a time. The server then ends the
+/// stream, or stays.
+async fn rejected(answer: &[u8], piece: usize, stays: bool) -> Response<Vec<u8>> {
+    let (ours, mut theirs) = duplex(1 << 20);
+    let uri = "ws://example.org/".parse().unwrap();
+    let offer = client::Options::default();
+    let serve = async {
+        for piece in answer.chunks(piece) {
+            // It may have enough before the end.
+            if theirs.write_all(piece).await.is_err() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        stays.then_some(theirs)
+    };
+    let (_theirs, opened) =
+        in_time(join(serve, open(ours, &uri, &offer, Options::default()))).await;
+    match opened.unwrap_err() {
+        HandshakeError::Rejected { response, .. } => *response,
+        error => panic!("{error}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rejected_client_has_the_body_that_says_why() {
+    let begin = Instant::now();
+    for (answer, body) in [
+        (
+            "401 Unauthorized\r\ncontent-length: 7\r\n\r\n{\"a\":1}and more",
+            "{\"a\":1}",
+        ),
+        ("404 Not Found\r\ncontent-length: 0\r\n\r\nmore", ""),
+        ("304 Not Modified\r\ncontent-length: 4\r\n\r\nmore", ""),
+        ("204 No Content\r\n\r\nmore", ""),
+        ("101 Switching Protocols\r\n\r\n\u{1}\u{2}", ""),
+        (
+            "403 Forbidden\r\ntransfer-encoding: chunked\r\n\r\n2\r\nno\r\n0\r\n\r\n",
+            "",
+        ),
+    ] {
+        for piece in [1, 3, 1000] {
+            let answer = format!("HTTP/1.1 {answer}");
+            let response = rejected(answer.as_bytes(), piece, true).await;
+            assert_eq!(response.body(), body.as_bytes(), "{answer}, {piece}");
+        }
+    }
+    // A body whose length is known is waited for no longer than it takes.
+    assert_eq!(begin.elapsed().as_millis(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_does_not_say_its_length_or_lies_is_what_came_until_the_end() {
+    for head in ["", "content-length: 9\r\n", "content-length: x\r\n"] {
+        for (piece, stays, seconds) in [(1, false, 0), (1000, false, 0), (1000, true, 1)] {
+            let begin = Instant::now();
+            let answer = format!("HTTP/1.1 401 Unauthorized\r\n{head}\r\nreason");
+            let response = rejected(answer.as_bytes(), piece, stays).await;
+            assert_eq!(response.body(), b"reason", "{head}");
+            assert_eq!(begin.elapsed().as_secs(), seconds, "{head}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn so_much_of_a_body_is_read_and_no_more() {
+    let limit = 16 * 1024;
+    for (length, expected) in [(limit - 1, limit - 1), (limit, limit), (limit + 1, limit)] {
+        for head in [String::new(), format!("content-length: {length}\r\n")] {
+            let answer = format!("HTTP/1.1 500 Oh\r\n{head}\r\n{}", "x".repeat(length));
+            let response = rejected(answer.as_bytes(), 1000, false).await;
+            assert_eq!(response.body().len(), expected, "{length}");
+        }
+    }
+}
