@@ -140,7 +140,7 @@ where
                 Err(HandshakeError::Head(error)) => {
                     let mut response = Response::new(format!("{error}\n"));
                     *response.status_mut() = error.status();
-                    answer(&mut stream, response).await?;
+                    answer(&mut stream, response, &options).await?;
                     return Err(error.into());
                 }
                 Err(error) => return Err(error),
@@ -148,14 +148,14 @@ where
         let accepted = match server::accept(&request, server) {
             Ok(accepted) => accepted,
             Err(refusal) => {
-                answer(&mut stream, refusal.response()).await?;
+                answer(&mut stream, refusal.response(), &options).await?;
                 return Err(refusal.into());
             }
         };
         let headers = match judge(&request) {
             Ok(headers) => headers,
             Err(response) => {
-                answer(&mut stream, response.as_ref().clone()).await?;
+                answer(&mut stream, response.as_ref().clone(), &options).await?;
                 return Err(HandshakeError::Declined { response });
             }
         };
@@ -327,7 +327,7 @@ where
                 })
             }
             Err(rejection) => {
-                let body = read_body(&mut stream, &response, read_ahead).await;
+                let body = read_body(&mut stream, &response, read_ahead, &options).await;
                 Err(HandshakeError::Rejected {
                     rejection,
                     response: Box::new(response.map(|()| body)),
@@ -343,6 +343,7 @@ async fn read_body<S: AsyncRead + Unpin>(
     stream: &mut S,
     response: &Response<()>,
     mut body: Vec<u8>,
+    options: &Options,
 ) -> Vec<u8> {
     let bytes = body_bytes(response);
     body.truncate(bytes);
@@ -356,7 +357,7 @@ async fn read_body<S: AsyncRead + Unpin>(
             }
         }
     };
-    let _ = timeout(LINGER_WITHIN, rest).await;
+    let _ = timeout(linger_within(options), rest).await;
     body
 }
 
@@ -440,6 +441,7 @@ async fn read_head<S: AsyncRead + Unpin, H>(
 async fn answer<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     mut response: Response<String>,
+    options: &Options,
 ) -> io::Result<()> {
     let length = response.body().len();
     let headers = response.headers_mut();
@@ -458,7 +460,7 @@ async fn answer<S: AsyncRead + AsyncWrite + Unpin>(
     // A socket that is closed with bytes unread, or that some come to afterwards, is reset, and a
     // reset can overtake the answer. Whatever these bytes are, and however they end, we are done.
     let mut unread = stream.take(UNREAD_BYTES_MAX);
-    let _ = timeout(LINGER_WITHIN, copy(&mut unread, &mut sink())).await;
+    let _ = timeout(linger_within(options), copy(&mut unread, &mut sink())).await;
     Ok(())
 }
 
@@ -469,6 +471,12 @@ const UNREAD_BYTES_MAX: u64 = 64 * 1024;
 /// How long a handshake that has failed may still take. A client that reads its answer then ends the
 /// stream, which is a round trip; a server sends its reason right behind the head.
 const LINGER_WITHIN: Duration = Duration::from_secs(1);
+
+/// [`LINGER_WITHIN`], and of a short handshake a quarter: or its end would come first, and be told
+/// in place of the reason.
+fn linger_within(options: &Options) -> Duration {
+    LINGER_WITHIN.min(options.handshake_within / 4)
+}
 
 /// Why a handshake failed.
 #[derive(Debug, thiserror::Error)]

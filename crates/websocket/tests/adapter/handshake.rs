@@ -1,5 +1,7 @@
 //! The handshake on a stream, where the two ends do not simply say yes.
 
+use std::time::Duration;
+
 use futures_util::future::join;
 use http::header::SEC_WEBSOCKET_PROTOCOL;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
@@ -174,6 +176,25 @@ async fn a_judge_is_not_asked_about_what_cannot_become_a_websocket() {
         Err(HandshakeError::Refused(server::Refusal::NoUpgrade))
     ));
     assert!(answer.starts_with("HTTP/1.1 426 "), "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handshake_that_has_little_time_is_told_why_it_failed_all_the_same() {
+    let options = Options {
+        handshake_within: Duration::from_millis(400),
+        ..Options::default()
+    };
+    let (ours, mut theirs) = duplex(1 << 20);
+    theirs.write_all(b"GET / HTTP/1.0\r\n\r\n").await.unwrap();
+    let refused = accept(ours, &server::Options::default(), options).await;
+    assert!(matches!(refused, Err(HandshakeError::Refused(_))));
+
+    let (ours, mut theirs) = duplex(1 << 20);
+    let answer = b"HTTP/1.1 401 Unauthorized\r\n\r\nreason";
+    theirs.write_all(answer).await.unwrap();
+    let uri = "ws://example.org/".parse().unwrap();
+    let opened = open(ours, &uri, &client::Options::default(), options).await;
+    assert!(matches!(opened, Err(HandshakeError::Rejected { .. })));
 }
 
 // As the client
