@@ -29,8 +29,7 @@ use crate::deflate::{Agreement, Policy};
 /// Write it with `..Options::default()`: the crate's features add fields.
 #[derive(Debug, Clone, Default)]
 pub struct Options<'o> {
-    /// The subprotocols that the client speaks, the one it likes best first: at most
-    /// 64.
+    /// The subprotocols that the client speaks, the one it likes best first: at most 64.
     pub subprotocols: &'o [&'o str],
     /// Headers of the application: `Authorization`, `Cookie`, `Origin`. The handshake's own replace
     /// theirs.

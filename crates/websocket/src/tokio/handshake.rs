@@ -1,6 +1,5 @@
-//! The opening handshake on a stream of bytes: as the server ([`accept`],
-//! [`accept_with`]) or as the client
-//! ([`connect`], [`open`]).
+//! The opening handshake on a stream of bytes: as the server ([`accept`], [`accept_with`]) or as the
+//! client ([`connect`], [`open`]).
 
 use std::io;
 use std::time::Duration;
@@ -19,6 +18,8 @@ use super::tls::{self, TlsError};
 use super::websocket::random_mask_keys;
 use super::{MaybeTls, Options, WebSocket};
 use crate::connection::Connection;
+#[cfg(feature = "deflate")]
+use crate::deflate::Agreement;
 use crate::handshake::client::{self, InvalidRequest, Rejection};
 use crate::handshake::head::{self, HEAD_BYTES_MAX, Incoming, InvalidHead};
 use crate::handshake::server::{self, Refusal};
@@ -33,6 +34,9 @@ pub struct Accepted<S> {
     pub request: Request<()>,
     /// The subprotocol that was chosen.
     pub subprotocol: Option<String>,
+    /// The compression that was agreed on.
+    #[cfg(feature = "deflate")]
+    pub deflate: Option<Agreement>,
 }
 
 /// A client's connection, and how it was agreed on.
@@ -44,6 +48,9 @@ pub struct Connected<S> {
     pub response: Response<()>,
     /// The subprotocol that the server chose.
     pub subprotocol: Option<String>,
+    /// The compression that was agreed on.
+    #[cfg(feature = "deflate")]
+    pub deflate: Option<Agreement>,
 }
 
 /// Does a server's handshake on a stream on which nothing was read.
@@ -173,6 +180,8 @@ where
             websocket,
             request,
             subprotocol,
+            #[cfg(feature = "deflate")]
+            deflate: accepted.deflate,
         })
     })
     .await
@@ -324,6 +333,8 @@ where
                     websocket,
                     response,
                     subprotocol: agreed.subprotocol,
+                    #[cfg(feature = "deflate")]
+                    deflate: agreed.deflate,
                 })
             }
             Err(rejection) => {

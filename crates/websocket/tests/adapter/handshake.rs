@@ -6,6 +6,8 @@ use futures_util::future::join;
 use http::header::SEC_WEBSOCKET_PROTOCOL;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use tidings_websocket::Event;
+#[cfg(feature = "deflate")]
+use tidings_websocket::deflate::{Agreement, Policy};
 use tidings_websocket::handshake::head::{self, Incoming};
 use tidings_websocket::handshake::{client, server};
 use tidings_websocket::tokio::{Connected, HandshakeError, Options, accept, accept_with, open};
@@ -322,5 +324,40 @@ async fn so_much_of_a_body_is_read_and_no_more() {
             let response = rejected(answer.as_bytes(), 1000, false).await;
             assert_eq!(response.body().len(), expected, "{length}");
         }
+    }
+}
+
+// Both
+
+#[cfg(feature = "deflate")]
+#[tokio::test]
+async fn both_ends_are_told_what_compression_they_agreed_on() {
+    let small = Policy {
+        server_max_window_bits: 10,
+        ..Policy::with_context_takeover()
+    };
+    for (ours, theirs) in [(None, Some(small)), (Some(Policy::default()), Some(small))] {
+        let (client_end, server_end) = duplex(1 << 12);
+        let offer = client::Options {
+            deflate: theirs,
+            ..client::Options::default()
+        };
+        let policy = server::Options {
+            deflate: ours,
+            ..server::Options::default()
+        };
+        let uri = "ws://h/".parse().unwrap();
+        let opening = open(client_end, &uri, &offer, Options::default());
+        let accepting = accept(server_end, &policy, Options::default());
+        let (connected, accepted) = in_time(join(opening, accepting)).await;
+        let agreed = accepted.unwrap().deflate;
+        assert_eq!(connected.unwrap().deflate, agreed);
+        let expected = ours.map(|_| Agreement {
+            server_no_context_takeover: true,
+            client_no_context_takeover: true,
+            server_max_window_bits: 10,
+            ..Agreement::default()
+        });
+        assert_eq!(agreed, expected);
     }
 }
