@@ -72,6 +72,8 @@ fn payloads(
     let mut stream = bytes.to_vec();
     let mut kinds = mark_off(&mut stream).into_iter();
     let unlimited = Config {
+        // A frame may be longer when it is compressed: nine bits for each byte.
+        frame_bytes_max: config.frame_bytes_max + config.frame_bytes_max / 8 + 16,
         message_bytes_max: usize::MAX,
         ..*config
     };
