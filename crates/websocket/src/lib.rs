@@ -65,6 +65,7 @@
 //! # }
 //! ```
 
+#![forbid(unsafe_code)]
 // The docs are written to be read with the default features, and link to what these bring.
 #![cfg_attr(
     not(all(feature = "tokio", feature = "deflate", target_os = "linux")),
