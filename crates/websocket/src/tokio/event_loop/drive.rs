@@ -257,7 +257,9 @@ impl<T> Sockets<T> {
 ///
 /// Five bring one of the default's largest size, a mebibyte and its header, that waits whole.
 /// With one read a turn, fifty sockets had fifty such messages unfinished at once, and none of
-/// them in the caches.
+/// them in the caches. To go on with what follows, forty reads in all, brought 1.15 times as many
+/// for a CPU-second with sixteen in flight on each; but the last one then waited for 2.2 s and not
+/// for 0.56 s.
 const READS_MAX: usize = 5;
 
 /// A message of which less is to come after the first read of a turn waits for the next: that read
