@@ -2,6 +2,7 @@
 
 mod client;
 mod config;
+mod descriptors;
 mod publish;
 mod serve;
 mod subscribe;

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use clap::Args;
-use rustix::process::{Resource, getrlimit, setrlimit};
 use tidings_hub::{Auth, Hub, HubConfig, Limits, NamespacePolicies, NamespacePolicy, Secret};
 use tidings_log::{Log, LogConfig};
 use tidings_wire::Heartbeat;
 use tokio::time::timeout;
 use tracing_subscriber::EnvFilter;
 
+use super::descriptors;
 use crate::banner;
 use crate::config::{Config, Durability};
 use crate::connection::ConnectionLimits;
@@ -267,30 +267,13 @@ fn app(config: &Config, hub: Arc<Hub>, insecure: bool, drain: Drain) -> Result<A
 fn connection_limits(config: &Config) -> ConnectionLimits {
     let heartbeat = &config.heartbeat;
     ConnectionLimits {
-        connections: config.limits.connections.min(raise_descriptors()),
+        connections: config
+            .limits
+            .connections
+            .min(descriptors::connections_max()),
         head_bytes: config.limits.head.bytes(),
         head_within: config.limits.head_timeout.0,
         // As long as a silent WebSocket is given.
         unsent_within: heartbeat.interval.0 + heartbeat.timeout.0 * heartbeat.tries,
     }
 }
-
-/// Takes all the descriptors that the system gives a process, and says how many connections that is.
-fn raise_descriptors() -> usize {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = rustix::process::Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
-    let descriptors = match setrlimit(Resource::Nofile, raised) {
-        Ok(()) => limit.maximum,
-        Err(_) => limit.current,
-    };
-    let descriptors = descriptors.map_or(usize::MAX, |count| {
-        usize::try_from(count).unwrap_or(usize::MAX)
-    });
-    descriptors.saturating_sub(DESCRIPTORS_KEPT).max(1)
-}
-
-/// Descriptors that are not connections: the log's files and readers, the runtimes, the listeners.
-const DESCRIPTORS_KEPT: usize = 64;
