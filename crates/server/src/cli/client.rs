@@ -1,5 +1,8 @@
 //! HTTP for the terminal commands: one server, one connection, kept while it does.
 
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,10 +19,11 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::ServerArgs;
+use super::traffic::{Counted, Traffic};
 use crate::fault::Fault;
 
 /// How long a server may take to answer at all; a long poll's wait comes on top.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// The largest answer that is read whole: a page of the largest messages.
 const ANSWER_BYTES_MAX: usize = 256 << 20;
@@ -69,6 +73,9 @@ pub(super) struct Client {
     /// What stands before `/v1`, where the server does not have a host of its own.
     prefix: String,
     token: Option<String>,
+    /// Where the server was found, where that is not asked each time.
+    address: Option<SocketAddr>,
+    traffic: Arc<Traffic>,
     sender: Option<SendRequest<Full<Bytes>>>,
 }
 
@@ -97,8 +104,29 @@ impl Client {
             authority: authority.clone(),
             prefix: uri.path().trim_end_matches('/').to_owned(),
             token: args.token.clone(),
+            address: None,
+            traffic: Arc::default(),
             sender: None,
         })
+    }
+
+    /// Finds the server once for all that [`another`](Self::another) makes: gives a connection to it.
+    pub(super) async fn find(&mut self) -> Result<TcpStream, Failure> {
+        let stream = self.dial_plain().await?;
+        self.address = Some(stream.peer_addr().map_err(Failure::passing)?);
+        Ok(stream)
+    }
+
+    /// One more for the same server, with a connection of its own, whose bytes `traffic` counts.
+    pub(super) fn another(&self, traffic: &Arc<Traffic>) -> Self {
+        Self {
+            authority: self.authority.clone(),
+            prefix: self.prefix.clone(),
+            token: self.token.clone(),
+            address: self.address,
+            traffic: Arc::clone(traffic),
+            sender: None,
+        }
     }
 
     /// The token, for a hello.
@@ -192,18 +220,40 @@ impl Client {
     }
 
     async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, Failure> {
-        let host = self.authority.host().trim_matches(['[', ']']);
-        let port = self.authority.port_u16().unwrap_or(80);
-        let stream = TcpStream::connect((host, port)).await.map_err(|error| {
-            Failure::passing(format!("cannot reach http://{}: {error}", self.authority))
-        })?;
-        stream.set_nodelay(true).map_err(Failure::passing)?;
+        let stream = self.dial().await?;
         let (sender, connection) = handshake(TokioIo::new(stream))
             .await
             .map_err(Failure::passing)?;
         // It ends with the sender, and what goes wrong is told to whoever waits for an answer.
         tokio::spawn(connection);
         Ok(sender)
+    }
+
+    /// A bare connection.
+    pub(super) async fn dial(&self) -> Result<Counted<TcpStream>, Failure> {
+        let stream = self.dial_plain().await?;
+        Ok(Counted::new(stream, Arc::clone(&self.traffic)))
+    }
+
+    async fn dial_plain(&self) -> Result<TcpStream, Failure> {
+        let host = self.authority.host().trim_matches(['[', ']']);
+        let port = self.authority.port_u16().unwrap_or(80);
+        let dialled = match self.address {
+            Some(address) => TcpStream::connect(address).await,
+            None => TcpStream::connect((host, port)).await,
+        };
+        let stream = dialled.map_err(|error| {
+            let message = format!("cannot reach http://{}: {error}", self.authority);
+            match error.kind() {
+                io::ErrorKind::AddrNotAvailable => Failure::Lasting(Fault::failure(message).advise(
+                    "No local port is left for another connection to this address: open fewer, or \
+                     widen /proc/sys/net/ipv4/ip_local_port_range.",
+                )),
+                _ => Failure::passing(message),
+            }
+        })?;
+        stream.set_nodelay(true).map_err(Failure::passing)?;
+        Ok(stream)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The command line: one file a command, and the help that teaches them.
 
+mod bench;
 mod client;
 mod config;
 mod descriptors;
@@ -7,6 +8,7 @@ mod publish;
 mod serve;
 mod subscribe;
 mod token;
+mod traffic;
 
 use std::future::Future;
 
@@ -37,6 +39,7 @@ Examples:
   tidings                                  start, then open http://127.0.0.1:7007 in two windows
   tidings subscribe chat:lobby             in another terminal: print messages as they come
   tidings publish chat:lobby hello         in a third one: say something
+  tidings bench --clients 1000 --rate 100  how fast is it here?
   curl -N 'http://127.0.0.1:7007/v1/events?channel=chat:lobby' -H 'Accept: text/event-stream'
 
 For others to reach it, it needs a secret that tokens are signed with:
@@ -54,6 +57,8 @@ enum Command {
     Publish(publish::PublishArgs),
     /// Print the messages of channels as they come.
     Subscribe(subscribe::SubscribeArgs),
+    /// Put a server under load, and tell how it does.
+    Bench(bench::BenchArgs),
     /// Make a token for a user.
     Token(token::TokenArgs),
     /// Print a configuration file with every setting explained.
@@ -78,6 +83,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Fault> {
         Some(Command::Serve(args)) => serve::run(&args),
         Some(Command::Publish(args)) => block_on(publish::run(args)),
         Some(Command::Subscribe(args)) => block_on(subscribe::run(args)),
+        Some(Command::Bench(args)) => block_on(bench::run(args)),
         Some(Command::Token(args)) => token::run(&args),
         Some(Command::Config) => config::run(),
     }

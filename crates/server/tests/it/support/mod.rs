@@ -2,6 +2,7 @@
 
 pub(crate) mod door;
 pub(crate) mod http;
+pub(crate) mod liar;
 pub(crate) mod server;
 pub(crate) mod websocket;
 

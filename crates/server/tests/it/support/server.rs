@@ -62,6 +62,11 @@ impl Server {
         format!("http://{}", self.address)
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Its data directory.
     pub(crate) fn data(&self) -> std::path::PathBuf {
         self.dir.path().join("data")
