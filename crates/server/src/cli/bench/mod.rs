@@ -179,6 +179,10 @@ fn print(args: &BenchArgs, figures: &Figures) -> Result<(), Fault> {
 }
 
 fn judge(balance: &Balance) -> Result<(), Fault> {
+    if balance.promised == 0 {
+        return Err(Fault::failure("nothing was published, so nothing is known")
+            .advise("What is told under \"To know\" says why; --seconds may also be too few for the --rate."));
+    }
     if balance.is_even() {
         return Ok(());
     }
@@ -249,6 +253,11 @@ mod tests {
         };
         assert!(judge(&even).is_ok());
         for broken in [
+            Balance {
+                promised: 0,
+                delivered: 0,
+                ..even
+            },
             Balance { lost: 1, ..even },
             Balance {
                 duplicated: 1,

@@ -74,9 +74,10 @@ impl Recorder {
         self.window.clone()
     }
 
-    /// Measuring ends earlier than it was meant to.
+    /// Measuring ends earlier than it was meant to; before it has begun nothing is measured.
     pub(super) fn end_at(&mut self, now_us: u64) {
-        self.window.end = self.window.end.min(now_us).max(self.window.start);
+        self.window.end = self.window.end.min(now_us);
+        self.window.start = self.window.start.min(self.window.end);
     }
 
     /// A message was sent that should have been at `at_us`.
@@ -208,11 +209,14 @@ mod tests {
     }
 
     #[test]
-    fn a_window_can_end_early_and_never_before_it_begins() {
+    fn a_window_can_end_early_and_even_before_it_begins() {
         let mut recorder = Recorder::new(S..3 * S);
         recorder.end_at(2 * S);
         assert_eq!(recorder.window(), S..2 * S);
-        recorder.end_at(0);
-        assert_eq!(recorder.window(), S..S);
+        recorder.end_at(7);
+        assert_eq!(recorder.window(), 7..7);
+        recorder.deliver(7, 7);
+        assert_eq!(recorder.delivered, 0);
+        assert_eq!(recorder.end_interval(7), None);
     }
 }
