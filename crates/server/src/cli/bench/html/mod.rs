@@ -4,7 +4,7 @@ mod plot;
 
 use super::figures::Figures;
 use super::report::{headline, sections};
-use super::units::{rate, time};
+use super::units::{count, time};
 use plot::{Axis, Line, Plot};
 
 const STYLE: &str = include_str!("style.css");
@@ -135,9 +135,9 @@ fn throughput(figures: &Figures) -> String {
     Plot {
         title: "Deliveries a second over time",
         x: seconds(figures),
-        y: Axis::linear(rates.fold(0.0, f64::max), rate),
+        y: Axis::linear(rates.fold(0.0, f64::max), a_second),
         lines: vec![Line {
-            name: "delivered",
+            name: "deliveries a second",
             points: points
                 .iter()
                 .map(|point| (point.at_s, point.delivered_per_s))
@@ -187,9 +187,26 @@ fn seconds(figures: &Figures) -> Axis {
     axis
 }
 
+fn a_second(number: f64) -> String {
+    match number.fract() == 0.0 {
+        // A tick: a round number of deliveries, not negative.
+        true => count(number as u64),
+        false => number.to_string(),
+    }
+}
+
 fn microseconds(us: f64) -> String {
-    // A tick: whole microseconds, up to an hour and some.
-    time(us as u64)
+    // A tick: whole microseconds, up to an hour and some. It is round, so zeros behind its point say nothing.
+    let text = time(us as u64);
+    match text.split_once(' ') {
+        Some((number, unit)) if number.contains('.') => {
+            format!(
+                "{} {unit}",
+                number.trim_end_matches('0').trim_end_matches('.')
+            )
+        }
+        _ => text,
+    }
 }
 
 fn logarithm(us: u64) -> f64 {
@@ -228,6 +245,20 @@ mod tests {
             assert!(page.contains(&format!(">{tick}</text>")), "{tick}");
         }
         assert!(!page.contains("99.9999 %"), "there are 100,000 values");
+    }
+
+    #[test]
+    fn ticks_are_as_short_as_they_are_round() {
+        for (us, text) in [
+            (1.0, "1 µs"),
+            (500.0, "500 µs"),
+            (2e3, "2 ms"),
+            (5e6, "5 s"),
+            (6e7, "60 s"),
+        ] {
+            assert_eq!(microseconds(us), text);
+        }
+        assert_eq!([0.5, 20_000.0].map(a_second), ["0.5", "20,000"]);
     }
 
     #[test]
