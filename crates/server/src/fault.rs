@@ -37,6 +37,11 @@ impl Fault {
         self
     }
 
+    /// What happened, without the advice.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// What the process ends with.
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self.kind {

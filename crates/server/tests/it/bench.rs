@@ -157,7 +157,7 @@ async fn an_interrupt_ends_it_early_with_a_report_and_a_page() {
         .args([
             "bench",
             "--seconds",
-            "600",
+            "60",
             "--warmup",
             "0",
             "--clients",
@@ -170,15 +170,7 @@ async fn an_interrupt_ends_it_early_with_a_report_and_a_page() {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let child = command.spawn().unwrap();
-    until("some messages", async || {
-        let metrics = server.get("/metrics").await;
-        let head = metrics
-            .text()
-            .lines()
-            .find_map(|line| line.strip_prefix("tidings_log_head ")?.parse::<u64>().ok());
-        head.filter(|messages| *messages > 20)
-    })
-    .await;
+    some_messages(&server).await;
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     let ended = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap());
@@ -193,6 +185,66 @@ async fn an_interrupt_ends_it_early_with_a_report_and_a_page() {
     }
     let page = std::fs::read_to_string(page).unwrap();
     assert!(page.contains("<svg") && page.ends_with("</html>\n"));
+}
+
+#[tokio::test]
+async fn a_server_that_dies_meanwhile_is_reported_with_what_it_still_owed() {
+    for transport in ["websocket", "sse"] {
+        let mut server = Server::start();
+        let mut command = tidings();
+        command
+            .args([
+                "bench",
+                "--json",
+                "--seconds",
+                "20",
+                "--warmup",
+                "0",
+                "--rate",
+                "20",
+            ])
+            .args([
+                "--clients",
+                "2",
+                "--transport",
+                transport,
+                "--url",
+                &server.url(),
+            ])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let child = command.spawn().unwrap();
+        some_messages(&server).await;
+        server.kill();
+        let ended = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap());
+        let output = tokio::time::timeout(DEADLINE, ended)
+            .await
+            .unwrap()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        let figures: Value = serde_json::from_slice(&output.stdout).expect(&said);
+        assert!(
+            figures["correctness"]["broken_connections"].as_u64() >= Some(2),
+            "{figures}"
+        );
+        assert!(
+            figures["correctness"]["acknowledged"].as_u64() > Some(0),
+            "{figures}"
+        );
+    }
+}
+
+/// Waits until some messages are stored.
+async fn some_messages(server: &Server) {
+    until("some messages", async || {
+        let metrics = server.get("/metrics").await;
+        let head = metrics
+            .text()
+            .lines()
+            .find_map(|line| line.strip_prefix("tidings_log_head ")?.parse::<u64>().ok());
+        head.filter(|messages| *messages > 20)
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::super::client::{Client, Failure};
@@ -19,7 +19,7 @@ use super::follower::{Follower, Seat, Transport};
 use super::latency::Latencies;
 use super::payload::Payload;
 use super::plan::Plan;
-use super::process::{Process, Usage, own_cpu_s};
+use super::process::{Process, Usage, own_usage};
 use super::progress::Progress;
 use super::publisher::{Publisher, Way};
 use super::tally::{SharedTally, Tally};
@@ -125,8 +125,8 @@ struct Course<'a> {
 /// What can be read at any time, and is told as the difference of two.
 #[derive(Clone, Copy, Debug)]
 struct Reading {
-    server_cpu_s: f64,
-    own_cpu_s: f64,
+    server: Usage,
+    own: Usage,
     clients: [u64; 2],
     publishers: [u64; 2],
 }
@@ -235,7 +235,9 @@ impl<'a> Course<'a> {
             tokio::select! {
                 () = sleep_until(next) => {}
                 () = signals.next() => self.interrupted = true,
-                Some(ended) = self.publishers.join_next() => ended.map_err(Fault::failure)??,
+                Some(ended) = self.publishers.join_next() => self.note_end(ended)?,
+                // Nobody is left to deliver to.
+                Some(_) = self.followers.join_next() => self.interrupted |= self.followers.is_empty(),
             }
             let now = Instant::now();
             let now_us = self.tally.borrow().us(now);
@@ -281,11 +283,26 @@ impl<'a> Course<'a> {
         }
     }
 
+    /// A publisher has ended. If it failed before anything was stored, so would all, and the run; afterwards
+    /// there is something to report, and without publishers no reason to go on.
+    fn note_end(&mut self, ended: Result<Result<(), Fault>, JoinError>) -> Result<(), Fault> {
+        let Err(fault) = ended.map_err(Fault::failure)? else {
+            return Ok(());
+        };
+        let mut tally = self.tally.borrow_mut();
+        if tally.ledger.acknowledged() == 0 {
+            return Err(fault);
+        }
+        tally.break_off(fault.message().to_owned());
+        self.interrupted |= self.publishers.is_empty();
+        Ok(())
+    }
+
     fn reading(&self, process: Option<&Process>) -> Reading {
         let of = |traffic: &Traffic| [traffic.received(), traffic.sent()];
         Reading {
-            server_cpu_s: usage(process).cpu_s,
-            own_cpu_s: own_cpu_s(),
+            server: usage(process),
+            own: own_usage(),
             clients: of(&self.clients_traffic),
             publishers: of(&self.publishers_traffic),
         }
@@ -325,7 +342,7 @@ impl<'a> Course<'a> {
             tokio::select! {
                 () = sleep(LOOK_EVERY) => {}
                 () = signals.next() => return Ok(()),
-                Some(ended) = self.publishers.join_next() => ended.map_err(Fault::failure)??,
+                Some(ended) = self.publishers.join_next() => self.note_end(ended)?,
             }
             let made = self.progress_made();
             if made != seen {
@@ -369,13 +386,16 @@ impl<'a> Course<'a> {
             (begin.publishers, end.publishers),
         ]
         .map(|(begin, end)| [0, 1].map(|at| end[at] - begin[at]));
-        let own_cpu_s = end.own_cpu_s - begin.own_cpu_s;
+        let own_cpu_s = end.own.cpu_s - begin.own.cpu_s;
+        let own_wait_s = end.own.cpu_wait_s - begin.own.cpu_wait_s;
         let server = server.map(|(process, [before, connected, after])| {
-            let cpu_s = (end.server_cpu_s - begin.server_cpu_s).max(0.0);
+            // One that has ended meanwhile has taken less than nothing.
+            let cpu_s = (end.server.cpu_s - begin.server.cpu_s).max(0.0);
             Server {
                 pid: process.pid(),
                 name: process.name(),
                 cpu_s,
+                cpu_wait_s: (end.server.cpu_wait_s - begin.server.cpu_wait_s).max(0.0),
                 cpu_us_per_delivery: per(cpu_s * 1e6, recorder.delivered),
                 rss_before_bytes: before,
                 rss_connected_bytes: connected,
@@ -432,6 +452,11 @@ impl<'a> Course<'a> {
                 cpu_s: own_cpu_s,
                 cpu_share: if seconds > 0.0 {
                     own_cpu_s / seconds
+                } else {
+                    0.0
+                },
+                cpu_wait_share: if seconds > 0.0 {
+                    own_wait_s / seconds
                 } else {
                     0.0
                 },

@@ -106,6 +106,8 @@ pub(super) struct Generator {
     pub(super) cpu_s: f64,
     /// Of the one core that it can use, 0 to 1.
     pub(super) cpu_share: f64,
+    /// How long it could have run and had no CPU, as a share of the measured time.
+    pub(super) cpu_wait_share: f64,
     /// How much later than it should have been a message was sent.
     pub(super) late_us: Quantiles,
 }
@@ -117,6 +119,8 @@ pub(super) struct Server {
     pub(super) name: String,
     /// Within the measured time, all threads.
     pub(super) cpu_s: f64,
+    /// How long its threads could have run and had no CPU, added up.
+    pub(super) cpu_wait_s: f64,
     /// `null` where nothing was delivered.
     pub(super) cpu_us_per_delivery: Option<f64>,
     /// Resident memory before the first connection …
@@ -138,12 +142,27 @@ pub(super) fn per(value: f64, count: u64) -> Option<f64> {
 /// is seen as the server's latency.
 const BUSY_SHARE: f64 = 0.9;
 
+/// Which share of the rate is as good as all of it: at the edges of the measured time some messages fall
+/// out, of a few hundred one in a hundred.
+const REACHED_SHARE: f64 = 0.95;
+
+/// From which share of the time without a CPU the machine is called busy: a twentieth moves p99, and much
+/// less than that happens on any machine.
+const WAIT_SHARE: f64 = 0.05;
+
 /// What to know before trusting the figures; `troubles` are what happened, in words.
 pub(super) fn notes(figures: &Figures, troubles: &[String]) -> Vec<String> {
     let mut notes = Vec::new();
     let correctness = &figures.correctness;
     if figures.load.interrupted {
         notes.push("It was ended early.".to_owned());
+    }
+    let (rate, published_per_s) = (figures.load.rate_per_s, figures.throughput.published_per_s);
+    if published_per_s < f64::from(rate) * REACHED_SHARE {
+        notes.push(format!(
+            "The rate was not reached: {published_per_s:.1} of {rate} messages a second were acknowledged within \
+             the time. At such a rate latency grows for as long as the run lasts."
+        ));
     }
     if figures.generator.cpu_share > BUSY_SHARE {
         notes.push(format!(
@@ -152,10 +171,17 @@ pub(super) fn notes(figures: &Figures, troubles: &[String]) -> Vec<String> {
             figures.generator.cpu_share * 100.0
         ));
     }
+    if figures.generator.cpu_wait_share > WAIT_SHARE {
+        notes.push(format!(
+            "The machine was busy: this tool waited for a CPU for {:.0} % of the time. Latencies tell of the \
+             machine more than of the server.",
+            figures.generator.cpu_wait_share * 100.0
+        ));
+    }
     if figures.generator.late_us.p99 > figures.acknowledgement_us.p50.max(LATE_US) {
         notes.push(
-            "Messages were sent late, and the wait counts as latency. The machine was busy, or the server took them \
-             too slowly for so few --publishers (one that POSTs has one request under way)."
+            "Messages were sent late, and the wait counts as latency: the machine was busy, or answers come too \
+             slowly for so few --publishers (one that POSTs has one request under way)."
                 .to_owned(),
         );
     }
@@ -257,12 +283,14 @@ pub(super) mod tests {
             generator: Generator {
                 cpu_s: 1.0,
                 cpu_share: 0.1,
+                cpu_wait_share: 0.01,
                 late_us: quantiles(20),
             },
             server: Some(Server {
                 pid: 77,
                 name: "tidings".to_owned(),
                 cpu_s: 0.5,
+                cpu_wait_s: 0.01,
                 cpu_us_per_delivery: Some(5.0),
                 rss_before_bytes: 10 << 20,
                 rss_connected_bytes: 20 << 20,
@@ -295,19 +323,28 @@ pub(super) mod tests {
     fn what_makes_figures_doubtful_is_said() {
         let mut doubtful = figures();
         doubtful.load.interrupted = true;
+        doubtful.throughput.published_per_s = 73.0;
         doubtful.generator.cpu_share = 0.95;
+        doubtful.generator.cpu_wait_share = 0.31;
         doubtful.generator.late_us.p99 = 10_000;
         doubtful.correctness.unsent = 5;
         doubtful.correctness.unanswered = 3;
         doubtful.correctness.broken_connections = 2;
         let notes = notes(&doubtful, &["a connection ended: why".to_owned()]);
-        for (note, word) in notes
-            .iter()
-            .zip(["early", "95 %", "late", "5 m", "3 m", "2 c", "why"])
-        {
+        for (note, word) in notes.iter().zip([
+            "early",
+            "73.0 of 100",
+            "95 %",
+            "31 %",
+            "late",
+            "5 m",
+            "3 m",
+            "2 c",
+            "why",
+        ]) {
             assert!(note.contains(word), "{word}: {note}");
         }
-        assert_eq!(notes.len(), 7);
+        assert_eq!(notes.len(), 9);
     }
 
     #[test]

@@ -46,7 +46,7 @@ use plan::Plan;
 /// Clients follow channels, publishers publish at a fixed rate, and every delivery is checked: loss,
 /// duplicates, order. Latency counts from the moment at which a message should have been sent, so that a server
 /// that makes the publishers wait does not look faster for it. The channels are named
-/// bench:<random>:<number>; their messages stay in the server's log for as long as its retention says.
+/// bench:RANDOM:NUMBER; their messages stay in the server's log for as long as its retention says.
 ///
 /// Ends with 0 when nothing was lost, doubled or out of order, else with 1. Ctrl-C ends early and still reports.
 #[derive(Debug, Args)]

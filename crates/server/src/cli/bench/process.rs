@@ -16,6 +16,8 @@ pub(super) struct Process {
 pub(super) struct Usage {
     /// CPU time of all its threads, in seconds.
     pub(super) cpu_s: f64,
+    /// How long its threads could have run and had no CPU, in seconds, added up.
+    pub(super) cpu_wait_s: f64,
     /// Resident memory, in bytes.
     pub(super) resident_bytes: u64,
 }
@@ -59,44 +61,54 @@ impl Process {
 
     /// What it has taken until now. One that has ended has taken nothing.
     pub(super) fn usage(&self) -> Usage {
-        let usages = self.pids.iter().map(|pid| Usage {
-            cpu_s: cpu_s(*pid),
-            resident_bytes: read(*pid, "status")
-                .and_then(|status| resident_bytes(&status))
-                .unwrap_or(0),
-        });
+        let usages = self.pids.iter().map(|pid| usage(*pid));
         usages.fold(Usage::default(), |sum, usage| Usage {
             cpu_s: sum.cpu_s + usage.cpu_s,
+            cpu_wait_s: sum.cpu_wait_s + usage.cpu_wait_s,
             resident_bytes: sum.resident_bytes + usage.resident_bytes,
         })
     }
 }
 
-/// CPU seconds of this very process.
-pub(super) fn own_cpu_s() -> f64 {
-    cpu_s(std::process::id())
+/// What this very process has taken.
+pub(super) fn own_usage() -> Usage {
+    usage(std::process::id())
 }
 
 fn read(pid: u32, file: &str) -> Option<String> {
     fs::read_to_string(format!("/proc/{pid}/{file}")).ok()
 }
 
-/// The scheduler's count in nanoseconds; it forgets threads that have ended, so that the count in ticks
-/// wins where that is larger.
-fn cpu_s(pid: u32) -> f64 {
+/// The scheduler counts a thread's time in nanoseconds. It forgets threads that have ended, so that the
+/// process's count in ticks wins where that is larger.
+fn usage(pid: u32) -> Usage {
     let ticks_a_second = rustix::param::clock_ticks_per_second() as f64;
-    let ticks = read(pid, "stat")
-        .and_then(|stat| cpu_ticks(&stat))
-        .unwrap_or(0);
+    let ticks = read(pid, "stat").and_then(|stat| cpu_ticks(&stat));
     let threads = fs::read_dir(format!("/proc/{pid}/task"));
-    let scheduled: f64 = threads
+    let scheduled = threads
         .into_iter()
         .flatten()
         .flatten()
-        .filter_map(|thread| fs::read_to_string(thread.path().join("schedstat")).ok())
-        .filter_map(|text| text.split_whitespace().next()?.parse::<f64>().ok())
-        .sum();
-    (scheduled / 1e9).max(ticks as f64 / ticks_a_second)
+        .filter_map(|thread| {
+            scheduled_s(&fs::read_to_string(thread.path().join("schedstat")).ok()?)
+        })
+        .fold((0.0, 0.0), |sum, (ran, waited)| {
+            (sum.0 + ran, sum.1 + waited)
+        });
+    Usage {
+        cpu_s: (ticks.unwrap_or(0) as f64 / ticks_a_second).max(scheduled.0),
+        cpu_wait_s: scheduled.1,
+        resident_bytes: read(pid, "status")
+            .and_then(|status| resident_bytes(&status))
+            .unwrap_or(0),
+    }
+}
+
+/// What a thread's `schedstat` says: seconds on a CPU, and seconds of waiting for one.
+fn scheduled_s(schedstat: &str) -> Option<(f64, f64)> {
+    let mut fields = schedstat.split_whitespace();
+    let mut seconds = || Some(fields.next()?.parse::<f64>().ok()? / 1e9);
+    Some((seconds()?, seconds()?))
 }
 
 /// User and system time of `/proc/PID/stat` (proc(5): fields 14 and 15), in ticks.
@@ -217,6 +229,8 @@ mod tests {
             resident_bytes("Name:\ta\nVmRSS:\t    12 kB\n"),
             Some(12 * 1024)
         );
+        assert_eq!(scheduled_s("2000000000 500000000 77\n"), Some((2.0, 0.5)));
+        assert_eq!(scheduled_s("2000000000"), None);
         assert_eq!(socket_inode("socket:[71]"), Some(71));
         assert_eq!(socket_inode("pipe:[71]"), None);
     }

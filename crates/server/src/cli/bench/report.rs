@@ -23,16 +23,21 @@ pub(super) fn headline(figures: &Figures) -> String {
         Transport::ShortPoll => "short polling",
     };
     format!(
-        "{} clients on {} channels over {transport}; {} publishers, {} messages a second of {} bytes; \
-         {:.1} s measured after {} s of warm-up",
-        count(load.clients.into()),
-        count(load.channels.into()),
-        count(load.publishers.into()),
-        count(load.rate_per_s.into()),
+        "{} on {} over {transport}; {}, {} a second of {} bytes; {:.1} s measured after {} s of warm-up",
+        some(load.clients, "client"),
+        some(load.channels, "channel"),
+        some(load.publishers, "publisher"),
+        some(load.rate_per_s, "message"),
         count(load.data_bytes as u64),
         load.measured_s,
         load.warmup_s,
     )
+}
+
+/// `1 client`, `1,000 clients`.
+fn some(number: u32, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", count(number.into()))
 }
 
 /// All figures.
@@ -77,6 +82,10 @@ pub(super) fn sections(figures: &Figures) -> Vec<Section> {
             (
                 "CPU of one core",
                 format!("{:.0} %", generator.cpu_share * 100.0),
+            ),
+            (
+                "waited for a CPU",
+                format!("{:.0} %", generator.cpu_wait_share * 100.0),
             ),
             ("sent late, p50", time(generator.late_us.p50)),
             ("sent late, p99", time(generator.late_us.p99)),
@@ -144,6 +153,7 @@ fn server(figures: &Figures) -> Option<Vec<(&'static str, String)>> {
     let mut lines = vec![
         ("process", format!("{} ({})", server.name, server.pid)),
         ("CPU", format!("{:.2} s", server.cpu_s)),
+        ("waited for a CPU", format!("{:.2} s", server.cpu_wait_s)),
     ];
     if let Some(us) = server.cpu_us_per_delivery {
         lines.push(("CPU a delivery", format!("{us:.2} µs")));
@@ -212,6 +222,15 @@ mod tests {
         assert!(!text.contains("\nServer\n"), "{text}");
         assert!(text.contains("nothing was measured"), "{text}");
         assert!(!text.contains("refused"), "{text}");
+    }
+
+    #[test]
+    fn the_headline_says_what_the_load_was() {
+        let mut figures = figures();
+        figures.load.publishers = 1;
+        let expected = "1,000 clients on 10 channels over long polling; 1 publisher, 100 messages a second of \
+            128 bytes; 10.0 s measured after 2 s of warm-up";
+        assert_eq!(headline(&figures), expected);
     }
 
     #[test]
