@@ -22,12 +22,14 @@ impl Key {
         self.index as usize
     }
 
-    /// The key as the number that `epoll` keeps.
-    pub(super) const fn to_bits(self) -> u64 {
+    /// The key as one number, for what keeps numbers and no keys, as `epoll` does.
+    pub const fn to_bits(self) -> u64 {
         (self.generation as u64) << 32 | self.index as u64
     }
 
-    pub(super) const fn from_bits(bits: u64) -> Self {
+    /// The key that [`to_bits`](Self::to_bits) made a number of. Any other number finds nothing, or a
+    /// socket that was not meant.
+    pub const fn from_bits(bits: u64) -> Self {
         Self {
             index: bits as u32,
             generation: (bits >> 32) as u32,
