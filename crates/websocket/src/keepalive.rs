@@ -20,6 +20,8 @@
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
+use crate::close::CloseCode;
+
 /// How patient to be. Each wait is at most 49 days; longer ones are cut to that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
@@ -37,6 +39,11 @@ pub struct Options {
     ///
     /// Default 3 s: many round trips of a bad network; a dead one is not worth waiting for.
     pub closing_within: Duration,
+    /// What a peer is told that did not answer a ping in time: the code of a Close, and its reason.
+    /// Its end comes when it has closed as well, or has let `closing_within` pass, too.
+    ///
+    /// Default `None`: it is told nothing, and the stream is closed at once.
+    pub silence_close: Option<(CloseCode, &'static str)>,
 }
 
 impl Default for Options {
@@ -45,6 +52,7 @@ impl Default for Options {
             ping_after: Some(Duration::from_secs(20)),
             answer_within: Duration::from_secs(20),
             closing_within: Duration::from_secs(3),
+            silence_close: None,
         }
     }
 }
@@ -56,7 +64,7 @@ pub enum Action {
     Wait,
     /// Send a ping.
     Ping,
-    /// The peer is gone: drop the connection.
+    /// The peer is gone: drop the connection, or begin to close it.
     GiveUp,
 }
 
@@ -155,6 +163,7 @@ mod tests {
         ping_after: Some(Duration::from_secs(20)),
         answer_within: Duration::from_secs(10),
         closing_within: Duration::from_secs(3),
+        silence_close: None,
     };
 
     /// Timers that begin at some instant, and what is that many milliseconds after it.
@@ -236,6 +245,7 @@ mod tests {
             ping_after: Some(Duration::ZERO),
             answer_within: Duration::MAX,
             closing_within: Duration::ZERO,
+            ..OPTIONS
         });
         assert_eq!(keepalive.handle_timeout(at(0)), Action::Wait);
         assert_eq!(keepalive.handle_timeout(at(1)), Action::Ping);

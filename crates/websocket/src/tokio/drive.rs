@@ -148,6 +148,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
                         continue;
                     }
                     Poll::Ready(Action::GiveUp) => {
+                        if let Some((code, reason)) = self.timers.silence_close()
+                            && self.connection.close(Close::new(code, reason)).is_ok()
+                        {
+                            continue; // it is written, and the deadline of a closing one runs
+                        }
                         let gave_up = self.give_up();
                         self.end();
                         return Poll::Ready(gave_up);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ::tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::close::CloseCode;
 use crate::keepalive::{Action, Keepalive, Options};
 
 /// When to ping a quiet peer, and when to give up a silent or a closing one.
@@ -35,6 +36,11 @@ impl Timers {
         if self.options.ping_after.is_some() {
             self.keepalive.handle_received(now());
         }
+    }
+
+    /// What a silent peer is told before it is given up.
+    pub(super) fn silence_close(&self) -> Option<(CloseCode, &'static str)> {
+        self.options.silence_close
     }
 
     /// Says that the closing began; gives whether it was the first to say so, which alone counts.

@@ -7,7 +7,7 @@ use futures_util::future::{join, poll_immediate};
 use futures_util::{SinkExt as _, StreamExt as _};
 use tidings_websocket::frame::Opcode;
 use tidings_websocket::tokio::{Error, Options};
-use tidings_websocket::{Close, Event, keepalive};
+use tidings_websocket::{Close, CloseCode, Event, keepalive};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -17,6 +17,7 @@ const KEEPALIVE: keepalive::Options = keepalive::Options {
     ping_after: Some(Duration::from_secs(20)),
     answer_within: Duration::from_secs(10),
     closing_within: Duration::from_secs(3),
+    silence_close: None,
 };
 
 fn options() -> Options {
@@ -48,6 +49,28 @@ async fn a_peer_that_stays_silent_after_a_ping_is_given_up() {
     let mut written = Vec::new();
     theirs.read_to_end(&mut written).await.unwrap();
     assert_eq!(written, b"\x89\x00");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_peer_is_told_why_it_is_given_up_if_there_are_words_for_it() {
+    let idle = CloseCode::application(4003);
+    let keepalive = keepalive::Options {
+        silence_close: Some((idle, "not even a pong")),
+        ..KEEPALIVE
+    };
+    let options = Options {
+        keepalive,
+        ..Options::default()
+    };
+    let (mut websocket, mut theirs) = pair_with(1 << 16, options);
+    let begin = Instant::now();
+    let last = websocket.recv().await.unwrap();
+    assert_eq!(last, Some(Event::Close(Close::abnormal())));
+    assert_eq!(since(begin), 33.0); // and the time that a closing may take
+    drop(websocket);
+    let mut written = Vec::new();
+    theirs.read_to_end(&mut written).await.unwrap();
+    assert_eq!(written, b"\x89\x00\x88\x11\x0f\xa3not even a pong");
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use tidings_websocket::tokio::event_loop::{EventLoop, Options};
-use tidings_websocket::{Close, Event, keepalive};
-use tokio::io::AsyncReadExt;
+use tidings_websocket::{Close, CloseCode, Event, keepalive};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::support::{Door, in_time, to_client, turn_to_the_end, turn_until};
+use crate::support::{Door, from_client, in_time, to_client, turn_to_the_end, turn_until};
 
 fn impatient() -> EventLoop<()> {
     patient_for(Duration::from_millis(80))
@@ -16,17 +16,30 @@ fn impatient() -> EventLoop<()> {
 
 /// A loop that gives a silent peer up after twice that.
 fn patient_for(time: Duration) -> EventLoop<()> {
+    EventLoop::new(options(time)).unwrap()
+}
+
+fn options(time: Duration) -> Options {
     let keepalive = keepalive::Options {
         ping_after: Some(time),
         answer_within: time,
         ..keepalive::Options::default()
     };
-    let options = Options {
+    Options {
         keepalive,
         ..Options::default()
-    };
+    }
+}
+
+/// A loop that says why before it gives a silent peer up.
+fn outspoken() -> EventLoop<()> {
+    let mut options = options(Duration::from_millis(80));
+    options.keepalive.silence_close = Some((IDLE, "not even a pong"));
+    options.keepalive.closing_within = Duration::from_millis(80);
     EventLoop::new(options).unwrap()
 }
+
+const IDLE: CloseCode = CloseCode::application(4003);
 
 #[tokio::test]
 async fn a_dead_peer_is_pinged_given_up_and_freed() {
@@ -42,6 +55,40 @@ async fn a_dead_peer_is_pinged_given_up_and_freed() {
     let mut bytes = Vec::new();
     in_time(client.read_to_end(&mut bytes)).await.unwrap();
     assert_eq!(to_client(bytes), [Event::Ping((&[]).into())]);
+}
+
+#[tokio::test]
+async fn a_silent_peer_is_told_why_it_is_given_up_if_there_are_words_for_it() {
+    let (door, mut sockets) = (Door::open().await, outspoken());
+    let (mut client, websocket) = door.connect_bare().await;
+    sockets.insert(websocket, ()).unwrap();
+    let ends = turn_to_the_end(&mut sockets).await;
+    // It never answered, and its end is told once.
+    let told: Vec<_> = ends.iter().map(|(_, end)| end.as_ref().unwrap()).collect();
+    assert_eq!(told, [&Event::Close(Close::abnormal())]);
+    let mut bytes = Vec::new();
+    in_time(client.read_to_end(&mut bytes)).await.unwrap();
+    let close = Event::Close(Close::new(IDLE, "not even a pong"));
+    assert_eq!(to_client(bytes), [Event::Ping((&[]).into()), close]);
+}
+
+#[tokio::test]
+async fn one_that_wakes_up_when_it_is_given_up_closes_in_order() {
+    let (door, mut sockets) = (Door::open().await, outspoken());
+    let (mut client, websocket) = door.connect_bare().await;
+    sockets.insert(websocket, ()).unwrap();
+    let agree = async {
+        let close = Event::Close(Close::new(IDLE, "not even a pong"));
+        let mut bytes = vec![0; 2 + 4 + 15];
+        client.read_exact(&mut bytes).await.unwrap();
+        assert_eq!(to_client(bytes).last(), Some(&close));
+        client.write_all(&from_client([close])).await.unwrap();
+        client
+    };
+    let (client, ends) = tokio::join!(agree, turn_to_the_end(&mut sockets));
+    drop(client);
+    let told: Vec<_> = ends.iter().map(|(_, end)| end.as_ref().unwrap()).collect();
+    assert!(matches!(told[..], [Event::Close(close)] if close.code == IDLE));
 }
 
 #[tokio::test]

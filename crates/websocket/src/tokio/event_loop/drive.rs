@@ -8,6 +8,7 @@ use super::poller::Readiness;
 use super::slots::Key;
 use super::sockets::Sockets;
 use super::timeouts::Due;
+use crate::close::Close;
 use crate::event::Event;
 use crate::tokio::Error;
 
@@ -223,6 +224,12 @@ impl<T> Sockets<T> {
 
     /// Ends a connection whose peer is gone.
     fn give_up(&mut self, key: Key, handle: &mut impl Handle<T>) {
+        if let Some((code, reason)) = self.silence_close
+            && let Some(mut socket) = self.get_mut(key)
+            && socket.close(Close::new(code, reason)).is_ok()
+        {
+            return; // written at the end of the turn; the deadline of a closing one runs
+        }
         // RFC 6455, 7.1.5: no Close came, so the code is 1006.
         let close = self
             .slots

@@ -154,6 +154,7 @@ impl<T> EventLoop<T> {
                 read_ahead: Vec::new(),
                 lingering: 0,
                 unsent_bytes_max: options.unsent_bytes_max,
+                silence_close: options.keepalive.silence_close,
             },
             buffer: vec![0; READ_BYTES].into_boxed_slice(),
             ready: Vec::with_capacity(READY_SOCKETS_MAX),

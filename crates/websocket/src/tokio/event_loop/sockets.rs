@@ -16,7 +16,7 @@ use super::poller::Poller;
 use super::slots::{Key, Slots};
 use super::spare::SpareBuffers;
 use super::timeouts::Timeouts;
-use crate::close::Close;
+use crate::close::{Close, CloseCode};
 use crate::connection::Connection;
 use crate::error::SendError;
 use crate::event::{Event, Fragment};
@@ -39,6 +39,7 @@ pub struct Sockets<T> {
     pub(super) read_ahead: Vec<(Key, Vec<u8>)>,
     pub(super) lingering: usize,
     pub(super) unsent_bytes_max: usize,
+    pub(super) silence_close: Option<(CloseCode, &'static str)>,
 }
 
 impl<T> Sockets<T> {

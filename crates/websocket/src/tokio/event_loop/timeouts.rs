@@ -133,6 +133,7 @@ mod tests {
             ping_after: Some(Duration::from_secs(8)),
             answer_within: Duration::from_secs(16),
             closing_within: Duration::from_secs(10),
+            ..Options::default()
         };
         let (timeouts, tick) = Timeouts::new(&options);
         assert_eq!(tick, Duration::from_secs(1));
