@@ -78,6 +78,68 @@ async fn what_a_write_does_not_take_is_written_when_there_is_room() {
     assert_eq!(sockets.sockets().get_mut(key).unwrap().unsent_bytes(), 0);
 }
 
+/// What a server does that sends a long tale no faster than it is read.
+#[tokio::test]
+async fn whoever_asks_hears_when_all_was_written_and_can_go_on() {
+    const CHUNK: usize = 1 << 20;
+    const CHUNKS: usize = 30; // more than the kernel takes
+    let (door, mut sockets) = (Door::open().await, event_loop());
+    let (mut client, websocket) = door.connect_bare().await;
+    let key = sockets.insert(websocket, ()).unwrap();
+    let (mut sent, mut most, mut written) = (0, 0, vec![key]);
+    let tell = async {
+        while sent < CHUNKS || !written.is_empty() {
+            for key in written.drain(..) {
+                if sent == CHUNKS {
+                    break;
+                }
+                let mut socket = sockets.sockets().get_mut(key).unwrap();
+                most = most.max(socket.unsent_bytes());
+                socket.send(vec![sent as u8; CHUNK]).unwrap();
+                socket.tell_when_written();
+                sent += 1;
+            }
+            sockets.turn(echo).await.unwrap();
+            sockets.sockets().take_written(&mut written);
+        }
+    };
+    let read = async {
+        let mut chunk = vec![0; 10 + CHUNK];
+        for at in 0..CHUNKS {
+            tokio::task::yield_now().await;
+            client.read_exact(&mut chunk).await.unwrap();
+            assert!(chunk[10..].iter().all(|byte| *byte == at as u8));
+        }
+    };
+    in_time(futures_util::future::join(tell, read)).await;
+    assert_eq!(most, 0, "it was told before everything was written");
+}
+
+#[tokio::test]
+async fn nobody_who_does_not_ask_is_told_of() {
+    let (door, mut sockets) = (Door::open().await, event_loop());
+    let (_client, websocket) = door.connect_bare().await;
+    let key = sockets.insert(websocket, ()).unwrap();
+    let mut written = Vec::new();
+    let mut told = |sockets: &mut EventLoop<()>, asks: bool| {
+        let mut socket = sockets.sockets().get_mut(key).unwrap();
+        socket.send("a").unwrap();
+        if asks {
+            socket.tell_when_written();
+        }
+        sockets.flush();
+        sockets.sockets().take_written(&mut written);
+        std::mem::take(&mut written)
+    };
+    assert_eq!(told(&mut sockets, false), []);
+    assert_eq!(told(&mut sockets, true), [key]);
+    assert_eq!(told(&mut sockets, false), [], "asking counts once");
+    let mut socket = sockets.sockets().get_mut(key).unwrap();
+    socket.tell_when_written(); // nothing is unsent
+    sockets.sockets().take_written(&mut written);
+    assert_eq!(written, [key]);
+}
+
 #[tokio::test]
 async fn a_read_that_fills_the_buffer_exactly_is_followed_by_another() {
     // From the sixth on, the rest of the message is left to the next turn.

@@ -150,6 +150,10 @@ impl<T> Sockets<T> {
             return;
         };
         entry.write(&mut self.spare);
+        if entry.tells_when_written && entry.connection.unsent_bytes() == 0 {
+            entry.tells_when_written = false;
+            self.written.push(key);
+        }
         if entry.peer.is_none() && entry.linger() {
             return self.discard(key);
         }

@@ -36,6 +36,8 @@ pub(super) struct Entry<T> {
     pub(super) listed_to_read: bool,
     /// On the list of those to write to, or about to be written to anyway.
     pub(super) listed_to_write: bool,
+    /// To be told of when nothing waits to be written any more.
+    pub(super) tells_when_written: bool,
     /// A ping waits for any sign of life.
     pub(super) pinged: bool,
     /// A Close was sent or received, or the connection has ended: the deadline runs.
@@ -65,6 +67,7 @@ impl<T> Entry<T> {
             failure: None,
             listed_to_read: false,
             listed_to_write: false,
+            tells_when_written: false,
             pinged: false,
             closing: false,
             connection,

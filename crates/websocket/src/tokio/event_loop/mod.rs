@@ -150,6 +150,7 @@ impl<T> EventLoop<T> {
                 timeouts,
                 spare: SpareBuffers::default(),
                 to_write: Vec::new(),
+                written: Vec::new(),
                 to_read: Default::default(),
                 read_ahead: Vec::new(),
                 lingering: 0,
@@ -234,6 +235,7 @@ impl<T> EventLoop<T> {
         self.more == More::MayBe
             || !sockets.to_read.is_empty()
             || !sockets.read_ahead.is_empty()
+            || !sockets.written.is_empty()
             || sockets.timeouts.is_scanning()
     }
 

@@ -33,6 +33,8 @@ pub struct Sockets<T> {
     pub(super) spare: SpareBuffers,
     /// Those that have something to write, each once.
     pub(super) to_write: Vec<Key>,
+    /// Those that asked to be told of when all was written.
+    pub(super) written: Vec<Key>,
     /// Those that may have more to read than one read took, each once.
     pub(super) to_read: VecDeque<Key>,
     /// What came with a handshake.
@@ -118,6 +120,13 @@ impl<T> Sockets<T> {
         entries.filter_map(|(key, entry)| entry.peer.as_ref().map(|peer| (key, peer)))
     }
 
+    /// Moves the keys of the sockets that [asked](Socket::tell_when_written) for it, and have written
+    /// everything since, to the end of `keys`. Take them after each turn: while there are some, a turn
+    /// does what there is to do without waiting for more.
+    pub fn take_written(&mut self, keys: &mut Vec<Key>) {
+        keys.append(&mut self.written);
+    }
+
     /// Takes the value of a socket whose end is told: from now on it is the loop's alone.
     pub(super) fn release(&mut self, key: Key) -> Option<T> {
         let entry = self.slots.get_mut(key)?;
@@ -184,6 +193,16 @@ impl<T> Socket<'_, T> {
     /// How many bytes were sent and not yet written: what the room for more is measured by.
     pub fn unsent_bytes(&self) -> usize {
         self.entry_ref().connection.unsent_bytes()
+    }
+
+    /// Asks for the key to be among those that [`Sockets::take_written`] gives, once, when nothing is
+    /// unsent: for whoever sends no more than a peer reads, and goes on when it has read.
+    pub fn tell_when_written(&mut self) {
+        let (key, entry) = (self.key, self.entry());
+        entry.tells_when_written = entry.connection.unsent_bytes() > 0;
+        if !entry.tells_when_written {
+            self.sockets.written.push(key);
+        }
     }
 
     /// Sends a message or a control frame.
