@@ -79,6 +79,7 @@ mod tail;
 #[cfg(test)]
 mod tests;
 mod tickets;
+mod waiting;
 
 pub use auth::{Auth, Claims, Identity, Permissions, Secret, Ticket};
 pub use hub::{Hub, HubConfig};

@@ -23,6 +23,7 @@ pub struct Link {
     /// What a stream was given, kept for when another link has taken its session over.
     cursor: Cursor,
     truncated: bool,
+    is_listed: bool,
 }
 
 impl Link {
@@ -40,6 +41,7 @@ impl Link {
             session: id,
             cursor,
             truncated,
+            is_listed: false,
         }
     }
 
@@ -83,13 +85,14 @@ impl Link {
 
     /// Fills `room` with answers, passing events and messages, appended to `out`.
     pub fn poll(&mut self, room: Room, out: &mut Vec<Push>) {
-        let inner = &self.shard.0;
-        inner.act(|fanout| fanout.poll(self.key, room, out));
-        let fanout = inner.fanout.borrow();
-        if let Some(session) = fanout.session(self.key) {
-            self.cursor.seq = session.position;
-            self.truncated = session.truncated;
-        }
+        let (key, cursor, truncated) = (self.key, &mut self.cursor, &mut self.truncated);
+        self.shard.0.act(|fanout| {
+            fanout.poll(key, room, out);
+            if let Some(session) = fanout.session(key) {
+                cursor.seq = session.position;
+                *truncated = session.truncated;
+            }
+        });
     }
 
     /// Waits until [`poll`](Self::poll) may have something. Returns at once if room ran out last time,
@@ -98,20 +101,29 @@ impl Link {
         poll_fn(|context| self.poll_ready(context)).await;
     }
 
+    /// From now on the link is listed under `token` whenever [`poll`](Self::poll) may have something, and
+    /// nobody waits for it alone: see [`Shard::listed`]. If room ran out it is not listed again; poll it
+    /// when there is room.
+    ///
+    /// Framed transports only: another request may take a poller's session over.
+    pub fn list_as(&mut self, token: u64) {
+        let inner = &self.shard.0;
+        let mut waiting = inner.waiting.borrow_mut();
+        waiting.list(self.key.session(), token);
+        if inner.fanout.borrow().is_marked(self.key) {
+            waiting.tell(self.key.session());
+            waiting.wake_holder();
+        }
+        self.is_listed = true;
+    }
+
     fn poll_ready(&self, context: &mut Context<'_>) -> Poll<()> {
         let inner = &self.shard.0;
         if inner.fanout.borrow().is_marked(self.key) {
             return Poll::Ready(());
         }
-        let mut wakers = inner.wakers.borrow_mut();
-        let place = self.key.session();
-        if wakers.len() <= place {
-            wakers.resize(place + 1, None);
-        }
-        match &mut wakers[place] {
-            Some(waker) => waker.clone_from(context.waker()),
-            empty => *empty = Some(context.waker().clone()),
-        }
+        let mut waiting = inner.waiting.borrow_mut();
+        waiting.wait(self.key.session(), context.waker());
         Poll::Pending
     }
 
@@ -156,6 +168,10 @@ impl Link {
 impl Drop for Link {
     fn drop(&mut self) {
         let inner = &self.shard.0;
+        if self.is_listed {
+            // The session's place will be another's.
+            inner.waiting.borrow_mut().forget(self.key.session());
+        }
         let moment = inner.moment();
         inner.act(|fanout| fanout.detach(self.key, moment));
     }

@@ -5,9 +5,9 @@
 //! that under load a link is woken once for many messages.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use std::task::Waker;
 use std::time::Duration;
 
 use tidings_engine::{Answer, Draft, EngineError, Notice, Page, Query, Watch};
@@ -19,6 +19,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use crate::effect::{Answered, Ask, Effect};
 use crate::fanout::{Fanout, Fresh};
 use crate::session::{Moment, Settings};
+use crate::waiting::Waiting;
 use crate::{Hub, Identity, Link, Refusal, auth, clock, random};
 
 /// How exactly ends of tokens and leases are kept: one look a second costs nothing and is as good as
@@ -39,12 +40,11 @@ pub struct Shard(pub(crate) Rc<Inner>);
 pub(crate) struct Inner {
     pub(crate) hub: Arc<Hub>,
     pub(crate) fanout: RefCell<Fanout>,
-    /// By session: what its link waits with.
-    pub(crate) wakers: RefCell<Vec<Option<Waker>>>,
+    pub(crate) waiting: RefCell<Waiting>,
     /// Reads for those who are behind take turns.
     reads: Semaphore,
     /// Kept for its room.
-    woken: RefCell<Vec<u32>>,
+    marked: RefCell<Vec<u32>>,
 }
 
 /// What a poll or an SSE stream wants.
@@ -78,8 +78,8 @@ impl Shard {
         let inner = Rc::new(Inner {
             reads: Semaphore::new(config.limits.reads),
             fanout: RefCell::new(Fanout::new(settings, head)),
-            wakers: RefCell::default(),
-            woken: RefCell::default(),
+            waiting: RefCell::default(),
+            marked: RefCell::default(),
             hub,
         });
         spawn_local(pump(Rc::downgrade(&inner), watch));
@@ -120,6 +120,21 @@ impl Shard {
     }
 }
 
+/// For whoever holds many links of the shard in one task.
+impl Shard {
+    /// Waits until a link that is [listed](Link::list_as) may have something. One task of the shard at a
+    /// time; of two that wait the later one is woken. Cancel safe.
+    pub async fn listed(&self) {
+        poll_fn(|context| self.0.waiting.borrow_mut().poll_listed(context)).await;
+    }
+
+    /// Moves the tokens of the links that may have something to the end of `tokens`. Each comes once
+    /// until it is [polled](Link::poll). Tokens of links that are gone may be among them.
+    pub fn take_listed(&self, tokens: &mut Vec<u64>) {
+        self.0.waiting.borrow_mut().take_listed(tokens);
+    }
+}
+
 impl Inner {
     /// The time and the head, for the pure part.
     pub(crate) fn moment(&self) -> Moment {
@@ -144,16 +159,15 @@ impl Inner {
     }
 
     fn wake(&self) {
-        let mut woken = self.woken.take();
-        self.fanout.borrow_mut().take_marked(&mut woken);
-        let mut wakers = self.wakers.borrow_mut();
-        for session in woken.drain(..) {
-            if let Some(waker) = wakers.get_mut(session as usize).and_then(Option::take) {
-                waker.wake();
-            }
+        let mut marked = self.marked.take();
+        self.fanout.borrow_mut().take_marked(&mut marked);
+        let mut waiting = self.waiting.borrow_mut();
+        for session in marked.drain(..) {
+            waiting.tell(session as usize);
         }
-        drop(wakers);
-        self.woken.replace(woken);
+        waiting.wake_holder();
+        drop(waiting);
+        self.marked.replace(marked);
     }
 
     fn carry_out(self: &Rc<Self>, effect: Effect) {

@@ -5,7 +5,10 @@
     reason = "a test that cannot go on says where by panicking"
 )]
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Wake};
 use std::time::Duration;
 
 use tidings_engine::{EngineError, MemoryEngine};
@@ -672,5 +675,111 @@ fn a_shard_that_lagged_loses_nothing() {
             let expected: Vec<_> = (1..=count).map(|seq| seq.to_string()).collect();
             assert!(seen == expected);
         }
+    });
+}
+
+async fn follower(house: &House, name: &str) -> Link {
+    let mut link = house.connect(name).await;
+    link.handle(command(1, subscribe("a")));
+    let answer = reply(&mut link).await;
+    assert!(matches!(answer, ReplyBody::Subscribed { .. }));
+    link
+}
+
+/// Followers of one holder, listed under their numbers and given everything so far.
+async fn listed_links(house: &House, count: u64) -> Vec<Link> {
+    let mut links = Vec::new();
+    for token in 0..count {
+        let mut link = follower(house, &format!("user-{token}")).await;
+        link.list_as(token);
+        links.push(link);
+    }
+    // The joins, so that whoever is listed after this has a message.
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    take_listed(house);
+    for link in &mut links {
+        poll(link, ROOM);
+    }
+    links
+}
+
+fn take_listed(house: &House) -> Vec<u64> {
+    let mut tokens = Vec::new();
+    house.shard.take_listed(&mut tokens);
+    tokens
+}
+
+#[test]
+fn the_holder_of_many_links_is_woken_once_for_all_of_them() {
+    struct Wakes(AtomicUsize);
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    run(async || {
+        let house = House::new(Limits::default());
+        let mut links = listed_links(&house, 100).await;
+        let wakes = Arc::new(Wakes(AtomicUsize::new(0)));
+        let waker = wakes.clone().into();
+        let mut listed = pin!(house.shard.listed());
+        assert!(
+            listed
+                .as_mut()
+                .poll(&mut Context::from_waker(&waker))
+                .is_pending()
+        );
+        house.publish_before("a", "1").await;
+        assert_eq!(wakes.0.load(Ordering::Relaxed), 1);
+        house.publish_before("a", "2").await;
+        assert_eq!(wakes.0.load(Ordering::Relaxed), 1, "it knows already");
+        let mut tokens = take_listed(&house);
+        tokens.sort_unstable();
+        assert!(tokens.into_iter().eq(0..100), "each is listed once");
+        for link in &mut links {
+            assert_eq!(names(&poll(link, ROOM)), ["1", "2"]);
+        }
+        assert!(take_listed(&house).is_empty());
+        house.publish_before("a", "3").await;
+        assert_eq!(take_listed(&house).len(), 100);
+    });
+}
+
+#[test]
+fn a_link_whose_room_ran_out_is_not_listed_until_it_was_polled_dry() {
+    run(async || {
+        let house = House::new(Limits::default());
+        let mut links = listed_links(&house, 1).await;
+        let small = Room {
+            bytes: usize::MAX,
+            events: 1,
+        };
+        for text in ["1", "2"] {
+            house.publish_before("a", text).await;
+        }
+        assert_eq!(take_listed(&house), [0]);
+        assert_eq!(names(&poll(&mut links[0], small)), ["1"]);
+        house.publish_before("a", "3").await;
+        assert!(take_listed(&house).is_empty());
+        assert_eq!(names(&poll(&mut links[0], ROOM)), ["2", "3"]);
+        house.publish_before("a", "4").await;
+        assert_eq!(take_listed(&house), [0]);
+    });
+}
+
+#[test]
+fn whoever_takes_the_place_of_a_listed_link_is_not_listed() {
+    run(async || {
+        let house = House::new(Limits::default());
+        drop(listed_links(&house, 1).await);
+        take_listed(&house);
+        let mut link = follower(&house, "bob").await;
+        house.publish_before("a", "1").await;
+        assert_eq!(names(&poll(&mut link, ROOM)).last().unwrap(), "1");
+        assert!(take_listed(&house).is_empty());
+        // One that has something already is listed at once.
+        house.publish_before("a", "2").await;
+        link.list_as(7);
+        assert_eq!(take_listed(&house), [7]);
     });
 }
