@@ -123,7 +123,7 @@ fn run_shard(
     local.block_on(runtime, async {
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let shard = Shard::start(Arc::clone(&app.hub) as Arc<Hub>);
-        let doors = Doors::new(app, shard);
+        let doors = Doors::open(app, shard)?;
         let mut alive = accept(listener, doors, limits).await;
         // `None` when the last permit is gone.
         let _ = timeout(DRAIN_WITHIN, alive.recv()).await;

@@ -14,6 +14,7 @@ pub(crate) mod problem;
 pub(crate) mod query;
 
 use std::convert::Infallible;
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -55,17 +56,20 @@ pub(crate) struct Doors {
     pub(crate) app: Arc<App>,
     /// The sessions of this thread.
     pub(crate) shard: Shard,
+    /// Where its WebSockets are held.
+    pub(crate) websockets: websocket::Sockets,
     router: Router,
 }
 
 impl Doors {
-    /// The doors to `shard`.
-    pub(crate) fn new(app: Arc<App>, shard: Shard) -> Self {
-        Self {
+    /// The doors to `shard`, on its thread.
+    pub(crate) fn open(app: Arc<App>, shard: Shard) -> io::Result<Self> {
+        Ok(Self {
             router: api::router(app.clone()),
+            websockets: websocket::Sockets::start(shard.clone(), app.drain.clone())?,
             app,
             shard,
-        }
+        })
     }
 
     /// Answers one request; `permit` is the connection's, for what outlives the request.

@@ -1,13 +1,13 @@
 //! What only WebSockets do: handshake, subprotocols, frames that are none, heartbeats.
 
 use serde::Serialize;
-use tidings_websocket::Event;
+use tidings_websocket::{Close, CloseCode, Event};
 use tidings_wire::Format;
 
-use crate::support::door::{Hello, Ping, Said};
+use crate::support::door::{Door, Follower, Hello, Ping, Said};
 use crate::support::server::Server;
-use crate::support::soon;
 use crate::support::websocket::Frames;
+use crate::support::{soon, until};
 
 const HANDSHAKE: [(&str, &str); 4] = [
     ("upgrade", "websocket"),
@@ -162,4 +162,61 @@ async fn a_client_that_does_not_even_answer_pings_is_given_up() {
         bytes.windows(2).any(|pair| pair == [0x89, 0]),
         "a ping came first"
     );
+}
+
+#[tokio::test]
+async fn a_reader_that_does_not_read_holds_nobody_up_and_gets_everything_when_it_does() {
+    // Who does not even read its pings for half a minute is given up otherwise.
+    let server = Server::configured("[heartbeat]\ninterval = \"1h\"\n");
+    for format in [Format::Json, Format::Cbor] {
+        let door = Door::WebSocket(format);
+        let mut stalled = Follower::open(&server, door, "bob", &["a"]).await;
+        let mut live = Follower::open(&server, door, "eve", &["a"]).await;
+        // Far more than the kernel and the server buffer for one connection, at 60 KiB each.
+        let large = format!("\"{}\"", "x".repeat(60_000));
+        let mut seqs = Vec::new();
+        for _ in 0..200 {
+            let seq = server.publish("a", &large).await;
+            assert_eq!(live.message().await.seq, Some(seq));
+            seqs.push(seq);
+        }
+        for seq in seqs {
+            assert_eq!(stalled.message().await.seq, Some(seq));
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_counted_ends_with_the_connections_however_they_end() {
+    let server = Server::start();
+    let count = async |connections: usize, links: usize| {
+        until("the counts", async || {
+            let metrics = server.get("/metrics").await;
+            let text = metrics.text();
+            // The one that asks is counted, too.
+            let connections = format!("tidings_connections {}\n", connections + 1);
+            let links = format!("tidings_links{{transport=\"websocket\"}} {links}\n");
+            (text.contains(&connections) && text.contains(&links)).then_some(())
+        })
+        .await;
+    };
+    let mut orderly = greeted(&server, Format::Json).await;
+    let cut = greeted(&server, Format::Json).await;
+    let mut faulty = greeted(&server, Format::Json).await;
+    count(3, 3).await;
+    let done = Close::new(CloseCode::NORMAL, "");
+    let within = std::time::Duration::from_secs(5);
+    orderly.websocket.close(done, within).await.unwrap();
+    drop(orderly);
+    count(2, 2).await;
+    drop(cut);
+    count(1, 1).await;
+    for _ in 0..20 {
+        if faulty.websocket.send("nonsense").await.is_err() {
+            break;
+        }
+    }
+    assert_eq!(faulty.close_code().await, 1008);
+    drop(faulty);
+    count(0, 0).await;
 }

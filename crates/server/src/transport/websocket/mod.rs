@@ -1,0 +1,135 @@
+//! WebSocket: frames both ways, over our own crate on the socket that HTTP hands over.
+//!
+//! [`answer`] does the handshake and hands the socket to those who hold it: on Linux all of a shard in
+//! one task ([`sockets`]), elsewhere each in its own (`tasks`). What a client says and is given is the
+//! same for both ([`session`]).
+
+mod frames;
+mod session;
+#[cfg(target_os = "linux")]
+mod sockets;
+#[cfg(not(target_os = "linux"))]
+#[path = "tasks.rs"]
+mod sockets;
+
+pub(crate) use sockets::Sockets;
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use http::request::Parts;
+use http::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tidings_hub::{Auth, Refusal, Room, Shard};
+use tidings_websocket::handshake::server;
+use tidings_websocket::tokio::{Options, WebSocket};
+use tidings_websocket::{Config, keepalive};
+use tidings_wire::{Code, Format, Heartbeat};
+use tokio::net::TcpStream;
+
+use self::session::Session;
+use super::{Counted, Transport};
+use crate::connection::Permit;
+use crate::http::body::Body;
+use crate::http::{Doors, access, problem};
+
+/// What a client is given at a time, when everything it was given before is written. The bytes are two
+/// large messages, or a second of a busy room, and bound it first.
+const ROOM: Room = Room {
+    bytes: UNSENT_BYTES_MAX,
+    events: 1024,
+};
+
+const UNSENT_BYTES_MAX: usize = 64 << 10;
+
+/// How long a client may take to say who it is. Where guests are let in, one that has said nothing until
+/// then is welcomed under a name of our choice, so that a bare WebSocket client needs no `hello`.
+const HELLO_WITHIN: Duration = Duration::from_secs(5);
+
+/// How long a connection that we close may take to agree.
+const CLOSING_WITHIN: Duration = Duration::from_secs(2);
+
+/// The formats that are spoken, the one we like best first.
+const SUBPROTOCOLS: [&str; 2] = ["tidings.v1.json", "tidings.v1.cbor"];
+
+/// Answers the handshake and has the connection held when it is sent.
+pub(crate) fn answer(
+    doors: &Doors,
+    parts: Parts,
+    permit: Rc<Permit>,
+) -> Result<Response<Body>, Refusal> {
+    let app = &doors.app;
+    let mut request = Request::from_parts(parts, ());
+    let offer = server::Options {
+        subprotocols: &SUBPROTOCOLS,
+        ..server::Options::default()
+    };
+    let (response, format) = match server::accept(&request, &offer) {
+        Ok(accepted) => {
+            let format = match accepted.subprotocol {
+                Some("tidings.v1.cbor") => Format::Cbor,
+                _ => Format::Json,
+            };
+            (accepted.response(), format)
+        }
+        Err(refusal) => return Ok(refused(&refusal)),
+    };
+    let upgrade = hyper::upgrade::on(&mut request);
+    let (parts, ()) = request.into_parts();
+    let identity = access::identify_early(&app.hub, &app.origins, &parts)?;
+    let link = doors.shard.connect(identity)?;
+    let session = Session {
+        format,
+        greets_guests: matches!(app.hub.config().auth, Auth::Guests),
+        link,
+        counted: Counted::new(&app.metrics, Transport::WebSocket),
+        permit,
+    };
+    let options = Options {
+        config: Config {
+            frame_bytes_max: app.body_limits.bytes_max,
+            message_bytes_max: app.body_limits.bytes_max,
+            ..Config::default()
+        },
+        unsent_bytes_max: 2 * UNSENT_BYTES_MAX,
+        keepalive: keepalive(&doors.shard),
+        ..Options::default()
+    };
+    let sockets = doors.websockets.clone();
+    tokio::task::spawn_local(async move {
+        let Ok(upgraded) = upgrade.await else {
+            return; // the client left before it was answered
+        };
+        let Ok(raw) = upgraded.downcast::<TokioIo<TcpStream>>() else {
+            tracing::error!("the upgraded connection is not the socket that was accepted");
+            return;
+        };
+        let websocket = WebSocket::server(raw.io.into_inner(), raw.read_buf, options);
+        sockets.hold(websocket, session).await;
+    });
+    Ok(response.map(|()| Body::empty()))
+}
+
+/// A request that is no handshake: what is wrong, with the status that the RFC asks for.
+fn refused(refusal: &server::Refusal) -> Response<Body> {
+    let problem = problem::refusal(Code::BadRequest, refusal.to_string());
+    let mut response = problem::answer_with(refusal.status(), &problem);
+    response.headers_mut().extend(refusal.headers());
+    response.map(Body::from)
+}
+
+/// When a connection is alarming.
+fn keepalive(shard: &Shard) -> keepalive::Options {
+    let Heartbeat {
+        interval,
+        timeout,
+        tries,
+    } = shard.hub().config().heartbeat;
+    let reason = "nothing came, not even an answer to a ping";
+    keepalive::Options {
+        ping_after: Some(Duration::from_millis(interval)),
+        answer_within: Duration::from_millis(timeout) * tries,
+        closing_within: CLOSING_WITHIN,
+        silence_close: Some((session::close_code(Code::Idle), reason)),
+    }
+}

@@ -1,0 +1,147 @@
+//! What a WebSocket's client says and what it is given, however its socket is held.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tidings_hub::{Link, Push, Room};
+use tidings_websocket::{Close, CloseCode, Event};
+use tidings_wire::{Code, Command, Encoded, Format, Reply, ReplyBody, RequestError};
+
+use super::frames::Frames;
+use crate::connection::Permit;
+use crate::shutdown::RECONNECT_WITHIN;
+use crate::transport::Counted;
+
+/// One client's session, and what is counted for as long as it is there.
+pub(super) struct Session {
+    pub(super) link: Link,
+    pub(super) format: Format,
+    /// Whether whoever says nothing is welcomed under a name of our choice.
+    pub(super) greets_guests: bool,
+    pub(super) counted: Counted,
+    #[cfg_attr(
+        not(target_os = "linux"),
+        allow(dead_code, reason = "it counts by being there")
+    )]
+    pub(super) permit: Rc<Permit>,
+}
+
+/// What the sessions of a thread are given their frames with: the memory of it, and what they share.
+#[derive(Default)]
+pub(super) struct Giver {
+    frames: Frames,
+    /// All empty between two sessions but for their room.
+    pushes: Vec<Push>,
+    events: Vec<Arc<Encoded>>,
+}
+
+impl Session {
+    /// Takes what the client said. Pings were answered, pongs were heard.
+    pub(super) fn handle(&mut self, event: &Event<'_>) {
+        let decoded = match (event, self.format) {
+            (Event::Text(text), Format::Json) => {
+                tidings_wire::Request::decode(text.as_bytes(), Format::Json)
+            }
+            (Event::Binary(bytes), Format::Cbor) => {
+                tidings_wire::Request::decode(bytes, Format::Cbor)
+            }
+            (Event::Text(_), Format::Cbor) => Err(wrong_kind("CBOR in binary frames")),
+            (Event::Binary(_), Format::Json) => Err(wrong_kind("JSON in text frames")),
+            _ => return,
+        };
+        match decoded {
+            Ok(request) => {
+                // A guest needs no hello, whose answer then comes before this one's.
+                let says_hello = matches!(request.command, Command::Hello { .. });
+                if self.greets_guests && self.link.user().is_none() && !says_hello {
+                    self.greet_guest();
+                }
+                self.link.handle(request);
+            }
+            Err(error) => self.link.handle_bad_frame(error),
+        }
+    }
+
+    /// The time to say hello is over: welcomes a guest, and gives how to end with anybody else who has
+    /// not said who they are.
+    pub(super) fn handle_hello_deadline(&mut self) -> Option<Close<'static>> {
+        if self.link.user().is_some() {
+            return None;
+        }
+        if self.greets_guests {
+            self.greet_guest();
+            return None;
+        }
+        Some(close(Code::HelloLate, "no hello came within 5 s"))
+    }
+
+    /// Says hello in the name of a client that does not.
+    fn greet_guest(&mut self) {
+        let command = Command::Hello { token: None };
+        self.link
+            .handle(tidings_wire::Request { req: None, command });
+    }
+
+    /// Appends what there is for the client to `out`, whole frames, as far as `room` reaches. How to
+    /// end after that, if it is to.
+    pub(super) fn poll(
+        &mut self,
+        room: Room,
+        giver: &mut Giver,
+        out: &mut Vec<Bytes>,
+    ) -> Option<Close<'static>> {
+        let Giver {
+            frames,
+            pushes,
+            events,
+        } = giver;
+        self.link.poll(room, pushes);
+        let (mut delivered, mut end) = (0, None);
+        let mut pushes = pushes.drain(..).peekable();
+        while let Some(push) = pushes.next() {
+            match push {
+                Push::Event(event) => {
+                    events.push(event);
+                    // Neighbours go out as one.
+                    if !matches!(pushes.peek(), Some(Push::Event(_))) {
+                        delivered += events.len();
+                        out.push(frames.of_events(self.format, events).clone());
+                        events.clear();
+                    }
+                }
+                Push::Reply(reply) => out.push(Frames::of_reply(self.format, &reply)),
+                Push::Close { code, reason } => end = Some(close(code, reason)),
+            }
+        }
+        if delivered > 0 {
+            self.counted.delivered(delivered);
+        }
+        end
+    }
+
+    /// The server ends: come back to another, or to the next one here.
+    pub(super) fn farewell(&self) -> (Bytes, Close<'static>) {
+        let after_ms = u64::try_from(RECONNECT_WITHIN.as_millis()).unwrap_or(u64::MAX);
+        let reconnect = Reply::unasked(ReplyBody::Reconnect { after_ms });
+        let close = Close::new(CloseCode::RESTART, "the server is shutting down");
+        (Frames::of_reply(self.format, &reconnect), close)
+    }
+}
+
+fn close(code: Code, reason: impl Into<Cow<'static, str>>) -> Close<'static> {
+    Close::new(close_code(code), reason)
+}
+
+/// What a code of ours is in a Close.
+pub(super) fn close_code(code: Code) -> CloseCode {
+    CloseCode::new(code.close_code()).unwrap_or(CloseCode::INTERNAL)
+}
+
+fn wrong_kind(spoken: &str) -> RequestError {
+    RequestError {
+        req: None,
+        detail: format!("this connection speaks {spoken}"),
+    }
+}

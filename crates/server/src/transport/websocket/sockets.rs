@@ -1,0 +1,241 @@
+//! The WebSockets of a shard on Linux: one task, one epoll, and no task, timer or buffer for each.
+//!
+//! The task waits for whichever comes first: sockets that are ready, sessions that may have something
+//! for their clients, new sockets from hyper, the end of the time for a hello, or of the server. Then
+//! whoever was listed is given what there is, and all of it is written at once, a write a socket.
+//!
+//! A socket is given more when everything it was given before is written. So a reader that does not
+//! read costs a cursor and not memory, and pins no more than the room of one time.
+
+use std::collections::VecDeque;
+use std::io;
+use std::pin::pin;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use tidings_hub::Shard;
+use tidings_websocket::Event;
+use tidings_websocket::tokio::event_loop::{self, EventLoop, Key, Socket};
+use tidings_websocket::tokio::{Error, WebSocket};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+use super::session::{Giver, Session};
+use super::{HELLO_WITHIN, ROOM, UNSENT_BYTES_MAX};
+use crate::connection::Permit;
+use crate::shutdown::Drain;
+
+/// Sockets that wait to be taken in. Each of them holds what is left of its handshake, so it is few;
+/// more wait in the tasks of their connections.
+const NEWCOMERS_MAX: usize = 128;
+
+/// Takes sockets in. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Sockets {
+    newcomers: mpsc::Sender<Newcomer>,
+}
+
+type Newcomer = (WebSocket<TcpStream>, Session);
+
+impl Sockets {
+    /// Starts the task, which lives until the last handle and the last socket are gone.
+    pub(crate) fn start(shard: Shard, drain: Drain) -> io::Result<Self> {
+        let (newcomers, coming) = mpsc::channel(NEWCOMERS_MAX);
+        let options = event_loop::Options {
+            unsent_bytes_max: 2 * UNSENT_BYTES_MAX,
+            keepalive: super::keepalive(&shard),
+        };
+        let held = Held {
+            sockets: EventLoop::new(options)?,
+            shard,
+            hellos: VecDeque::new(),
+            listed: Vec::new(),
+            written: Vec::new(),
+            giver: Giver::default(),
+            frames: Vec::new(),
+            lingering: Vec::new(),
+            is_draining: false,
+        };
+        tokio::task::spawn_local(async move {
+            if let Err(error) = held.run(coming, drain).await {
+                tracing::error!(%error, "the WebSockets of a shard have ended");
+            }
+        });
+        Ok(Self { newcomers })
+    }
+
+    /// Holds a socket until it ends.
+    pub(super) async fn hold(&self, websocket: WebSocket<TcpStream>, session: Session) {
+        // It fails when the shard has ended, and so has the connection then.
+        let _ = self.newcomers.send((websocket, session)).await;
+    }
+}
+
+/// What the task holds.
+struct Held {
+    sockets: EventLoop<Session>,
+    shard: Shard,
+    /// When the time of each for a hello is over, in the order of their coming; of those as well that
+    /// have said it, or gone, since. As many as can come in that time.
+    hellos: VecDeque<(Instant, Key)>,
+    /// Who may be given something; empty between turns, as are the next three.
+    listed: Vec<u64>,
+    written: Vec<Key>,
+    giver: Giver,
+    frames: Vec<Bytes>,
+    /// Of sockets whose end was told and which are not closed yet. It does not matter which is whose.
+    lingering: Vec<Rc<Permit>>,
+    is_draining: bool,
+}
+
+impl Held {
+    async fn run(
+        mut self,
+        mut coming: mpsc::Receiver<Newcomer>,
+        mut drain: Drain,
+    ) -> io::Result<()> {
+        let mut newcomers = Vec::new();
+        let mut hello_alarm = pin!(sleep_until(Instant::now()));
+        let mut may_come = true;
+        while may_come || self.is_holding() {
+            let lingering = &mut self.lingering;
+            tokio::select! {
+                turned = self.sockets.turn(|sockets, key, event| {
+                    lingering.extend(handle(sockets, key, event));
+                }) => turned?,
+                () = self.shard.listed() => {}
+                came = coming.recv_many(&mut newcomers, NEWCOMERS_MAX), if may_come => {
+                    may_come = came > 0;
+                    for (websocket, session) in newcomers.drain(..) {
+                        self.insert(websocket, session);
+                    }
+                }
+                () = hello_alarm.as_mut(), if !self.hellos.is_empty() => {
+                    let next = self.handle_hello_deadlines(Instant::now());
+                    hello_alarm.as_mut().reset(next);
+                }
+                () = drain.begun(), if !self.is_draining => {
+                    self.is_draining = true;
+                    let keys: Vec<_> = self.sockets.sockets().iter().map(|(key, _)| key).collect();
+                    keys.into_iter().for_each(|key| self.bid_farewell(key));
+                }
+            }
+            self.give_all();
+            self.lingering.truncate(self.sockets.sockets().lingering());
+        }
+        Ok(())
+    }
+
+    fn is_holding(&mut self) -> bool {
+        let sockets = self.sockets.sockets();
+        !sockets.is_empty() || sockets.lingering() > 0
+    }
+
+    fn insert(&mut self, websocket: WebSocket<TcpStream>, session: Session) {
+        match self.sockets.insert(websocket, session) {
+            Ok(key) => {
+                if let Some(mut socket) = self.sockets.sockets().get_mut(key) {
+                    socket.peer().link.list_as(key.to_bits());
+                }
+                self.hellos.push_back((Instant::now() + HELLO_WITHIN, key));
+                if self.is_draining {
+                    self.bid_farewell(key);
+                }
+            }
+            Err(error) => tracing::warn!(%error, "cannot hold a WebSocket"),
+        }
+    }
+
+    /// Gives everybody who was listed, or has written everything, what there is.
+    fn give_all(&mut self) {
+        let Self {
+            sockets,
+            shard,
+            listed,
+            written,
+            giver,
+            frames,
+            ..
+        } = self;
+        shard.take_listed(listed);
+        sockets.sockets().take_written(written);
+        if listed.is_empty() && written.is_empty() {
+            return;
+        }
+        let listed = listed.drain(..).map(Key::from_bits);
+        for key in listed.chain(written.drain(..)) {
+            if let Some(socket) = sockets.sockets().get_mut(key) {
+                give(socket, giver, frames);
+            }
+        }
+        sockets.flush();
+    }
+
+    /// Ends the time of those who came long enough ago; when to look again.
+    fn handle_hello_deadlines(&mut self, now: Instant) -> Instant {
+        while let Some((deadline, key)) = self.hellos.front().copied() {
+            if deadline > now {
+                return deadline;
+            }
+            self.hellos.pop_front();
+            if let Some(mut socket) = self.sockets.sockets().get_mut(key)
+                && let Some(close) = socket.peer().handle_hello_deadline()
+            {
+                // It fails when the connection is closing already.
+                let _ = socket.close(close);
+            }
+        }
+        now
+    }
+
+    fn bid_farewell(&mut self, key: Key) {
+        if let Some(mut socket) = self.sockets.sockets().get_mut(key) {
+            let (reconnect, close) = socket.peer().farewell();
+            // Either fails when the connection is closing already.
+            let _ = socket.send_encoded(&reconnect);
+            let _ = socket.close(close);
+        }
+    }
+}
+
+/// Takes what came; the permit of a connection whose end was told.
+fn handle(
+    sockets: &mut event_loop::Sockets<Session>,
+    key: Key,
+    event: Result<Event<'_>, Error>,
+) -> Option<Rc<Permit>> {
+    match event {
+        Ok(Event::Close(_)) => {}
+        Ok(event) => {
+            // After our Close nothing is heard any more.
+            let socket = sockets.get_mut(key).filter(Socket::is_open);
+            if let Some(mut socket) = socket {
+                socket.peer().handle(&event);
+            }
+            return None;
+        }
+        Err(error) => tracing::debug!(%error, "a WebSocket connection failed"),
+    }
+    sockets.remove(key).map(|session| session.permit)
+}
+
+/// Gives a client what there is, unless it has not taken yet what it was given before.
+fn give(mut socket: Socket<'_, Session>, giver: &mut Giver, frames: &mut Vec<Bytes>) {
+    if !socket.is_open() {
+        return;
+    }
+    if socket.unsent_bytes() > 0 {
+        return socket.tell_when_written();
+    }
+    let end = socket.peer().poll(ROOM, giver, frames);
+    for frames in frames.drain(..) {
+        // An open server's socket, in no fragmented message, takes whole frames.
+        let _ = socket.send_encoded(&frames);
+    }
+    if let Some(close) = end {
+        let _ = socket.close(close);
+    } else if socket.peer().link.has_more() {
+        socket.tell_when_written();
+    }
+}
