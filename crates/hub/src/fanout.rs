@@ -16,6 +16,7 @@ use tidings_wire::{ChannelName, Code, Cursor, Encoded, MessageId, Request, Reque
 
 use crate::channel::{Channels, Follower, Moved};
 use crate::effect::{Answered, Ask, Effect, Effects};
+use crate::lane::Run;
 use crate::room::{Offer, Push, Room};
 use crate::session::{Ending, Moment, Session, Settings, World};
 use crate::shard::StreamRequest;
@@ -40,6 +41,7 @@ pub(crate) struct Fanout {
     deadlines: BinaryHeap<Reverse<(u64, usize, u64)>>,
     effects: Effects,
     moved: Vec<Moved>,
+    runs: Vec<Run>,
     /// The number of the newest link. Numbers are never used again, so that a link that another one
     /// has replaced, or whose session is gone, finds nobody.
     links: u64,
@@ -81,6 +83,7 @@ impl Fanout {
             deadlines: BinaryHeap::new(),
             effects: Effects::default(),
             moved: Vec::new(),
+            runs: Vec::new(),
             links: 0,
         }
     }
@@ -220,6 +223,7 @@ impl Fanout {
             channels: &mut self.channels,
             effects: &mut self.effects,
             moved: &mut self.moved,
+            runs: &mut self.runs,
         };
         let result = act(&mut self.sessions[key], &mut world);
         for Moved { follower, place } in self.moved.drain(..) {

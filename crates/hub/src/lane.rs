@@ -38,7 +38,7 @@ impl Lane {
 }
 
 /// A channel with messages to merge, and the first of them.
-struct Run {
+pub(crate) struct Run {
     slot: usize,
     place: usize,
     next: u64,
@@ -55,7 +55,7 @@ impl Session {
         let start = self.position_of(lane);
         let mut position = start;
         let cap = self.cap(lane, world);
-        let mut runs = Vec::new();
+        let mut runs = std::mem::take(world.runs);
         while !offer.ran_out() {
             let Some(horizon) = self.survey(lane, position, cap, &mut runs, offer, world) else {
                 break;
@@ -65,6 +65,7 @@ impl Session {
             }
             position = self.merge(position, horizon, &mut runs, offer, world);
         }
+        *world.runs = runs;
         self.set_position(lane, position);
         let position = self.position_of(lane);
         if !offer.is_full() {

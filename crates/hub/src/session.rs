@@ -17,7 +17,7 @@ use tidings_wire::{
 
 use crate::channel::{Channels, Follower, Moved};
 use crate::effect::{Ask, Effect, Effects};
-use crate::lane::Lane;
+use crate::lane::{Lane, Run};
 use crate::room::Offer;
 use crate::subscription::{Begin, Kept, Recovered, Subscription};
 use crate::{Identity, Limits, NamespacePolicies, auth};
@@ -50,6 +50,8 @@ pub(crate) struct World<'a> {
     pub(crate) effects: &'a mut Effects,
     /// Followers of others whose place changed; the owner of the sessions tells them.
     pub(crate) moved: &'a mut Vec<Moved>,
+    /// Of no meaning between two lanes; kept for its room.
+    pub(crate) runs: &'a mut Vec<Run>,
 }
 
 /// See the module.
