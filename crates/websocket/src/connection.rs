@@ -304,12 +304,17 @@ impl Connection {
     ///
     /// A [`SendError`]; [`SendError::NotAServer`] on a client's connection.
     pub fn send_encoded(&mut self, frames: &Bytes) -> Result<(), SendError> {
+        self.check_encoded()?;
+        self.output.push_shared(frames);
+        Ok(())
+    }
+
+    /// Whether whole frames of a server can be sent now.
+    pub(crate) fn check_encoded(&self) -> Result<(), SendError> {
         if matches!(self.side, Side::Client(_)) {
             return Err(SendError::NotAServer);
         }
-        self.check_message_may_begin()?;
-        self.output.push_shared(frames);
-        Ok(())
+        self.check_message_may_begin()
     }
 
     /// Appends a message whose payload others hold as well. A server sends it uncompressed.

@@ -4,10 +4,10 @@ use std::cell::RefCell;
 
 use futures_util::FutureExt;
 use tidings_websocket::tokio::event_loop::{EventLoop, Options};
-use tidings_websocket::{Config, Event};
+use tidings_websocket::{Close, CloseCode, Config, Event, SendError, frame};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::support::{Door, echo, echo_all, event_loop, from_client, in_time, to_client};
+use crate::support::{Door, echo, echo_all, event_loop, from_client, in_time, note_end, to_client};
 
 /// What one read takes at most.
 const READ_BYTES: usize = 256 * 1024;
@@ -78,21 +78,80 @@ async fn what_a_write_does_not_take_is_written_when_there_is_room() {
     assert_eq!(sockets.sockets().get_mut(key).unwrap().unsent_bytes(), 0);
 }
 
+#[tokio::test]
+async fn frames_can_be_written_at_once_and_never_overtake_what_waits() {
+    let (door, mut sockets) = (Door::open().await, event_loop());
+    let (mut client, websocket) = door.connect_bare().await;
+    let key = sockets.insert(websocket, ()).unwrap();
+    let mut socket = sockets.sockets().get_mut(key).unwrap();
+    // No turn, no flush.
+    socket.write_encoded(&frame::encode_text("a")).unwrap();
+    let mut heard = [0; 3];
+    in_time(client.read_exact(&mut heard)).await.unwrap();
+    assert_eq!(&heard, b"\x81\x01a");
+    // What the kernel does not take waits, and what comes after it waits behind it.
+    let large: Vec<u8> = (0..20_000_000u32).map(|at| at as u8).collect();
+    let large = frame::encode_binary(&large);
+    socket.send("b").unwrap();
+    socket.write_encoded(&frame::encode_text("c")).unwrap();
+    sockets.flush();
+    let mut socket = sockets.sockets().get_mut(key).unwrap();
+    socket.write_encoded(&large).unwrap();
+    assert!((1..large.len()).contains(&socket.unsent_bytes()));
+    socket.write_encoded(&frame::encode_text("d")).unwrap();
+    let expected = [b"\x81\x01b\x81\x01c", &large[..], b"\x81\x01d"].concat();
+    let read = async {
+        let mut heard = vec![0; expected.len()];
+        client.read_exact(&mut heard).await.unwrap();
+        assert!(heard == expected);
+    };
+    tokio::select! {
+        () = in_time(read) => {}
+        error = echo_all(&mut sockets) => panic!("{error}"),
+    }
+    let mut socket = sockets.sockets().get_mut(key).unwrap();
+    socket.close(Close::new(CloseCode::NORMAL, "")).unwrap();
+    let refused = socket.write_encoded(&frame::encode_text("e"));
+    assert_eq!(refused, Err(SendError::Closed));
+}
+
+#[tokio::test]
+async fn a_write_at_once_to_a_peer_that_is_gone_tells_the_end_once() {
+    let (door, mut sockets) = (Door::open().await, event_loop());
+    let (client, websocket) = door.connect_bare().await;
+    let key = sockets.insert(websocket, ()).unwrap();
+    client.set_zero_linger().unwrap();
+    drop(client); // resets
+    let mut ends = Vec::new();
+    let mut written = 0;
+    in_time(async {
+        while ends.is_empty() {
+            if let Some(mut socket) = sockets.sockets().get_mut(key) {
+                // An error of the stream is told as the end.
+                socket.write_encoded(&frame::encode_text("a")).unwrap();
+                written += 1;
+            }
+            sockets.turn(note_end(&mut ends)).await.unwrap();
+        }
+    })
+    .await;
+    assert!(written > 0);
+    assert_eq!(ends.len(), 1);
+    assert_eq!(sockets.sockets().len(), 0);
+}
+
 /// What a server does that sends a long tale no faster than it is read.
 #[tokio::test]
 async fn whoever_asks_hears_when_all_was_written_and_can_go_on() {
-    const CHUNK: usize = 1 << 20;
-    const CHUNKS: usize = 30; // more than the kernel takes
+    const CHUNK: usize = 20_000_000; // more than the kernel takes
+    const CHUNKS: usize = 3;
     let (door, mut sockets) = (Door::open().await, event_loop());
     let (mut client, websocket) = door.connect_bare().await;
     let key = sockets.insert(websocket, ()).unwrap();
     let (mut sent, mut most, mut written) = (0, 0, vec![key]);
     let tell = async {
-        while sent < CHUNKS || !written.is_empty() {
+        while sent < CHUNKS {
             for key in written.drain(..) {
-                if sent == CHUNKS {
-                    break;
-                }
                 let mut socket = sockets.sockets().get_mut(key).unwrap();
                 most = most.max(socket.unsent_bytes());
                 socket.send(vec![sent as u8; CHUNK]).unwrap();
@@ -102,6 +161,7 @@ async fn whoever_asks_hears_when_all_was_written_and_can_go_on() {
             sockets.turn(echo).await.unwrap();
             sockets.sockets().take_written(&mut written);
         }
+        echo_all(&mut sockets).await
     };
     let read = async {
         let mut chunk = vec![0; 10 + CHUNK];
@@ -111,7 +171,10 @@ async fn whoever_asks_hears_when_all_was_written_and_can_go_on() {
             assert!(chunk[10..].iter().all(|byte| *byte == at as u8));
         }
     };
-    in_time(futures_util::future::join(tell, read)).await;
+    tokio::select! {
+        () = in_time(read) => {}
+        error = tell => panic!("{error}"),
+    }
     assert_eq!(most, 0, "it was told before everything was written");
 }
 
@@ -136,6 +199,25 @@ async fn nobody_who_does_not_ask_is_told_of() {
     assert_eq!(told(&mut sockets, false), [], "asking counts once");
     let mut socket = sockets.sockets().get_mut(key).unwrap();
     socket.tell_when_written(); // nothing is unsent
+    sockets.sockets().take_written(&mut written);
+    assert_eq!(written, [key]);
+}
+
+#[tokio::test]
+async fn a_turn_does_not_wait_while_somebody_is_to_be_told_of() {
+    let (door, mut sockets) = (Door::open().await, event_loop());
+    let (_client, websocket) = door.connect_bare().await;
+    let key = sockets.insert(websocket, ()).unwrap();
+    let mut socket = sockets.sockets().get_mut(key).unwrap();
+    socket.tell_when_written(); // nothing is unsent
+    // The ticks of the timeouts end a turn as well, but not as many in that time.
+    in_time(async {
+        for _ in 0..100 {
+            sockets.turn(echo).await.unwrap();
+        }
+    })
+    .await;
+    let mut written = Vec::new();
     sockets.sockets().take_written(&mut written);
     assert_eq!(written, [key]);
 }

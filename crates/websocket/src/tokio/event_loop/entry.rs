@@ -132,25 +132,44 @@ impl<T> Entry<T> {
                 return;
             }
             let (offered, outcome) = self.write_once();
-            written = match outcome {
-                Ok(bytes) => {
-                    // As with reads, a short write says that the socket is full.
-                    self.blocked = bytes < offered;
-                    bytes
-                }
-                Err(Errno::INTR) => 0,
-                Err(Errno::WOULDBLOCK) => {
-                    self.blocked = true;
-                    0
-                }
-                Err(error) => {
-                    self.failure = Some(error.into());
-                    // The kernel may have told of the end already.
-                    (self.readable, self.hung_up) = (!self.eof, true);
-                    return;
-                }
-            };
+            written = self.handle_written(offered, outcome);
         }
+    }
+
+    /// Whether nothing keeps what is to be written from being written.
+    pub(super) fn can_write_at_once(&self) -> bool {
+        !self.blocked && self.failure.is_none() && self.connection.unsent_bytes() == 0
+    }
+
+    /// Writes bytes that are not in the output; how many the socket took.
+    pub(super) fn write_bytes(&mut self, bytes: &[u8]) -> usize {
+        loop {
+            let outcome = send(&self.stream, bytes, SendFlags::NOSIGNAL);
+            let interrupted = outcome == Err(Errno::INTR);
+            let written = self.handle_written(bytes.len(), outcome);
+            if !interrupted {
+                return written;
+            }
+        }
+    }
+
+    /// Keeps in mind what a write says of the socket; how many bytes it took.
+    fn handle_written(&mut self, offered: usize, outcome: rustix::io::Result<usize>) -> usize {
+        match outcome {
+            Ok(bytes) => {
+                // As with reads, a short write says that the socket is full.
+                self.blocked = bytes < offered;
+                return bytes;
+            }
+            Err(Errno::INTR) => {}
+            Err(Errno::WOULDBLOCK) => self.blocked = true,
+            Err(error) => {
+                self.failure = Some(error.into());
+                // The kernel may have told of the end already.
+                (self.readable, self.hung_up) = (!self.eof, true);
+            }
+        }
+        0
     }
 
     /// Also gives how many bytes would have been written at best.
