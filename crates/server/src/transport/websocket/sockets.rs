@@ -54,6 +54,7 @@ impl Sockets {
             written: Vec::new(),
             giver: Giver::default(),
             frames: Vec::new(),
+            runs: Vec::new(),
             lingering: Vec::new(),
             is_draining: false,
         };
@@ -79,11 +80,12 @@ struct Held {
     /// When the time of each for a hello is over, in the order of their coming; of those as well that
     /// have said it, or gone, since. As many as can come in that time.
     hellos: VecDeque<(Instant, Key)>,
-    /// Who may be given something; empty between turns, as are the next three.
+    /// Who may be given something; empty between turns, as are the next four.
     listed: Vec<u64>,
     written: Vec<Key>,
     giver: Giver,
     frames: Vec<Bytes>,
+    runs: Vec<(Key, Bytes)>,
     /// Of sockets whose end was told and which are not closed yet. It does not matter which is whose.
     lingering: Vec<Rc<Permit>>,
     is_draining: bool,
@@ -156,6 +158,7 @@ impl Held {
             written,
             giver,
             frames,
+            runs,
             ..
         } = self;
         shard.take_listed(listed);
@@ -165,8 +168,17 @@ impl Held {
         }
         let listed = listed.drain(..).map(Key::from_bits);
         for key in listed.chain(written.drain(..)) {
-            if let Some(socket) = sockets.sockets().get_mut(key) {
-                give(socket, giver, frames);
+            if let Some(socket) = sockets.sockets().get_mut(key)
+                && let Some(run) = give(socket, giver, frames)
+            {
+                runs.push((key, run));
+            }
+        }
+        // First all of ours and then all of the kernel's, for the sake of the caches; and from the memory
+        // of the run, which most of them share.
+        for (key, run) in runs.drain(..) {
+            if let Some(mut socket) = sockets.sockets().get_mut(key) {
+                let _ = socket.write_encoded(&run);
             }
         }
         sockets.flush();
@@ -220,22 +232,33 @@ fn handle(
     sockets.remove(key).map(|session| session.permit)
 }
 
-/// Gives a client what there is, unless it has not taken yet what it was given before.
-fn give(mut socket: Socket<'_, Session>, giver: &mut Giver, frames: &mut Vec<Bytes>) {
+/// Gives a client what there is, unless it has not taken yet what it was given before; what is to be
+/// written to it when everybody has been looked at.
+fn give(
+    mut socket: Socket<'_, Session>,
+    giver: &mut Giver,
+    frames: &mut Vec<Bytes>,
+) -> Option<Bytes> {
     if !socket.is_open() {
-        return;
+        return None;
     }
     if socket.unsent_bytes() > 0 {
-        return socket.tell_when_written();
+        socket.tell_when_written();
+        return None;
     }
     let end = socket.peer().poll(ROOM, giver, frames);
+    if end.is_none() && socket.peer().link.has_more() {
+        socket.tell_when_written();
+    }
+    if end.is_none() && frames.len() <= 1 {
+        return frames.pop();
+    }
+    // An open server's socket, in no fragmented message, takes whole frames and a Close.
     for frames in frames.drain(..) {
-        // An open server's socket, in no fragmented message, takes whole frames.
         let _ = socket.send_encoded(&frames);
     }
     if let Some(close) = end {
         let _ = socket.close(close);
-    } else if socket.peer().link.has_more() {
-        socket.tell_when_written();
     }
+    None
 }
