@@ -117,7 +117,7 @@ impl Session {
                     oldest,
                 };
                 let event = Arc::new(Encoded::new(event, world.settings.epoch.clone()));
-                if !offer.event(&event) {
+                if !offer.event(event) {
                     return None;
                 }
                 subscription.hole = None;
@@ -159,7 +159,7 @@ impl Session {
             let channel = world.channels.channel(subscription.channel);
             let (event, next) = subscription.take(run.place, channel);
             if let Some(event) = event {
-                offer.event(&event);
+                offer.event(event);
             }
             position = run.next;
             run.place += 1;

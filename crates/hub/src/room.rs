@@ -62,14 +62,14 @@ impl<'a> Offer<'a> {
     }
 
     /// Gives an event, if there is room.
-    pub(crate) fn event(&mut self, event: &Arc<Encoded>) -> bool {
+    pub(crate) fn event(&mut self, event: Arc<Encoded>) -> bool {
         if self.is_full() {
             self.refuse();
             return false;
         }
         self.room.events -= 1;
         self.room.bytes = self.room.bytes.saturating_sub(event.weight());
-        self.out.push(Push::Event(event.clone()));
+        self.out.push(Push::Event(event));
         true
     }
 

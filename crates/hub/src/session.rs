@@ -306,7 +306,7 @@ impl Session {
         for (_, subscription) in &mut self.subscriptions {
             let passing = &world.channels.channel(subscription.channel).passing;
             while let Some((number, event)) = passing.at(subscription.passing) {
-                if !offer.event(event) {
+                if !offer.event(event.clone()) {
                     return;
                 }
                 subscription.passing = number + 1;
