@@ -105,6 +105,9 @@ impl Session {
             return false;
         };
         let (_, pending) = self.pending.swap_remove(place);
+        if self.pending.is_empty() {
+            self.pending.shrink_to_fit();
+        }
         let (req, outcome) = match (pending, answer) {
             (Pending::Publish { req }, Answered::Published(result)) => {
                 let body = |it: tidings_engine::Published| ReplyBody::Published {

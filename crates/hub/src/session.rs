@@ -213,6 +213,10 @@ impl Session {
         begin: Begin,
         world: &mut World<'_>,
     ) {
+        if self.subscriptions.capacity() == 0 {
+            // Many follow one channel, and a slab begins with room for four.
+            self.subscriptions.reserve_exact(1);
+        }
         let entry = self.subscriptions.vacant_entry();
         let follower = Follower {
             session: world.key as u32,
@@ -283,6 +287,9 @@ impl Session {
             return;
         }
         while !self.replies.is_empty() && offer.reply(|| self.replies.pop_front()) {}
+        if self.replies.is_empty() {
+            self.replies.shrink_to_fit(); // who only listens keeps no memory for answers
+        }
         if self.replies.is_empty()
             && let Ending::Soon(code, reason) = &mut self.ending
         {
