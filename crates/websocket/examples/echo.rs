@@ -197,7 +197,8 @@ impl Arguments {
                 ..Options::default()
             },
         };
-        while let Some(argument) = arguments.next() {
+        let mut next = || arguments.next();
+        while let Some(argument) = next() {
             match argument.as_str() {
                 "--comfortable" => parsed.comfortable = true,
                 #[cfg(feature = "deflate")]
@@ -213,7 +214,7 @@ impl Arguments {
                 #[cfg(feature = "rustls")]
                 "--tls" => {
                     let mut file = || -> Result<Vec<u8>, Box<dyn Error>> {
-                        let path = arguments.next().ok_or("--tls CHAIN.pem KEY.pem")?;
+                        let path = next().ok_or("--tls CHAIN.pem KEY.pem")?;
                         Ok(std::fs::read(path)?)
                     };
                     parsed.security = Security::Tls(tls::server_config(&file()?, &file()?)?);

@@ -5,6 +5,13 @@
     clippy::unwrap_used,
     reason = "a test and its helpers fail by it; clippy knows only functions marked `#[test]`"
 )]
+#![cfg_attr(
+    not(feature = "deflate"),
+    allow(
+        clippy::needless_update,
+        reason = "with the feature there are fields that it fills in"
+    )
+)]
 
 mod section_10_4_limits;
 mod section_4_1_client;
