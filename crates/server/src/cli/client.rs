@@ -15,6 +15,7 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
+use tidings_websocket::Config;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -27,6 +28,10 @@ pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// The largest answer that is read whole: a page of the largest messages.
 const ANSWER_BYTES_MAX: usize = 256 << 20;
+
+/// The largest frame that is taken over a WebSocket: the server's limits may be set higher than their
+/// defaults.
+const FRAME_BYTES_MAX: usize = 16 << 20;
 
 /// What a name in a path or a query may keep.
 const NAME: &AsciiSet = &NON_ALPHANUMERIC
@@ -277,6 +282,15 @@ pub(super) async fn object<T: serde::de::DeserializeOwned>(
             "the answer is not from a Tidings server: {error}"
         )))
     })
+}
+
+/// What is taken over a WebSocket.
+pub(super) fn frame_limits() -> Config {
+    Config {
+        frame_bytes_max: FRAME_BYTES_MAX,
+        message_bytes_max: FRAME_BYTES_MAX,
+        ..Config::default()
+    }
 }
 
 #[derive(Deserialize)]

@@ -6,16 +6,13 @@ use serde::Deserialize;
 use serde_json::json;
 use tidings_websocket::handshake::client;
 use tidings_websocket::tokio::{HandshakeError, Options, connect};
-use tidings_websocket::{Config, Event, keepalive};
+use tidings_websocket::{Event, keepalive};
 use tidings_wire::Cursor;
 use tokio::time::timeout;
 
-use super::super::client::Failure;
+use super::super::client::{Failure, frame_limits};
 use super::{Never, Reader, SILENCE_MAX, Stop};
 use crate::fault::Fault;
-
-/// The largest frame that is taken: the server's limits may be set higher than their defaults.
-const FRAME_BYTES_MAX: usize = 16 << 20;
 
 /// A frame that is no event.
 #[derive(Deserialize)]
@@ -35,11 +32,7 @@ pub(super) async fn read(reader: &mut Reader) -> Result<Never, Stop> {
         ..client::Options::default()
     };
     let options = Options {
-        config: Config {
-            frame_bytes_max: FRAME_BYTES_MAX,
-            message_bytes_max: FRAME_BYTES_MAX,
-            ..Config::default()
-        },
+        config: frame_limits(),
         // Silence is asked about below, in the session's own words.
         keepalive: keepalive::Options {
             ping_after: None,

@@ -1,13 +1,13 @@
 //! Following over a WebSocket.
 
 use serde_json::json;
+use tidings_websocket::Event;
 use tidings_websocket::handshake::client;
 use tidings_websocket::tokio::{HandshakeError, Options, WebSocket, open as handshake};
-use tidings_websocket::{Config, Event};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
-use super::super::super::client::{ANSWER_WITHIN, Client, Failure};
+use super::super::super::client::{ANSWER_WITHIN, Client, Failure, frame_limits};
 use super::super::super::traffic::Counted;
 use super::super::payload::Said;
 use super::Seat;
@@ -15,9 +15,6 @@ use crate::fault::Fault;
 
 /// A WebSocket whose bytes are counted.
 pub(in super::super) type Socket = WebSocket<Counted<TcpStream>>;
-
-/// The largest frame that is taken: the server's limits may be set higher than their defaults.
-const FRAME_BYTES_MAX: usize = 16 << 20;
 
 /// One that has subscribed.
 pub(in super::super) struct Follower(Box<Socket>);
@@ -29,11 +26,7 @@ pub(in super::super) async fn open(client: &Client) -> Result<Box<Socket>, Failu
         ..client::Options::default()
     };
     let options = Options {
-        config: Config {
-            frame_bytes_max: FRAME_BYTES_MAX,
-            message_bytes_max: FRAME_BYTES_MAX,
-            ..Config::default()
-        },
+        config: frame_limits(),
         ..Options::default()
     };
     let wrong = |error| Failure::Lasting(Fault::setup(format!("--url: {error}")));
