@@ -20,6 +20,7 @@ use crate::lane::Run;
 use crate::room::{Offer, Push, Room};
 use crate::session::{Ending, Moment, Session, Settings, World};
 use crate::shard::StreamRequest;
+use crate::step::{Origin, Steps, Stretch};
 use crate::subscription::Recovered;
 use crate::{Identity, Refusal};
 
@@ -33,6 +34,9 @@ pub(crate) struct Fanout {
     marks: Vec<bool>,
     /// Those that were marked since the shell last asked.
     marked: Vec<u32>,
+    steps: Steps,
+    /// The one that was last given, which the next in step most likely is given too.
+    stretch: Stretch,
     /// Streams whose "now" the watermark has not reached, with that "now".
     awaiting: Vec<(u64, LinkKey)>,
     /// Pollers by user and session id, attached or not.
@@ -78,6 +82,8 @@ impl Fanout {
             sessions: Slab::new(),
             marks: Vec::new(),
             marked: Vec::new(),
+            steps: Steps::default(),
+            stretch: Stretch::default(),
             awaiting: Vec::new(),
             leases: HashMap::new(),
             deadlines: BinaryHeap::new(),
@@ -217,6 +223,7 @@ impl Fanout {
 
     /// Runs `act` on a session, and then tells those whose places it changed.
     fn with<T>(&mut self, key: usize, act: impl FnOnce(&mut Session, &mut World<'_>) -> T) -> T {
+        self.fall_out(key);
         let mut world = World {
             key,
             settings: &self.settings,
@@ -260,11 +267,55 @@ impl Fanout {
             let reason = "another request with the same session has taken over; one at a time";
             return offer.close(Code::Busy, reason.to_owned());
         }
-        let more = self.with(link.session, |session, world| {
+        let (more, step) = self.with(link.session, |session, world| {
             session.poll(&mut offer, world);
-            session.more
+            (session.more, session.step(world.channels))
         });
         self.marks[link.session] = more;
+        if let Some((channel, position)) = step {
+            self.steps.begin(link.session, channel, position);
+        }
+    }
+
+    /// Gives a session that is in step what comes next, by `give`, which says whether it could be given.
+    /// `false` if the session is not in step, or has fallen behind the tail: it must be polled.
+    pub(crate) fn give_in_step(
+        &mut self,
+        session: usize,
+        room: Room,
+        give: impl FnOnce(&Stretch) -> bool,
+    ) -> bool {
+        let Some((channel, after)) = self.steps.get(session) else {
+            return false;
+        };
+        let tail = &self.channels.channel(channel).tail;
+        if !tail.covers(after) {
+            return false;
+        }
+        let origin = Origin {
+            channel,
+            after,
+            watermark: self.channels.watermark(),
+            room,
+        };
+        self.stretch.become_that(origin, tail);
+        if self.stretch.events().is_empty() || give(&self.stretch) {
+            self.steps.advance(session, self.stretch.end());
+            self.marks[session] = self.stretch.has_more();
+        }
+        true
+    }
+
+    /// Everybody who is in step has been given what there was: lets go of it.
+    pub(crate) fn forget_stretch(&mut self) {
+        self.stretch.clear();
+    }
+
+    /// A session is no longer in step.
+    fn fall_out(&mut self, key: usize) {
+        if let Some(position) = self.steps.end(key) {
+            self.sessions[key].position = position;
+        }
     }
 
     /// Whether a poll may find something.
@@ -312,8 +363,20 @@ impl Fanout {
 
     /// A signal, a join or a leave.
     pub(crate) fn handle_passing(&mut self, event: Arc<Encoded>) {
-        let Self { marks, marked, .. } = self;
-        let mark = |follower: Follower| set_mark(marks, marked, follower.session as usize);
+        let Self {
+            marks,
+            marked,
+            steps,
+            sessions,
+            ..
+        } = self;
+        let mark = |follower: Follower| {
+            let key = follower.session as usize;
+            if let Some(position) = steps.end(key) {
+                sessions[key].position = position;
+            }
+            set_mark(marks, marked, key);
+        };
         let limits = &self.settings.limits;
         self.channels.handle_passing(event, limits, mark);
     }
@@ -375,13 +438,13 @@ impl Fanout {
     }
 
     fn mark(&mut self, key: usize) {
+        self.fall_out(key);
         set_mark(&mut self.marks, &mut self.marked, key);
     }
 
     fn mark_all(&mut self) {
-        for (key, _) in &self.sessions {
-            set_mark(&mut self.marks, &mut self.marked, key);
-        }
+        let keys: Vec<_> = self.sessions.iter().map(|(key, _)| key).collect();
+        keys.into_iter().for_each(|key| self.mark(key));
     }
 
     // Time, and what the shell takes.
@@ -450,6 +513,13 @@ impl Fanout {
             .filter(|subscription| subscription.own.is_none())
             .map(|subscription| self.channels.channel(subscription.channel).name.clone())
             .collect()
+    }
+
+    /// Up to where the client of a link has been given its main lane.
+    pub(crate) fn position(&self, link: LinkKey) -> u64 {
+        let session = self.session(link).expect("it is attached");
+        let step = self.steps.get(link.session);
+        step.map_or(session.position, |(_, position)| position)
     }
 
     /// Nothing is left of anybody.

@@ -4,14 +4,15 @@
 //!
 //! - [`Hub`]: what all shards of a node share, and the doors that answer one question each;
 //! - [`Shard`]: one thread's sessions and channels, and the task that hears the engine;
-//! - [`Link`]: a transport's end of a session: it offers [`Room`] and is given [`Push`]es;
+//! - [`Link`]: a transport's end of a session: it offers [`Room`] and is given [`Push`]es, or, where many
+//!   wait for the same, a [`Stretch`];
 //! - [`auth`]: who is there and what they may do: [`Identity`], tokens, tickets, guests;
 //! - [`Limits`] and [`NamespacePolicies`]: every bound and every policy, with its default and reason.
 //!
 //! Behind the doors everything is pure, and tested on virtual time with thousands of seeds: `fanout`
 //! takes what the engine says into the `tail` of each `channel` and marks the followers; a `session`
 //! fills the room of its link from tails and, where it is behind, from pages of the log (`lane`,
-//! `subscription`); what it needs from outside it leaves as an `effect` for the shell to carry out.
+//! `subscription`), or goes in `step` with thousands of others; what it needs from outside it leaves as an `effect` for the shell to carry out.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -74,6 +75,7 @@ mod refusal;
 mod room;
 mod session;
 mod shard;
+mod step;
 mod subscription;
 mod tail;
 #[cfg(test)]
@@ -89,3 +91,4 @@ pub use policies::{NamespacePolicies, NamespacePolicy};
 pub use refusal::Refusal;
 pub use room::{Push, Room};
 pub use shard::{Shard, StreamRequest};
+pub use step::Stretch;

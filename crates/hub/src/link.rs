@@ -102,8 +102,8 @@ impl Link {
     }
 
     /// From now on the link is listed under `token` whenever [`poll`](Self::poll) may have something, and
-    /// nobody waits for it alone: see [`Shard::listed`]. If room ran out it is not listed again; poll it
-    /// when there is room.
+    /// nobody waits for it alone: see [`Shard::give_listed`]. If room ran out it is not listed again; poll
+    /// it when there is room.
     ///
     /// Framed transports only: another request may take a poller's session over.
     pub fn list_as(&mut self, token: u64) {

@@ -309,6 +309,21 @@ impl Session {
         !self.more && !self.behind && self.goal <= channels.watermark()
     }
 
+    /// The channel and the position of a session that is to be given nothing, after a poll, but what comes
+    /// next in one channel.
+    pub(crate) fn step(&self, channels: &Channels) -> Option<(usize, u64)> {
+        let has_all = self.ending == Ending::No && self.replies.is_empty() && !self.more;
+        if !has_all || self.behind || self.subscriptions.len() != 1 {
+            return None;
+        }
+        let (_, subscription) = self.subscriptions.iter().next()?;
+        let channel = channels.channel(subscription.channel);
+        let runs = subscription.own.is_none()
+            && subscription.is_running_on(channel, self.position)
+            && subscription.passing == channel.passing.next();
+        runs.then_some((subscription.channel, self.position))
+    }
+
     fn give_passing(&mut self, offer: &mut Offer<'_>, world: &World<'_>) {
         for (_, subscription) in &mut self.subscriptions {
             let passing = &world.channels.channel(subscription.channel).passing;

@@ -20,7 +20,7 @@ use crate::effect::{Answered, Ask, Effect};
 use crate::fanout::{Fanout, Fresh};
 use crate::session::{Moment, Settings};
 use crate::waiting::Waiting;
-use crate::{Hub, Identity, Link, Refusal, auth, clock, random};
+use crate::{Hub, Identity, Link, Refusal, Room, Stretch, auth, clock, random};
 
 /// How exactly ends of tokens and leases are kept: one look a second costs nothing and is as good as
 /// a timer for each.
@@ -128,10 +128,34 @@ impl Shard {
         poll_fn(|context| self.0.waiting.borrow_mut().poll_listed(context)).await;
     }
 
-    /// Moves the tokens of the links that may have something to the end of `tokens`. Each comes once
-    /// until it is [polled](Link::poll). Tokens of links that are gone may be among them.
-    pub fn take_listed(&self, tokens: &mut Vec<u64>) {
-        self.0.waiting.borrow_mut().take_listed(tokens);
+    /// Goes through at most `count` of the links that may have something, each of which comes once until
+    /// it was given something.
+    ///
+    /// Those in step, which are to be given nothing but what comes next in one channel, are given it here:
+    /// `give` gets the link's token and a [`Stretch`] that is the same for all in the same place, and says
+    /// whether it was taken. If not, or if the stretch has more, [poll](Link::poll) the link when there is
+    /// room. The tokens of all others, which are to be polled now, are moved to the end of `others`.
+    ///
+    /// Whether some are left. `give` must not use the shard or a link.
+    pub fn give_listed(
+        &self,
+        count: usize,
+        room: Room,
+        others: &mut Vec<u64>,
+        mut give: impl FnMut(u64, &Stretch) -> bool,
+    ) -> bool {
+        let mut fanout = self.0.fanout.borrow_mut();
+        let mut waiting = self.0.waiting.borrow_mut();
+        for _ in 0..count {
+            let Some((session, token)) = waiting.next_listed() else {
+                fanout.forget_stretch();
+                return false;
+            };
+            if !fanout.give_in_step(session, room, |stretch| give(token, stretch)) {
+                others.push(token);
+            }
+        }
+        true
     }
 }
 

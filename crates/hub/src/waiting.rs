@@ -3,6 +3,7 @@
 //! Either a task of the session's own does, and is woken; or somebody who has many sessions does. Then
 //! each of them stands under a token on a list, and its holder is woken once for all of them.
 
+use std::collections::VecDeque;
 use std::task::{Context, Poll, Waker};
 
 /// See the module.
@@ -10,9 +11,9 @@ use std::task::{Context, Poll, Waker};
 pub(crate) struct Waiting {
     /// By session.
     waiters: Vec<Waiter>,
-    /// The tokens of the sessions that were marked since somebody took them. As each is marked once
+    /// The sessions that were marked since somebody took them, with their tokens. As each is marked once
     /// until it is polled, there are no more than sessions if whoever takes them polls.
-    listed: Vec<u64>,
+    listed: VecDeque<(u32, u64)>,
     /// When somebody waits for the list not to be empty.
     holder: Option<Waker>,
 }
@@ -26,6 +27,12 @@ enum Waiter {
     Holder {
         token: u64,
     },
+}
+
+impl Waiter {
+    fn is_held_under(&self, token: u64) -> bool {
+        matches!(self, Self::Holder { token: known } if *known == token)
+    }
 }
 
 impl Waiting {
@@ -54,7 +61,7 @@ impl Waiting {
         };
         match waiter {
             Waiter::Nobody => {}
-            Waiter::Holder { token } => self.listed.push(*token),
+            Waiter::Holder { token } => self.listed.push_back((session as u32, *token)),
             Waiter::Task(_) => {
                 if let Waiter::Task(waker) = std::mem::replace(waiter, Waiter::Nobody) {
                     waker.wake();
@@ -84,9 +91,15 @@ impl Waiting {
         Poll::Pending
     }
 
-    /// Moves the tokens of those that are listed to the end of `tokens`.
-    pub(crate) fn take_listed(&mut self, tokens: &mut Vec<u64>) {
-        tokens.append(&mut self.listed);
+    /// Takes the one that was listed first, with its token. Those that are gone are not listed any longer.
+    pub(crate) fn next_listed(&mut self) -> Option<(usize, u64)> {
+        loop {
+            let (session, token) = self.listed.pop_front()?;
+            let session = session as usize;
+            if self.waiters[session].is_held_under(token) {
+                return Some((session, token));
+            }
+        }
     }
 
     fn waiter(&mut self, session: usize) -> &mut Waiter {

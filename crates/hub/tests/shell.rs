@@ -14,7 +14,7 @@ use std::time::Duration;
 use tidings_engine::{EngineError, MemoryEngine};
 use tidings_hub::{
     Auth, Claims, Hub, HubConfig, Identity, Limits, Link, NamespacePolicies, Push, Room, Secret,
-    Shard, StreamRequest, auth,
+    Shard, StreamRequest, Stretch, auth,
 };
 use tidings_wire::{
     ChannelName, Code, Command, Cursor, Data, Event, Heartbeat, MessageId, Reply, ReplyBody,
@@ -704,8 +704,13 @@ async fn listed_links(house: &House, count: u64) -> Vec<Link> {
 }
 
 fn take_listed(house: &House) -> Vec<u64> {
-    let mut tokens = Vec::new();
-    house.shard.take_listed(&mut tokens);
+    let (mut tokens, mut in_step) = (Vec::new(), Vec::new());
+    let give = |token, _: &Stretch| {
+        in_step.push(token);
+        false
+    };
+    house.shard.give_listed(usize::MAX, ROOM, &mut tokens, give);
+    tokens.append(&mut in_step);
     tokens
 }
 

@@ -157,7 +157,25 @@ impl World {
         }
         let mut pushes = Vec::new();
         let live = self.live_channels(shard, link);
-        self.act(shard, |fanout| fanout.poll(link, room, &mut pushes));
+        if shape == Shape::Framed && self.chance(2) {
+            // As whoever holds many does: those in step are given theirs without a poll, or refuse it.
+            let refuses = self.chance(8);
+            let in_step = self.act(shard, |fanout| {
+                fanout.give_in_step(link.session(), room, |stretch| {
+                    let events = stretch.events().iter().cloned();
+                    pushes.extend(events.filter(|_| !refuses).map(Push::Event));
+                    !refuses
+                })
+            });
+            if in_step && refuses {
+                return self.plan(0..3, Plan::Serve(number));
+            }
+            if !in_step {
+                self.act(shard, |fanout| fanout.poll(link, room, &mut pushes));
+            }
+        } else {
+            self.act(shard, |fanout| fanout.poll(link, room, &mut pushes));
+        }
         let closed = matches!(pushes.last(), Some(Push::Close { .. }));
         if closed {
             return self.detach(number);
@@ -201,7 +219,7 @@ impl World {
     fn live_channels(&self, shard: usize, link: LinkKey) -> (Vec<ChannelName>, u64) {
         let fanout = &self.shards[shard].fanout;
         match fanout.session(link) {
-            Some(session) => (fanout.live_channels(session), session.position),
+            Some(session) => (fanout.live_channels(session), fanout.position(link)),
             None => (Vec::new(), 0),
         }
     }
@@ -214,7 +232,7 @@ impl World {
         (live, before): &(Vec<ChannelName>, u64),
         pushes: &[Push],
     ) {
-        let after = self.shards[shard].fanout.session(link).unwrap().position;
+        let after = self.shards[shard].fanout.position(link);
         let mut last = *before;
         assert!(last <= after, "a position went back");
         for push in pushes {

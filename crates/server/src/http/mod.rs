@@ -66,7 +66,11 @@ impl Doors {
     pub(crate) fn open(app: Arc<App>, shard: Shard) -> io::Result<Self> {
         Ok(Self {
             router: api::router(app.clone()),
-            websockets: websocket::Sockets::start(shard.clone(), app.drain.clone())?,
+            websockets: websocket::Sockets::start(
+                shard.clone(),
+                app.metrics.clone(),
+                app.drain.clone(),
+            )?,
             app,
             shard,
         })

@@ -82,7 +82,7 @@ pub(crate) fn answer(
         format,
         greets_guests: matches!(app.hub.config().auth, Auth::Guests),
         link,
-        counted: Counted::new(&app.metrics, Transport::WebSocket),
+        _counted: Counted::new(&app.metrics, Transport::WebSocket),
         permit,
     };
     let options = Options {

@@ -20,7 +20,7 @@ pub(super) struct Session {
     pub(super) format: Format,
     /// Whether whoever says nothing is welcomed under a name of our choice.
     pub(super) greets_guests: bool,
-    pub(super) counted: Counted,
+    pub(super) _counted: Counted,
     #[cfg_attr(
         not(target_os = "linux"),
         allow(dead_code, reason = "it counts by being there")
@@ -35,6 +35,20 @@ pub(super) struct Giver {
     /// All empty between two sessions but for their room.
     pushes: Vec<Push>,
     events: Vec<Arc<Encoded>>,
+    delivered: usize,
+}
+
+impl Giver {
+    /// The frames of what a client is given; counts it.
+    pub(super) fn frames(&mut self, format: Format, events: &[Arc<Encoded>]) -> &Bytes {
+        self.delivered += events.len();
+        self.frames.of_events(format, events)
+    }
+
+    /// How many events were given since this was asked the last time.
+    pub(super) fn take_delivered(&mut self) -> usize {
+        std::mem::take(&mut self.delivered)
+    }
 }
 
 impl Session {
@@ -96,9 +110,10 @@ impl Session {
             frames,
             pushes,
             events,
+            delivered,
         } = giver;
         self.link.poll(room, pushes);
-        let (mut delivered, mut end) = (0, None);
+        let mut end = None;
         let mut pushes = pushes.drain(..).peekable();
         while let Some(push) = pushes.next() {
             match push {
@@ -106,7 +121,7 @@ impl Session {
                     events.push(event);
                     // Neighbours go out as one.
                     if !matches!(pushes.peek(), Some(Push::Event(_))) {
-                        delivered += events.len();
+                        *delivered += events.len();
                         out.push(frames.of_events(self.format, events).clone());
                         events.clear();
                     }
@@ -114,9 +129,6 @@ impl Session {
                 Push::Reply(reply) => out.push(Frames::of_reply(self.format, &reply)),
                 Push::Close { code, reason } => end = Some(close(code, reason)),
             }
-        }
-        if delivered > 0 {
-            self.counted.delivered(delivered);
         }
         end
     }

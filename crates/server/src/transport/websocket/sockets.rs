@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tidings_hub::Shard;
@@ -19,16 +20,23 @@ use tidings_websocket::tokio::event_loop::{self, EventLoop, Key, Socket};
 use tidings_websocket::tokio::{Error, WebSocket};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
 use super::session::{Giver, Session};
 use super::{HELLO_WITHIN, ROOM, UNSENT_BYTES_MAX};
 use crate::connection::Permit;
+use crate::metrics::Metrics;
 use crate::shutdown::Drain;
+use crate::transport::Transport;
 
 /// Sockets that wait to be taken in. Each of them holds what is left of its handshake, so it is few;
 /// more wait in the tasks of their connections.
 const NEWCOMERS_MAX: usize = 128;
+
+/// Clients that are looked at before they are written to: little enough that what we need to know of them
+/// is still in the caches then.
+const GIVEN_AT_A_TIME: usize = 1024;
 
 /// Takes sockets in. Cheap to clone.
 #[derive(Clone)]
@@ -40,7 +48,7 @@ type Newcomer = (WebSocket<TcpStream>, Session);
 
 impl Sockets {
     /// Starts the task, which lives until the last handle and the last socket are gone.
-    pub(crate) fn start(shard: Shard, drain: Drain) -> io::Result<Self> {
+    pub(crate) fn start(shard: Shard, metrics: Arc<Metrics>, drain: Drain) -> io::Result<Self> {
         let (newcomers, coming) = mpsc::channel(NEWCOMERS_MAX);
         let options = event_loop::Options {
             unsent_bytes_max: 2 * UNSENT_BYTES_MAX,
@@ -49,12 +57,14 @@ impl Sockets {
         let held = Held {
             sockets: EventLoop::new(options)?,
             shard,
+            metrics,
             hellos: VecDeque::new(),
             listed: Vec::new(),
             written: Vec::new(),
             giver: Giver::default(),
             frames: Vec::new(),
             runs: Vec::new(),
+            writes: Vec::new(),
             lingering: Vec::new(),
             is_draining: false,
         };
@@ -77,15 +87,18 @@ impl Sockets {
 struct Held {
     sockets: EventLoop<Session>,
     shard: Shard,
+    metrics: Arc<Metrics>,
     /// When the time of each for a hello is over, in the order of their coming; of those as well that
     /// have said it, or gone, since. As many as can come in that time.
     hellos: VecDeque<(Instant, Key)>,
-    /// Who may be given something; empty between turns, as are the next four.
+    /// Who may be given something; empty between turns, as are the next five.
     listed: Vec<u64>,
     written: Vec<Key>,
     giver: Giver,
     frames: Vec<Bytes>,
-    runs: Vec<(Key, Bytes)>,
+    /// What is to be written, and to whom which of it.
+    runs: Vec<Bytes>,
+    writes: Vec<(Key, usize)>,
     /// Of sockets whose end was told and which are not closed yet. It does not matter which is whose.
     lingering: Vec<Rc<Permit>>,
     is_draining: bool,
@@ -123,7 +136,9 @@ impl Held {
                     keys.into_iter().for_each(|key| self.bid_farewell(key));
                 }
             }
-            self.give_all();
+            if self.give_some() {
+                yield_now().await; // others come first
+            }
             self.lingering.truncate(self.sockets.sockets().lingering());
         }
         Ok(())
@@ -149,39 +164,63 @@ impl Held {
         }
     }
 
-    /// Gives everybody who was listed, or has written everything, what there is.
-    fn give_all(&mut self) {
+    /// Gives some of those who were listed, or have written everything, what there is; whether more are
+    /// listed.
+    ///
+    /// First they are all looked at and then all written to, so that what we need is not driven from the
+    /// caches by what the kernel needs; and therefore only some of them.
+    fn give_some(&mut self) -> bool {
         let Self {
             sockets,
             shard,
+            metrics,
             listed,
             written,
             giver,
             frames,
             runs,
+            writes,
             ..
         } = self;
-        shard.take_listed(listed);
-        sockets.sockets().take_written(written);
-        if listed.is_empty() && written.is_empty() {
-            return;
-        }
-        let listed = listed.drain(..).map(Key::from_bits);
-        for key in listed.chain(written.drain(..)) {
-            if let Some(socket) = sockets.sockets().get_mut(key)
+        let held = sockets.sockets();
+        held.take_written(written);
+        let are_more = shard.give_listed(GIVEN_AT_A_TIME, ROOM, listed, |token, stretch| {
+            let key = Key::from_bits(token);
+            let Some(mut socket) = held.get_mut(key) else {
+                return false;
+            };
+            if !has_room(&mut socket) {
+                return false;
+            }
+            if stretch.has_more() {
+                socket.tell_when_written();
+            }
+            let format = socket.peer().format;
+            let run = giver.frames(format, stretch.events());
+            writes.push((key, put(run, runs)));
+            true
+        });
+        for key in listed
+            .drain(..)
+            .map(Key::from_bits)
+            .chain(written.drain(..))
+        {
+            if let Some(socket) = held.get_mut(key)
                 && let Some(run) = give(socket, giver, frames)
             {
-                runs.push((key, run));
+                writes.push((key, put(&run, runs)));
             }
         }
-        // First all of ours and then all of the kernel's, for the sake of the caches; and from the memory
-        // of the run, which most of them share.
-        for (key, run) in runs.drain(..) {
-            if let Some(mut socket) = sockets.sockets().get_mut(key) {
-                let _ = socket.write_encoded(&run);
+        for (key, run) in writes.drain(..) {
+            if let Some(mut socket) = held.get_mut(key) {
+                // It fails when the connection is closing already.
+                let _ = socket.write_encoded(&runs[run]);
             }
         }
+        runs.clear();
+        metrics.delivered(Transport::WebSocket, giver.take_delivered());
         sockets.flush();
+        are_more
     }
 
     /// Ends the time of those who came long enough ago; when to look again.
@@ -232,18 +271,34 @@ fn handle(
     sockets.remove(key).map(|session| session.permit)
 }
 
-/// Gives a client what there is, unless it has not taken yet what it was given before; what is to be
-/// written to it when everybody has been looked at.
+/// Whether a client has taken everything that it was given before; it comes again when it has.
+fn has_room(socket: &mut Socket<'_, Session>) -> bool {
+    if !socket.is_open() {
+        return false;
+    }
+    if socket.unsent_bytes() > 0 {
+        socket.tell_when_written();
+        return false;
+    }
+    true
+}
+
+/// The place of `run` among `runs`. Neighbours mostly are given the same.
+fn put(run: &Bytes, runs: &mut Vec<Bytes>) -> usize {
+    let is_last = |last: &Bytes| (last.as_ptr(), last.len()) == (run.as_ptr(), run.len());
+    if !runs.last().is_some_and(is_last) {
+        runs.push(run.clone());
+    }
+    runs.len() - 1
+}
+
+/// Gives a client what there is, if it has room; what is to be written to it when all have been looked at.
 fn give(
     mut socket: Socket<'_, Session>,
     giver: &mut Giver,
     frames: &mut Vec<Bytes>,
 ) -> Option<Bytes> {
-    if !socket.is_open() {
-        return None;
-    }
-    if socket.unsent_bytes() > 0 {
-        socket.tell_when_written();
+    if !has_room(&mut socket) {
         return None;
     }
     let end = socket.peer().poll(ROOM, giver, frames);

@@ -6,6 +6,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 
 use tidings_hub::Shard;
@@ -16,11 +17,14 @@ use tokio::time::sleep;
 
 use super::session::{Giver, Session};
 use super::{CLOSING_WITHIN, HELLO_WITHIN, ROOM};
+use crate::metrics::Metrics;
 use crate::shutdown::Drain;
+use crate::transport::Transport;
 
 /// Takes sockets in. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Sockets {
+    metrics: Arc<Metrics>,
     drain: Drain,
 }
 
@@ -33,14 +37,14 @@ enum Happened {
 }
 
 impl Sockets {
-    /// Nothing is shared but the end.
-    pub(crate) fn start(_shard: Shard, drain: Drain) -> io::Result<Self> {
-        Ok(Self { drain })
+    /// Nothing is shared but the end, and what is counted.
+    pub(crate) fn start(_: Shard, metrics: Arc<Metrics>, drain: Drain) -> io::Result<Self> {
+        Ok(Self { metrics, drain })
     }
 
     /// Holds a socket until it ends, in the task of the caller.
     pub(super) async fn hold(&self, websocket: WebSocket<TcpStream>, session: Session) {
-        if let Err(error) = run(websocket, session, self.drain.clone()).await {
+        if let Err(error) = run(websocket, session, self).await {
             tracing::debug!(%error, "a WebSocket connection failed");
         }
     }
@@ -49,13 +53,17 @@ impl Sockets {
 async fn run(
     mut websocket: WebSocket<TcpStream>,
     mut session: Session,
-    mut drain: Drain,
+    sockets: &Sockets,
 ) -> Result<(), Error> {
+    let mut drain = sockets.drain.clone();
     let mut hello_alarm = pin!(sleep(HELLO_WITHIN));
     let mut hello_is_awaited = true;
     let mut giver = Giver::default();
     loop {
-        if let Some(close) = give(&mut websocket, &mut session, &mut giver)? {
+        let end = give(&mut websocket, &mut session, &mut giver)?;
+        let delivered = giver.take_delivered();
+        sockets.metrics.delivered(Transport::WebSocket, delivered);
+        if let Some(close) = end {
             websocket.close(close, CLOSING_WITHIN).await?;
             return Ok(());
         }
