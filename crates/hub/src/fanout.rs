@@ -399,7 +399,7 @@ impl Fanout {
     /// A page was read, for whoever still waits for it.
     pub(crate) fn handle_page(&mut self, query: &Query, page: Result<Page, EngineError>) {
         let epoch = &self.settings.epoch;
-        let page = page.map(|page| Rc::new(Recovered::new(page, epoch)));
+        let page = page.map(|page| Rc::new(Recovered::new(query, page, epoch)));
         for ask in self.effects.end_read(query) {
             if self.sessions.contains(ask.session)
                 && self.with(ask.session, |session, world| {

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use tidings_engine::Query;
 use tidings_wire::{Encoded, Event};
 
+use crate::Behind;
 use crate::limits::PAGE_MESSAGES_MIN;
 use crate::room::Offer;
 use crate::session::{Session, World};
@@ -191,9 +192,11 @@ impl Session {
             if !lane.holds(slot, subscription) || !subscription.must_read(position, channel) {
                 continue;
             }
-            let (after, limit) = match subscription.begin {
-                Begin::Newest { count, .. } => (None, count),
-                Begin::Running | Begin::Lost => (Some(position), limit),
+            let behind = world.settings.namespaces.of(&channel.name).behind;
+            let (after, limit) = match (subscription.begin, behind) {
+                (Begin::Newest { count, .. }, _) => (None, count),
+                (Begin::Running | Begin::Lost, Behind::Everything) => (Some(position), limit),
+                (Begin::Running | Begin::Lost, Behind::Newest) => (None, 1),
             };
             let ask = world.effects.ask(world.key);
             subscription.read = Some(ask.number);

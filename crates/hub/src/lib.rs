@@ -87,7 +87,7 @@ pub use auth::{Auth, Claims, Identity, Permissions, Secret, Ticket};
 pub use hub::{Hub, HubConfig};
 pub use limits::Limits;
 pub use link::Link;
-pub use policies::{NamespacePolicies, NamespacePolicy};
+pub use policies::{Behind, NamespacePolicies, NamespacePolicy};
 pub use refusal::Refusal;
 pub use room::{Push, Room};
 pub use shard::{Shard, StreamRequest};

@@ -10,11 +10,28 @@ pub struct NamespacePolicy {
     /// Whether followers of a channel are seen in it: they enter, others hear `join` and `leave`.
     /// Default: yes. To be turned off where thousands only read.
     pub presence: bool,
+    /// What a follower is given that has fallen behind. Default: everything.
+    pub behind: Behind,
+}
+
+/// What a follower is given whose next message is in memory no longer: a reader that is slower than its
+/// channel, or one that comes back after a while.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Behind {
+    /// Everything that is kept, from the log.
+    #[default]
+    Everything,
+    /// The newest message, and that the others are lost to it: where only what holds now counts, such as
+    /// a price or a position.
+    Newest,
 }
 
 impl Default for NamespacePolicy {
     fn default() -> Self {
-        Self { presence: true }
+        Self {
+            presence: true,
+            behind: Behind::Everything,
+        }
     }
 }
 

@@ -20,7 +20,7 @@ use crate::effect::{Ask, Effect, Effects};
 use crate::lane::{Lane, Run};
 use crate::room::Offer;
 use crate::subscription::{Begin, Kept, Recovered, Subscription};
-use crate::{Identity, Limits, NamespacePolicies, auth};
+use crate::{Behind, Identity, Limits, NamespacePolicies, auth};
 
 /// What never changes while a shard runs.
 pub(crate) struct Settings {
@@ -318,9 +318,7 @@ impl Session {
         }
         let (_, subscription) = self.subscriptions.iter().next()?;
         let channel = channels.channel(subscription.channel);
-        let runs = subscription.own.is_none()
-            && subscription.is_running_on(channel, self.position)
-            && subscription.passing == channel.passing.next();
+        let runs = subscription.own.is_none() && subscription.is_running_on(channel, self.position);
         runs.then_some((subscription.channel, self.position))
     }
 
@@ -392,10 +390,12 @@ impl Session {
         page: &Result<Rc<Recovered>, EngineError>,
         world: &World<'_>,
     ) -> bool {
+        let position = self.position;
         let Some(subscription) = self.waiting(ask) else {
             return false;
         };
         subscription.read = None;
+        let position = subscription.own.unwrap_or(position);
         let page = match page {
             Ok(page) => page,
             Err(error) => {
@@ -404,13 +404,24 @@ impl Session {
             }
         };
         subscription.page = Some(Kept::new(page.clone()));
+        let channel = &world.channels.channel(subscription.channel).name;
+        let behind = world.settings.namespaces.of(channel).behind;
         match std::mem::replace(&mut subscription.begin, Begin::Running) {
-            Begin::Running => subscription.hole = page.truncated.then_some(page.oldest),
-            Begin::Lost => subscription.hole = Some(page.oldest),
+            Begin::Running => {
+                subscription.hole = match behind {
+                    Behind::Everything => page.truncated.then_some(page.oldest),
+                    Behind::Newest => page.hole_before_newest(position),
+                };
+            }
+            Begin::Lost => {
+                subscription.hole = Some(match behind {
+                    Behind::Everything => page.oldest,
+                    Behind::Newest => page.first().unwrap_or(0),
+                });
+            }
             Begin::Newest { req, .. } => {
                 let start = page.first().map_or(page.head, |first| first - 1);
                 subscription.own = Some(start);
-                let channel = &world.channels.channel(subscription.channel).name;
                 let body = ReplyBody::Subscribed {
                     channel: channel.clone(),
                     cursor: Cursor {

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use tidings_engine::Page;
+use tidings_engine::{Page, Query};
 use tidings_wire::{Encoded, Epoch, Event};
 
 use crate::channel::Channel;
@@ -56,14 +56,14 @@ pub(crate) struct Recovered {
 }
 
 impl Recovered {
-    /// Makes events of the messages of `page`.
-    pub(crate) fn new(page: Page, epoch: &Epoch) -> Self {
+    /// Makes events of the messages of `page`, which `query` asked for.
+    pub(crate) fn new(query: &Query, page: Page, epoch: &Epoch) -> Self {
         let messages = page.messages.into_iter().map(Event::Message);
         let events: Vec<_> = messages
             .map(|event| Arc::new(Encoded::new(event, epoch.clone())))
             .collect();
         let complete = match events.last() {
-            Some(last) if page.more => seq(last),
+            Some(last) if page.more && query.after.is_some() => seq(last),
             _ => page.head,
         };
         Self {
@@ -78,6 +78,18 @@ impl Recovered {
     /// `seq` of its first message.
     pub(crate) fn first(&self) -> Option<u64> {
         self.events.first().map(|event| seq(event))
+    }
+
+    /// Of a page of the newest message alone: what is to be told to whoever has had everything up to
+    /// `position`, if messages before this one were not given to them.
+    pub(crate) fn hole_before_newest(&self, position: u64) -> Option<u64> {
+        let Some(newest) = self.events.first() else {
+            return self.truncated.then_some(0);
+        };
+        match newest.event() {
+            Event::Message(message) if message.prev > position => Some(message.seq),
+            _ => None,
+        }
     }
 }
 

@@ -2,8 +2,10 @@
 //!
 //! A [`world`] plays shards and an engine without a runtime, with [`transports`] and [`people`] at
 //! their ends; [`client`] is what a good client does; [`truth`] knows what was committed; [`delivery`]
-//! sends seeded weather over all of them. [`bounds`] and [`lanes`] ask sessions directly, through [`play`].
+//! sends seeded weather over all of them. [`bounds`], [`lanes`] and [`behind`] ask sessions directly, through
+//! [`play`].
 
+mod behind;
 mod bounds;
 mod client;
 mod delivery;

@@ -12,7 +12,7 @@ use super::message;
 use crate::effect::{Ask, Effect};
 use crate::fanout::{Fanout, Fresh, LinkKey, Said};
 use crate::session::{Moment, Settings};
-use crate::{Auth, Identity, Limits, NamespacePolicies, NamespacePolicy, Push, Room};
+use crate::{Auth, Behind, Identity, Limits, NamespacePolicies, NamespacePolicy, Push, Room};
 
 pub(super) const ROOM: Room = Room {
     bytes: 1 << 20,
@@ -28,8 +28,16 @@ pub(super) struct Play {
 
 pub(super) fn fanout(limits: Limits) -> Fanout {
     let mut namespaces = NamespacePolicies::default();
-    let policy = NamespacePolicy { presence: false };
+    let policy = NamespacePolicy {
+        presence: false,
+        ..NamespacePolicy::default()
+    };
     namespaces.namespaces.insert("quiet".into(), policy);
+    let policy = NamespacePolicy {
+        behind: Behind::Newest,
+        ..NamespacePolicy::default()
+    };
+    namespaces.namespaces.insert("now".into(), policy);
     let settings = Settings {
         epoch: Epoch::new("e").unwrap(),
         limits,

@@ -21,7 +21,7 @@ use super::truth::Truth;
 use crate::effect::{Answered, Ask, Effect};
 use crate::fanout::Fanout;
 use crate::session::{Moment, Settings};
-use crate::{Limits, NamespacePolicies};
+use crate::{Behind, Limits, NamespacePolicies, NamespacePolicy};
 
 /// What is planned.
 pub(super) enum Plan {
@@ -85,8 +85,8 @@ const BEGINNING: u64 = 1_700_000_000_000;
 impl World {
     pub(super) fn new(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
-        let channels =
-            ["few:a", "few:b", "keep:c", "keep:d"].map(|name| ChannelName::new(name).unwrap());
+        let channels = ["few:a", "few:b", "keep:c", "keep:d", "now:e"]
+            .map(|name| ChannelName::new(name).unwrap());
         let few = Retention {
             messages: Some(rng.u64(2..12)),
             age: None,
@@ -128,10 +128,17 @@ impl World {
 
     fn start_shard(&mut self, limits: &Limits) {
         let watch = self.engine.watch();
+        let newest = NamespacePolicy {
+            behind: Behind::Newest,
+            ..NamespacePolicy::default()
+        };
         let settings = Settings {
             epoch: self.engine.epoch(),
             limits: limits.clone(),
-            namespaces: NamespacePolicies::default(),
+            namespaces: NamespacePolicies {
+                namespaces: [("now".to_owned(), newest)].into(),
+                ..NamespacePolicies::default()
+            },
             heartbeat: Heartbeat {
                 interval: 20_000,
                 timeout: 5_000,

@@ -235,8 +235,11 @@ fn hub_config(config: &Config) -> Result<HubConfig, Fault> {
                 .namespaces
                 .iter()
                 .map(|(name, namespace)| {
-                    let presence = namespace.presence;
-                    (name.clone(), NamespacePolicy { presence })
+                    let policy = NamespacePolicy {
+                        presence: namespace.presence,
+                        behind: namespace.behind.into(),
+                    };
+                    (name.clone(), policy)
                 })
                 .collect(),
         },

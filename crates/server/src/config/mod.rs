@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use tidings_engine::{Retention, RetentionPolicies};
+use tidings_hub::Behind;
 
 use crate::fault::Fault;
 use crate::http::origin::Origin;
@@ -180,6 +181,8 @@ impl RetentionConfig {
 pub(crate) struct NamespaceConfig {
     /// Whether followers are seen, and told of each other.
     pub(crate) presence: bool,
+    /// What a follower is given that has fallen behind.
+    pub(crate) behind: BehindConfig,
     /// How long its messages are kept; what is absent is as `[retention]` has it.
     pub(crate) retention: RetentionConfig,
 }
@@ -188,7 +191,26 @@ impl Default for NamespaceConfig {
     fn default() -> Self {
         Self {
             presence: true,
+            behind: BehindConfig::default(),
             retention: RetentionConfig::default(),
+        }
+    }
+}
+
+/// [`Behind`], as it is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum BehindConfig {
+    #[default]
+    Everything,
+    Newest,
+}
+
+impl From<BehindConfig> for Behind {
+    fn from(config: BehindConfig) -> Self {
+        match config {
+            BehindConfig::Everything => Self::Everything,
+            BehindConfig::Newest => Self::Newest,
         }
     }
 }
