@@ -159,8 +159,12 @@ fn what_does_not_fit_comes_next() {
 fn whatever_else_happens_to_it_has_a_follower_fall_out_of_step() {
     // An answer that waits, another channel, a signal, notices that were missed, and too many messages.
     let cases: [fn(&mut Play); 5] = [
-        |play| drop(play.command(history(1))),
-        |play| drop(play.command(subscribe("b", None))),
+        |play| {
+            play.command(history(1));
+        },
+        |play| {
+            play.command(subscribe("b", None));
+        },
         |play| play.fanout.handle_passing(message("a", 0)),
         |play| play.fanout.handle_lag(101),
         |play| play.commit(&[102, 103, 104], "a"),
