@@ -34,6 +34,12 @@ pub(crate) struct ConnectionLimits {
     pub(crate) unsent_within: Duration,
 }
 
+/// What a connection holds in the kernel that was not sent yet, in bytes; what was sent and is on its way
+/// comes on top. The kernel's own bound is some megabytes, so that a thousand readers that do not read
+/// would hold gigabytes of what is in the log anyway. A reader that does read is given the next piece when
+/// half of this is sent.
+const KERNEL_UNSENT_BYTES_MAX: u32 = 128 << 10;
+
 /// Counts a connection for as long as it lives, whatever it has become.
 pub(crate) struct Permit {
     metrics: Arc<Metrics>,
@@ -77,7 +83,10 @@ pub(crate) async fn serve(
 ) {
     // What is written is whole: waiting in the kernel for more only costs time.
     let _ = stream.set_nodelay(true);
-    let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(limits.unsent_within));
+    let socket = SockRef::from(&stream);
+    let _ = socket.set_tcp_user_timeout(Some(limits.unsent_within));
+    let _ = socket.set_tcp_notsent_lowat(KERNEL_UNSENT_BYTES_MAX);
+    drop(socket);
     let mut drain = doors.app.drain.clone();
     let service =
         service_fn(move |request: Request<Incoming>| doors.clone().answer(request, permit.clone()));
