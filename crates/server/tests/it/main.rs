@@ -15,6 +15,7 @@ mod ending;
 mod http;
 mod limits;
 mod polls;
+mod pressure;
 mod starting;
 mod streams;
 mod support;
