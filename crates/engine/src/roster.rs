@@ -2,7 +2,7 @@
 //!
 //! Pure: entries and `now` in, the event for the channel's followers out.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tidings_wire::{ChannelName, Event, Presence, Present, User};
 
@@ -26,7 +26,44 @@ pub struct Roster {
 #[derive(Debug)]
 struct Member {
     since: u64,
-    connections: HashSet<u64>,
+    connections: Connections,
+}
+
+/// Of one user in one channel; never none for long. Most have one, and thousands are in a channel.
+#[derive(Debug)]
+enum Connections {
+    One(u64),
+    Several(BTreeSet<u64>),
+}
+
+impl Connections {
+    fn insert(&mut self, connection: u64) {
+        match self {
+            Self::One(known) if *known == connection => {}
+            Self::One(known) => *self = Self::Several([*known, connection].into()),
+            Self::Several(known) => {
+                known.insert(connection);
+            }
+        }
+    }
+
+    /// Whether that was the last one.
+    fn remove(&mut self, connection: u64) -> bool {
+        match self {
+            Self::One(known) => *known == connection,
+            Self::Several(known) => {
+                known.remove(&connection);
+                known.is_empty()
+            }
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::One(_) => 1,
+            Self::Several(known) => known.len(),
+        }
+    }
 }
 
 impl Roster {
@@ -39,13 +76,16 @@ impl Roster {
             connection,
         } = entry;
         let members = self.channels.entry(channel.clone()).or_default();
-        let member = members.entry(user.clone()).or_insert_with(|| Member {
+        if let Some(member) = members.get_mut(&user) {
+            member.connections.insert(connection);
+            return None;
+        }
+        let member = Member {
             since: now,
-            connections: HashSet::new(),
-        });
-        let first = member.connections.is_empty();
-        member.connections.insert(connection);
-        let is_told = first && members.len() <= PRESENCE_TOLD_USERS_MAX;
+            connections: Connections::One(connection),
+        };
+        members.insert(user.clone(), member);
+        let is_told = members.len() <= PRESENCE_TOLD_USERS_MAX;
         is_told.then_some(Event::Join {
             channel,
             user,
@@ -58,8 +98,7 @@ impl Roster {
     pub fn leave(&mut self, entry: &Entry, now: u64) -> Option<Event> {
         let members = self.channels.get_mut(&entry.channel)?;
         let member = members.get_mut(&entry.user)?;
-        member.connections.remove(&entry.connection);
-        if !member.connections.is_empty() {
+        if !member.connections.remove(entry.connection) {
             return None;
         }
         let is_told = members.len() <= PRESENCE_TOLD_USERS_MAX;

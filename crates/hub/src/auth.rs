@@ -11,7 +11,7 @@
 //! allows nothing.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
@@ -189,7 +189,10 @@ struct Patterns {
 impl Permissions {
     /// Everything, as guests in development mode have it.
     pub fn all() -> Self {
-        Self::new(["*".to_owned()], ["*".to_owned()])
+        /// One for all of them, for there may be thousands.
+        static ALL: LazyLock<Permissions> =
+            LazyLock::new(|| Permissions::new(["*".to_owned()], ["*".to_owned()]));
+        ALL.clone()
     }
 
     /// May only what these patterns allow: a channel's name, or its beginning and a `*`.

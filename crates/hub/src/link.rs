@@ -18,29 +18,40 @@ use crate::shard::Shard;
 pub struct Link {
     shard: Shard,
     key: LinkKey,
-    user: Option<User>,
-    session: MessageId,
-    /// What a stream was given, kept for when another link has taken its session over.
-    cursor: Cursor,
-    truncated: bool,
+    /// `None` for framed links, of which there may be many.
+    stream: Option<Box<Stream>>,
     is_listed: bool,
 }
 
+/// What a stream was given, kept for when another link has taken its session over.
+struct Stream {
+    cursor: Cursor,
+    truncated: bool,
+}
+
 impl Link {
-    pub(crate) fn new(shard: Shard, key: LinkKey) -> Self {
+    /// That of a framed transport.
+    pub(crate) fn framed(shard: Shard, key: LinkKey) -> Self {
+        Self::new(shard, key, None)
+    }
+
+    /// That of a poll or an SSE stream.
+    pub(crate) fn stream(shard: Shard, key: LinkKey) -> Self {
         let fanout = shard.0.fanout.borrow();
         let session = fanout.session(key).expect("it was just attached");
-        let (user, id) = (session.user().cloned(), session.id.clone());
-        let truncated = session.truncated;
-        let cursor = fanout.cursor(session);
+        let stream = Stream {
+            cursor: fanout.cursor(session),
+            truncated: session.truncated,
+        };
         drop(fanout);
+        Self::new(shard, key, Some(Box::new(stream)))
+    }
+
+    fn new(shard: Shard, key: LinkKey, stream: Option<Box<Stream>>) -> Self {
         Self {
             shard,
             key,
-            user,
-            session: id,
-            cursor,
-            truncated,
+            stream,
             is_listed: false,
         }
     }
@@ -77,20 +88,18 @@ impl Link {
         let inner = &self.shard.0;
         let moment = inner.moment();
         inner.act(|fanout| fanout.handle(self.key, said, moment));
-        if self.user.is_none() {
-            let fanout = inner.fanout.borrow();
-            self.user = fanout.session(self.key).and_then(|it| it.user().cloned());
-        }
     }
 
     /// Fills `room` with answers, passing events and messages, appended to `out`.
     pub fn poll(&mut self, room: Room, out: &mut Vec<Push>) {
-        let (key, cursor, truncated) = (self.key, &mut self.cursor, &mut self.truncated);
+        let Self { key, stream, .. } = self;
         self.shard.0.act(|fanout| {
-            fanout.poll(key, room, out);
-            if let Some(session) = fanout.session(key) {
-                cursor.seq = session.position;
-                *truncated = session.truncated;
+            fanout.poll(*key, room, out);
+            if let Some(stream) = stream
+                && let Some(session) = fanout.session(*key)
+            {
+                stream.cursor.seq = session.position;
+                stream.truncated = session.truncated;
             }
         });
     }
@@ -139,24 +148,31 @@ impl Link {
         fanout.session(self.key).is_some_and(|session| session.more)
     }
 
-    /// Everything up to here was given by [`poll`](Self::poll). Polls and SSE streams.
+    /// Everything up to here was given by [`poll`](Self::poll). Polls and SSE streams; on a framed link
+    /// each subscription has a cursor of its own, and this is now.
     pub fn cursor(&self) -> Cursor {
-        self.cursor.clone()
+        match &self.stream {
+            Some(stream) => stream.cursor.clone(),
+            None => self.shard.hub().now_cursor(),
+        }
     }
 
-    /// Whether the client has a hole that nothing can fill (a poll's `truncated`).
+    /// Whether the client of a poll or an SSE stream has a hole that nothing can fill (a poll's
+    /// `truncated`).
     pub fn was_truncated(&self) -> bool {
-        self.truncated
+        self.stream.as_ref().is_some_and(|stream| stream.truncated)
     }
 
-    /// Who is there, once known.
-    pub fn user(&self) -> Option<&User> {
-        self.user.as_ref()
+    /// Who is there, once known, and while no other link has taken the session over.
+    pub fn user(&self) -> Option<User> {
+        let fanout = self.shard.0.fanout.borrow();
+        fanout.session(self.key)?.user().cloned()
     }
 
-    /// The session's id: a poller's own, or one of ours.
-    pub fn session(&self) -> &MessageId {
-        &self.session
+    /// The session's id, a poller's own or one of ours, while no other link has taken it over.
+    pub fn session(&self) -> Option<MessageId> {
+        let fanout = self.shard.0.fanout.borrow();
+        Some(fanout.session(self.key)?.id.clone())
     }
 
     /// When silence is alarming.

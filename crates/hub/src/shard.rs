@@ -101,7 +101,7 @@ impl Shard {
         };
         let moment = self.0.moment();
         let key = self.0.act(|fanout| fanout.connect(identity, fresh, moment));
-        Ok(Link::new(self.clone(), key))
+        Ok(Link::framed(self.clone(), key))
     }
 
     /// A poll or an SSE stream: channels fixed now, messages of all of them in the order of `seq`, one
@@ -116,7 +116,7 @@ impl Shard {
         let key = self
             .0
             .act(|fanout| fanout.stream(identity, request, fresh, moment))?;
-        Ok(Link::new(self.clone(), key))
+        Ok(Link::stream(self.clone(), key))
     }
 }
 

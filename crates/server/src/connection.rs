@@ -83,10 +83,8 @@ pub(crate) async fn serve(
 ) {
     // What is written is whole: waiting in the kernel for more only costs time.
     let _ = stream.set_nodelay(true);
-    let socket = SockRef::from(&stream);
-    let _ = socket.set_tcp_user_timeout(Some(limits.unsent_within));
-    let _ = socket.set_tcp_notsent_lowat(KERNEL_UNSENT_BYTES_MAX);
-    drop(socket);
+    let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(limits.unsent_within));
+    let _ = SockRef::from(&stream).set_tcp_notsent_lowat(KERNEL_UNSENT_BYTES_MAX);
     let mut drain = doors.app.drain.clone();
     let service =
         service_fn(move |request: Request<Incoming>| doors.clone().answer(request, permit.clone()));

@@ -124,6 +124,18 @@ impl Connection {
         }
     }
 
+    /// Shares the memory of `known`, if that says the same as its own.
+    pub(crate) fn share_config(&mut self, known: &Arc<Config>) {
+        if self.config == *known {
+            self.config = known.clone();
+        }
+    }
+
+    /// What it was made with.
+    pub(crate) fn config(&self) -> &Arc<Config> {
+        &self.config
+    }
+
     /// The same connection, with the compression that its handshake agreed on.
     ///
     /// How hard to compress, and from which size on, it takes from

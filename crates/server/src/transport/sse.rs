@@ -120,10 +120,10 @@ impl EventStream {
         let retry = fastrand::u64(RETRY_MS);
         out.extend_from_slice(format!("\nretry: {retry}\n\n").as_bytes());
         let cursor = self.link.cursor();
-        if let Some(user) = self.link.user() {
+        if let (Some(user), Some(session)) = (self.link.user(), self.link.session()) {
             let hello = Reply::unasked(ReplyBody::Hello {
-                session: self.link.session().clone(),
-                user: user.clone(),
+                session,
+                user,
                 cursor: cursor.clone(),
                 heartbeat: self.link.heartbeat(),
                 version: PROTOCOL_VERSION,

@@ -111,7 +111,9 @@ async fn what_a_slow_disk_cannot_take_is_refused_and_what_was_acknowledged_is_ke
                 data: Data::from_text("x"),
             });
         }
-        soon("room to write", frames.websocket.flush()).await.unwrap();
+        soon("room to write", frames.websocket.flush())
+            .await
+            .unwrap();
     }
     // The server answers others meanwhile, and a publish that finds no place is told so at once.
     let refused = until("a refusal", async || {
@@ -131,7 +133,10 @@ async fn what_a_slow_disk_cannot_take_is_refused_and_what_was_acknowledged_is_ke
         published += some;
         busy += others;
     }
-    assert!(busy > 0 && published > 0, "{published} stored, {busy} refused");
+    assert!(
+        busy > 0 && published > 0,
+        "{published} stored, {busy} refused"
+    );
     server.kill();
     server.restart();
     let (mut stored, mut after) = (0, 0);

@@ -67,6 +67,7 @@ mod timeouts;
 
 use std::io;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -154,6 +155,7 @@ impl<T> EventLoop<T> {
                 to_read: Default::default(),
                 read_ahead: Vec::new(),
                 lingering: 0,
+                config: Arc::default(),
                 unsent_bytes_max: options.unsent_bytes_max,
                 silence_close: options.keepalive.silence_close,
             },

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::TcpStream as StdTcpStream;
+use std::sync::Arc;
 
 use ::tokio::net::TcpStream;
 use bytes::Bytes;
@@ -17,6 +18,7 @@ use super::slots::{Key, Slots};
 use super::spare::SpareBuffers;
 use super::timeouts::Timeouts;
 use crate::close::{Close, CloseCode};
+use crate::config::Config;
 use crate::connection::Connection;
 use crate::error::SendError;
 use crate::event::{Event, Fragment};
@@ -40,6 +42,8 @@ pub struct Sockets<T> {
     /// What came with a handshake.
     pub(super) read_ahead: Vec<(Key, Vec<u8>)>,
     pub(super) lingering: usize,
+    /// That of the newest connection, which others most likely share.
+    pub(super) config: Arc<Config>,
     pub(super) unsent_bytes_max: usize,
     pub(super) silence_close: Option<(CloseCode, &'static str)>,
 }
@@ -59,7 +63,7 @@ impl<T> Sockets<T> {
     pub fn insert(&mut self, websocket: WebSocket<TcpStream>, peer: T) -> io::Result<Key> {
         let Parts {
             stream,
-            connection,
+            mut connection,
             read_ahead,
         } = websocket.into_parts();
         if connection.is_closed() {
@@ -67,6 +71,8 @@ impl<T> Sockets<T> {
         }
         let stream = stream.into_std()?;
         set_tcp_nodelay(&stream, true)?;
+        connection.share_config(&self.config);
+        self.config = connection.config().clone();
         let key = self.slots.next_key();
         self.poller.add(&stream, key)?;
         self.slots.insert(Entry::new(stream, connection, peer));
