@@ -17,11 +17,12 @@ use tidings_wire::{ChannelName, Code, Cursor, Encoded, MessageId, Request, Reque
 use crate::channel::{Channels, Follower, Moved};
 use crate::effect::{Answered, Ask, Effect, Effects};
 use crate::lane::Run;
+use crate::moving::Left;
 use crate::room::{Offer, Push, Room};
 use crate::session::{Ending, Moment, Session, Settings, World};
 use crate::shard::StreamRequest;
 use crate::step::{Origin, Steps, Stretch};
-use crate::subscription::Recovered;
+use crate::subscription::{Begin, Recovered};
 use crate::{Identity, Refusal};
 
 /// See the module.
@@ -202,6 +203,43 @@ impl Fanout {
             session.deadline = Some(moment.tick + lease);
         });
         self.watch_deadline(link.session);
+    }
+
+    /// Takes a session away that goes on elsewhere: nobody is told that it ends here. `None` unless it is in
+    /// step and nothing of its client's is under way.
+    pub(crate) fn take(&mut self, link: LinkKey) -> Option<Left> {
+        let session = self.session(link)?;
+        let (channel, position) = self.steps.get(link.session)?;
+        if !session.pending.is_empty() {
+            return None;
+        }
+        let left = Left {
+            id: session.id.clone(),
+            identity: session.identity.clone()?,
+            connection: session.connection,
+            present: session.present,
+            channel: self.channels.channel(channel).name.clone(),
+            position,
+        };
+        self.with(link.session, |session, world| {
+            session.stay_present();
+            session.unfollow_all(world);
+        });
+        self.sessions.remove(link.session);
+        Some(left)
+    }
+
+    /// Goes on with a session that was taken from elsewhere.
+    pub(crate) fn receive(&mut self, left: Left, moment: Moment) -> LinkKey {
+        let mut session = Session::new(left.id, left.connection, left.position);
+        session.present = left.present;
+        session.identify(left.identity, moment);
+        let key = self.sessions.insert(session);
+        self.with(key, |session, world| {
+            // It is in the channel already, and to enter twice is to enter once.
+            session.follow(&left.channel, None, Begin::Running, world);
+        });
+        self.attach(key)
     }
 
     fn remove(&mut self, key: usize) {

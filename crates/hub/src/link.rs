@@ -4,14 +4,16 @@
 //! (`poll`), and waits (`ready`) when there was nothing. It never looks inside a message.
 
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tidings_wire::{Command, Cursor, Heartbeat, MessageId, Request, RequestError, User};
 
-use crate::Identity;
 use crate::fanout::{LinkKey, Said};
+use crate::moving::Left;
 use crate::room::{Push, Room};
 use crate::shard::Shard;
+use crate::{Hub, Identity};
 
 /// A transport's end of a session. Dropping it detaches: subscriptions end, presence is left (a
 /// poller's lease stays for its time), answers still under way are ignored.
@@ -134,6 +136,22 @@ impl Link {
         let mut waiting = inner.waiting.borrow_mut();
         waiting.wait(self.key.session(), context.waker());
         Poll::Pending
+    }
+
+    /// Takes the session off the shard, if it is in step.
+    pub(crate) fn take_session(&mut self) -> Option<Left> {
+        let inner = &self.shard.0;
+        let left = inner.act(|fanout| fanout.take(self.key))?;
+        if self.is_listed {
+            inner.waiting.borrow_mut().forget(self.key.session());
+            self.is_listed = false;
+        }
+        Some(left)
+    }
+
+    /// What all shards share.
+    pub(crate) fn hub(&self) -> &Arc<Hub> {
+        self.shard.hub()
     }
 
     /// Whether everything up to now was given and no read is under way: a short poll may answer. What

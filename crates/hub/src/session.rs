@@ -255,6 +255,13 @@ impl Session {
         world.moved.extend(moved);
     }
 
+    /// Goes on elsewhere: it leaves no channel for good.
+    pub(crate) fn stay_present(&mut self) {
+        for (_, subscription) in &mut self.subscriptions {
+            subscription.entered = false;
+        }
+    }
+
     /// Follows nothing any longer.
     pub(crate) fn unfollow_all(&mut self, world: &mut World<'_>) {
         let slots: Vec<_> = self.subscriptions.iter().map(|(slot, _)| slot).collect();

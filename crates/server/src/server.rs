@@ -10,7 +10,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tidings_hub::{Hub, Shard};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, mpsc};
-use tokio::task::LocalSet;
+use tokio::task::{LocalSet, yield_now};
 use tokio::time::{sleep, timeout};
 
 use crate::connection::{self, ConnectionLimits, Permit};
@@ -20,6 +20,10 @@ use crate::shutdown::DRAIN_WITHIN;
 
 /// Connections that wait to be accepted, as far as the system allows.
 const BACKLOG: i32 = 4096;
+
+/// Connections that are accepted before everybody else on the thread has a turn. When thousands come back
+/// at once, those who are connected are served meanwhile, and few handshakes are in memory at a time.
+const ACCEPTED_AT_A_TIME: usize = 16;
 
 /// Connections over the limit that are told so at a time; more are just closed.
 const TURNED_AWAY_MAX: usize = 64;
@@ -140,7 +144,13 @@ async fn accept(
     let (alive, ended) = mpsc::channel(1);
     let turned_away = Arc::new(Semaphore::new(TURNED_AWAY_MAX));
     let mut drain = doors.app.drain.clone();
+    let mut accepted_in_a_row = 0;
     loop {
+        accepted_in_a_row += 1;
+        if accepted_in_a_row == ACCEPTED_AT_A_TIME {
+            accepted_in_a_row = 0;
+            yield_now().await;
+        }
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = drain.begun() => return ended,

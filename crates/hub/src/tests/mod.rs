@@ -2,7 +2,7 @@
 //!
 //! A [`world`] plays shards and an engine without a runtime, with [`transports`] and [`people`] at
 //! their ends; [`client`] is what a good client does; [`truth`] knows what was committed; [`delivery`]
-//! sends seeded weather over all of them. [`bounds`], [`lanes`] and [`behind`] ask sessions directly, through
+//! sends seeded weather over all of them. [`bounds`], [`lanes`], [`behind`] and [`moving`] ask sessions directly, through
 //! [`play`].
 
 mod behind;
@@ -10,6 +10,7 @@ mod bounds;
 mod client;
 mod delivery;
 mod lanes;
+mod moving;
 mod people;
 mod play;
 mod transports;

@@ -97,13 +97,9 @@ impl World {
             }
         });
         let wait = if shape == Shape::LongPoll { 300 } else { 0 };
-        let play = &mut self.shards[shard];
-        if play.connections.len() <= link.session() {
-            play.connections.resize(link.session() + 1, None);
-        }
         // Whoever had the session is woken, to find that it has it no more.
-        let before = play.connections[link.session()].replace(number);
-        let start = play.fanout.session(link).unwrap().position;
+        let before = self.lead(link, shard, number);
+        let start = self.shards[shard].fanout.session(link).unwrap().position;
         let connection = &mut self.connections[number];
         connection.link = Some(link);
         connection.start = start;
@@ -133,7 +129,41 @@ impl World {
         self.act(shard, |fanout| fanout.detach(link, moment));
     }
 
+    /// Moves a framed link's session to the next shard, if it is in step.
+    fn try_to_move(&mut self, number: usize) {
+        let connection = &self.connections[number];
+        let (from, to) = (connection.shard, (connection.shard + 1) % self.shards.len());
+        let Some(link) = connection.link.filter(|_| connection.unsent == 0) else {
+            return;
+        };
+        let Some(left) = self.act(from, |fanout| fanout.take(link)) else {
+            return;
+        };
+        self.shards[from].connections[link.session()] = None;
+        self.hear_all(to);
+        let moment = self.moment();
+        let link = self.act(to, |fanout| fanout.receive(left, moment));
+        self.lead(link, to, number);
+        let connection = &mut self.connections[number];
+        connection.link = Some(link);
+        connection.shard = to;
+        self.plan(0..3, Plan::Serve(number));
+    }
+
+    /// Whoever waits for the session of `link` is now this connection; who it was before.
+    fn lead(&mut self, link: LinkKey, shard: usize, number: usize) -> Option<usize> {
+        let connections = &mut self.shards[shard].connections;
+        if connections.len() <= link.session() {
+            connections.resize(link.session() + 1, None);
+        }
+        connections[link.session()].replace(number)
+    }
+
     pub(super) fn serve(&mut self, number: usize) {
+        let client = self.connections[number].client;
+        if self.clients[client].shape == Shape::Framed && self.shards.len() > 1 && self.chance(8) {
+            self.try_to_move(number);
+        }
         let connection = &self.connections[number];
         let Some(link) = connection.link else {
             return;

@@ -360,6 +360,18 @@ impl World {
         }
     }
 
+    /// A shard hears everything that there is to hear, as it does before it goes on with a session that has
+    /// heard it elsewhere.
+    pub(super) fn hear_all(&mut self, shard: usize) {
+        while let Some(notice) = self.shards[shard].watch.try_next() {
+            match notice {
+                Notice::Committed(batch) => self.act(shard, |fanout| fanout.handle_batch(&batch)),
+                Notice::Passing(event) => self.act(shard, |fanout| fanout.handle_passing(event)),
+                Notice::Lagged => panic!("nobody lags by so much"),
+            }
+        }
+    }
+
     /// As the pump does, with everything that can happen to notices.
     fn hear(&mut self, shard: usize) {
         let mut count = self.rng.usize(1..6);

@@ -11,6 +11,7 @@ mod echo;
 mod fairness;
 mod keepalive;
 mod keys;
+mod moving;
 mod waiting;
 
 mod support;

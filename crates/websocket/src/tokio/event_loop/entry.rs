@@ -209,6 +209,12 @@ impl<T> Entry<T> {
         self.eof
     }
 
+    /// Whether nothing is under way but, perhaps, a message whose end has not come.
+    pub(super) fn is_at_rest(&self) -> bool {
+        let waits = self.readable || self.eof || self.closing || self.tells_when_written;
+        !waits && !self.listed_to_write && self.can_write_at_once() && self.connection.is_open()
+    }
+
     pub(super) fn standing(&self) -> Standing {
         match (self.closing, self.pinged) {
             (true, _) => Standing::Closing,

@@ -76,7 +76,7 @@ use ::tokio::task::yield_now;
 use ::tokio::time::{Instant, Sleep, sleep};
 
 pub use self::slots::Key;
-pub use self::sockets::{Socket, Sockets};
+pub use self::sockets::{Detached, Socket, Sockets};
 
 use self::drive::Handle;
 use self::poller::{More, Poller, READY_SOCKETS_MAX, Readiness};

@@ -49,6 +49,11 @@ impl Poller {
         Ok(epoll::add(self.epoll.get_ref(), stream, data, flags)?)
     }
 
+    /// Watches `stream` no longer. What was told of it already may still be in a batch.
+    pub(super) fn remove(&self, stream: &TcpStream) -> io::Result<()> {
+        Ok(epoll::delete(self.epoll.get_ref(), stream)?)
+    }
+
     /// Waits until some sockets are ready, and appends them to `ready`.
     ///
     /// What it tells of it never tells again. Gives whether there may be more.

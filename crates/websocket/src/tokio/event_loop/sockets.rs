@@ -63,7 +63,7 @@ impl<T> Sockets<T> {
     pub fn insert(&mut self, websocket: WebSocket<TcpStream>, peer: T) -> io::Result<Key> {
         let Parts {
             stream,
-            mut connection,
+            connection,
             read_ahead,
         } = websocket.into_parts();
         if connection.is_closed() {
@@ -71,15 +71,51 @@ impl<T> Sockets<T> {
         }
         let stream = stream.into_std()?;
         set_tcp_nodelay(&stream, true)?;
+        let key = self.attach(Detached { stream, connection }, peer)?;
+        if !read_ahead.is_empty() {
+            self.read_ahead.push((key, read_ahead));
+        }
+        Ok(key)
+    }
+
+    /// Lets go of a socket that is at rest, for another loop to [`attach`](Self::attach) it: with all that
+    /// its connection knows, such as the beginning of a message. The peer notices nothing.
+    ///
+    /// `None`, and it stays, unless it is open, nothing waits to be written, and it is not about to be
+    /// read from.
+    pub fn detach(&mut self, key: Key) -> Option<(Detached, T)> {
+        let entry = self.slots.get(key)?;
+        let was_told = self.read_ahead.iter().all(|(other, _)| *other != key);
+        if entry.peer.is_none() || !entry.is_at_rest() || !was_told {
+            return None;
+        }
+        self.poller.remove(&entry.stream).ok()?;
+        let Entry {
+            stream,
+            connection,
+            peer,
+            ..
+        } = self.slots.remove(key)?;
+        Some((Detached { stream, connection }, peer?))
+    }
+
+    /// Takes in a socket that another loop has [detached](Self::detach).
+    ///
+    /// # Errors
+    ///
+    /// What the kernel says, for example that it watches as many descriptors as it may. The socket is
+    /// closed.
+    pub fn attach(&mut self, detached: Detached, peer: T) -> io::Result<Key> {
+        let Detached {
+            stream,
+            mut connection,
+        } = detached;
         connection.share_config(&self.config);
         self.config = connection.config().clone();
         let key = self.slots.next_key();
         self.poller.add(&stream, key)?;
         self.slots.insert(Entry::new(stream, connection, peer));
         self.timeouts.restart(key.index());
-        if !read_ahead.is_empty() {
-            self.read_ahead.push((key, read_ahead));
-        }
         self.handle_sent(key);
         Ok(key)
     }
@@ -165,6 +201,13 @@ impl<T> Sockets<T> {
             self.begin_closing(key);
         }
     }
+}
+
+/// A socket between two loops, which may be on two threads. Dropping it closes it.
+#[derive(Debug)]
+pub struct Detached {
+    stream: StdTcpStream,
+    connection: Connection,
 }
 
 /// One socket, to send to. Whatever is sent is written at the end of the turn, in one write; or
