@@ -10,6 +10,7 @@ mod engine;
 mod error;
 mod forgotten;
 mod fresh;
+mod histogram;
 #[cfg(feature = "laws")]
 pub mod laws;
 mod memory;
@@ -25,6 +26,7 @@ pub use engine::{Draft, Engine, Entry, Published};
 pub use error::EngineError;
 pub use forgotten::{FORGOTTEN_BUCKETS, Forgotten};
 pub use fresh::fresh_epoch;
+pub use histogram::{DURATION_BOUNDS, Histogram};
 pub use memory::MemoryEngine;
 pub use query::{Page, Query};
 pub use recent::{DEDUP_KEYS_MAX, DEDUP_WINDOW, Place, Recent, RecentKey};

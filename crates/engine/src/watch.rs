@@ -4,6 +4,7 @@
 //! from the log what it missed.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use tidings_wire::Encoded;
 use tokio::sync::broadcast;
@@ -45,7 +46,7 @@ impl Batch {
 
 /// The engine's end: tells all watchers.
 #[derive(Clone, Debug)]
-pub struct Notifier(broadcast::Sender<Notice>);
+pub struct Notifier(broadcast::Sender<(Instant, Notice)>);
 
 impl Default for Notifier {
     fn default() -> Self {
@@ -56,24 +57,30 @@ impl Default for Notifier {
 impl Notifier {
     /// Tells everybody who watches; nobody may.
     pub fn tell(&self, notice: Notice) {
-        let _ = self.0.send(notice);
+        let _ = self.0.send((Instant::now(), notice));
     }
 
     /// One more watcher, from now on.
     pub fn watch(&self) -> Watch {
-        Watch(self.0.subscribe())
+        Watch {
+            notices: self.0.subscribe(),
+            told_at: Instant::now(),
+        }
     }
 }
 
 /// A watcher's end.
 #[derive(Debug)]
-pub struct Watch(broadcast::Receiver<Notice>);
+pub struct Watch {
+    notices: broadcast::Receiver<(Instant, Notice)>,
+    told_at: Instant,
+}
 
 impl Watch {
     /// The next notice; `None` once the engine has ended. Cancel safe.
     pub async fn next(&mut self) -> Option<Notice> {
-        match self.0.recv().await {
-            Ok(notice) => Some(notice),
+        match self.notices.recv().await {
+            Ok(told) => Some(self.hear(told)),
             Err(broadcast::error::RecvError::Lagged(_)) => Some(Notice::Lagged),
             Err(broadcast::error::RecvError::Closed) => None,
         }
@@ -81,10 +88,20 @@ impl Watch {
 
     /// The next notice if there is one already, so that many are handled before anything is sent.
     pub fn try_next(&mut self) -> Option<Notice> {
-        match self.0.try_recv() {
-            Ok(notice) => Some(notice),
+        match self.notices.try_recv() {
+            Ok(told) => Some(self.hear(told)),
             Err(broadcast::error::TryRecvError::Lagged(_)) => Some(Notice::Lagged),
             Err(_) => None,
         }
+    }
+
+    /// When the engine told the notice that was heard last: of a batch, just after its commit.
+    pub fn told_at(&self) -> Instant {
+        self.told_at
+    }
+
+    fn hear(&mut self, (told_at, notice): (Instant, Notice)) -> Notice {
+        self.told_at = told_at;
+        notice
     }
 }
