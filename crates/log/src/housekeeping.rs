@@ -27,6 +27,8 @@ pub(crate) struct Housekeeping {
     audited: Option<u64>,
     /// Ids of deleted messages are kept until their window has passed.
     has_repeats: bool,
+    /// Messages that were deleted since the start.
+    deleted: u64,
 }
 
 /// The fewest rows that a step looks at or deletes: some 2 ms, which is what a publish may have to
@@ -38,6 +40,7 @@ const STEP_ROWS: usize = 512;
 pub(crate) struct Progress {
     sweeps: Vec<Sweep>,
     audited: Option<u64>,
+    deleted: u64,
 }
 
 /// A message that is to be deleted.
@@ -56,6 +59,7 @@ impl Housekeeping {
             sweeps: vec![Sweep::default(); chain.accounts().as_slice().len()],
             audited: Some(0),
             has_repeats,
+            deleted: 0,
         }
     }
 
@@ -64,7 +68,13 @@ impl Housekeeping {
         Progress {
             sweeps: self.sweeps.clone(),
             audited: self.audited,
+            deleted: self.deleted,
         }
+    }
+
+    /// How many messages were deleted since the start.
+    pub(crate) fn deleted(&self) -> u64 {
+        self.deleted
     }
 
     /// The last step's transaction failed: it is to be done again. The channels that it took from
@@ -72,6 +82,7 @@ impl Housekeeping {
     pub(crate) fn go_back(&mut self, progress: Progress) {
         self.sweeps = progress.sweeps;
         self.audited = progress.audited;
+        self.deleted = progress.deleted;
         self.has_repeats = true;
     }
 
@@ -226,6 +237,7 @@ impl Housekeeping {
                 self.has_repeats = true;
             }
         }
+        self.deleted += messages.len() as u64;
         let account = chain.accounts().of(name, &chain.policies);
         chain.free(account, bytes);
         let channel = chain.raise_floor(name, channel, last.seq, last.nth);

@@ -5,6 +5,7 @@
 //! file. The map:
 //!
 //! - [`Log`] and [`LogConfig`]: opening, closing, bounds (`log`, `config`, `error`);
+//! - [`Statistics`]: what it tells whoever watches over it;
 //! - `chain` with `channels`, `accounts` and `expiry`: every decision, pure;
 //! - `open`, `recovery`, `writer`, `housekeeping`, `reader`, `rows`, `schema`, `lock`: SQLite, threads, files.
 //!
@@ -47,6 +48,7 @@ mod recovery;
 mod rows;
 mod schema;
 mod shared;
+mod statistics;
 mod writer;
 
 pub use config::{
@@ -57,4 +59,5 @@ pub use error::OpenError;
 pub use log::Log;
 pub use reader::{PAGE_BYTES_MAX, PAGE_MESSAGES_MAX};
 pub use recovery::POWER_LOSS_GAP;
+pub use statistics::Statistics;
 pub use writer::WAL_GROWTH_MAX;

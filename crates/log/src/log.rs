@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use tidings_engine::{
     Answer, Draft, Engine, EngineError, Entry, Notice, Page, Published, Query, Watch,
@@ -17,6 +18,7 @@ use crate::open::{Opened, current_boot, open};
 use crate::reader::{self, Read};
 use crate::recovery::Recovered;
 use crate::shared::{Shared, lock};
+use crate::statistics::{Files, Statistics};
 use crate::writer::{Task, Wal, Writer};
 use crate::{Durability, LogConfig, OpenError};
 
@@ -67,6 +69,16 @@ impl Log {
         let _ = running.writer.join();
     }
 
+    /// What was counted since the log was opened.
+    pub fn statistics(&self) -> Statistics {
+        let waiting = self.shared.bytes_waiting.load(Ordering::Relaxed);
+        Statistics {
+            head: self.shared.head(),
+            waiting_bytes: waiting as u64,
+            ..lock(&self.shared.statistics).clone()
+        }
+    }
+
     fn is_closed(&self) -> bool {
         self.shared.is_closed.load(Ordering::Acquire)
     }
@@ -112,19 +124,22 @@ fn start(opened: Opened, config: &LogConfig) -> Result<Log, String> {
     });
     let readers = readers.collect::<Result<Vec<_>, _>>()?;
     let (publishes, tasks): (_, Receiver<Task>) = sync_channel(config.publishes_waiting_max);
-    let writer = Writer {
+    let mut writer = Writer {
         wal: Wal::of(&mut connection, config.wal_pages).map_err(failed)?,
         connection,
         housekeeping: Housekeeping::new(&chain, has_repeats),
         chain,
         shared: shared.clone(),
         tasks,
+        files: Files::of(&path),
+        next_look: Instant::now(),
         batch_messages_max: config.batch_messages_max.max(1),
         batch_bytes_max: config.batch_bytes_max.max(1),
         broken: None,
         trouble: None,
         resting_until: None,
     };
+    writer.look();
     let writer = spawn("log-writer".to_owned(), move || writer.run())?;
     Ok(Log {
         shared,
@@ -190,6 +205,7 @@ impl Engine for Log {
     }
 
     fn signal(&self, channel: ChannelName, from: User, data: Data) {
+        lock(&self.shared.statistics).signals += 1;
         self.tell_passing(Some(Event::Signal {
             channel,
             from,

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use tidings_engine::{EngineError, Page, Query, Responder};
@@ -52,7 +53,13 @@ pub(crate) fn run(connection: &Connection, shared: &Shared, reads: &Arc<Mutex<Re
         let Ok(Read { query, responder }) = next else {
             return;
         };
-        responder.answer(read(connection, shared, &query));
+        let begun = Instant::now();
+        let page = read(connection, shared, &query);
+        let took = begun.elapsed();
+        lock(&shared.statistics)
+            .read_durations
+            .observe_duration(took);
+        responder.answer(page);
     }
 }
 

@@ -8,6 +8,7 @@ use tidings_engine::{Clock, Notifier, Roster};
 use tidings_wire::{ChannelName, Encoded, Epoch, Event};
 
 use crate::channels::Channel;
+use crate::statistics::Statistics;
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -22,6 +23,8 @@ pub(crate) struct Shared {
     /// Bytes of data that wait for the writer.
     pub(crate) bytes_waiting: AtomicUsize,
     pub(crate) is_closed: AtomicBool,
+    /// Locked once a batch or a read, and by whoever watches.
+    pub(crate) statistics: Mutex<Statistics>,
 }
 
 impl Shared {
@@ -35,6 +38,7 @@ impl Shared {
             unsaved: Mutex::default(),
             bytes_waiting: AtomicUsize::new(0),
             is_closed: AtomicBool::new(false),
+            statistics: Mutex::default(),
         }
     }
 

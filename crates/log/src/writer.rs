@@ -19,7 +19,8 @@ use crate::error::{Fault, engine_error};
 use crate::housekeeping::{Housekeeping, known};
 use crate::rows::{Inserter, forgotten_floor, save_account, save_channels};
 use crate::schema::meta;
-use crate::shared::Shared;
+use crate::shared::{Shared, lock};
+use crate::statistics::{Files, LOOK_EVERY, oldest};
 
 /// What the writer is asked for.
 pub(crate) enum Task {
@@ -36,6 +37,9 @@ pub(crate) struct Writer {
     pub(crate) housekeeping: Housekeeping,
     pub(crate) shared: Arc<Shared>,
     pub(crate) tasks: Receiver<Task>,
+    pub(crate) files: Files,
+    /// When to look for what cannot be counted.
+    pub(crate) next_look: Instant,
     pub(crate) batch_messages_max: usize,
     pub(crate) batch_bytes_max: usize,
     pub(crate) wal: Wal,
@@ -73,6 +77,8 @@ struct Work {
 struct Stored {
     answers: Vec<Published>,
     events: Vec<Arc<Encoded>>,
+    /// Of data, in the events.
+    bytes: u64,
 }
 
 impl Writer {
@@ -82,6 +88,9 @@ impl Writer {
             let work = self.next_work();
             let is_last = work.is_last;
             self.store(work);
+            if Instant::now() >= self.next_look {
+                self.look();
+            }
             if is_last {
                 return self.close();
             }
@@ -135,6 +144,9 @@ impl Writer {
 
     fn store(&mut self, work: Work) {
         if let Some(detail) = &self.broken {
+            if !work.drafts.is_empty() {
+                lock(&self.shared.statistics).commits_failed += 1;
+            }
             for (_, responder) in work.drafts {
                 responder.answer(Err(EngineError::Failed(detail.clone())));
             }
@@ -148,10 +160,12 @@ impl Writer {
         }
         let after = self.chain.head();
         let now = self.shared.clock.now();
+        let mut begun = Instant::now();
         let mut result = self.transact(&work.drafts, now, !is_resting);
         if result.is_err() && !is_resting {
             // It may be housekeeping alone that fails, and publishing must not fail for it.
             self.resting_until = Some(Instant::now() + HOUSEKEEPING_REST);
+            begun = Instant::now();
             result = self.transact(&work.drafts, now, false);
         }
         match result {
@@ -159,6 +173,7 @@ impl Writer {
                 if self.trouble.take().is_some() {
                     tracing::info!("messages are stored again");
                 }
+                self.count(&stored, begun.elapsed());
                 self.tell(after, stored, work.drafts);
             }
             Err(error) => self.refuse(&error, work.drafts, now),
@@ -219,6 +234,7 @@ impl Writer {
     ) -> rusqlite::Result<Stored> {
         let mut answers = Vec::with_capacity(drafts.len());
         let mut events = Vec::with_capacity(drafts.len());
+        let mut bytes = 0;
         let mut messages = Inserter::new(&self.connection)?;
         for (draft, _) in drafts {
             let key = self.chain.recent.key(&draft.channel, &draft.id);
@@ -235,6 +251,7 @@ impl Writer {
             if row.is_over {
                 self.housekeeping.push_over(&draft.channel);
             }
+            bytes += draft.data.len() as u64;
             answers.push(Published {
                 seq: row.seq,
                 id: draft.id.clone(),
@@ -252,7 +269,11 @@ impl Writer {
             };
             events.push(self.shared.encoded(Event::Message(Arc::new(message))));
         }
-        Ok(Stored { answers, events })
+        Ok(Stored {
+            answers,
+            events,
+            bytes,
+        })
     }
 
     /// The few values that are right with every commit: they share a page or two.
@@ -267,8 +288,37 @@ impl Writer {
         Ok(())
     }
 
+    /// Counts a batch. A transaction of housekeeping alone is none.
+    fn count(&self, stored: &Stored, took: Duration) {
+        let (answers, messages) = (stored.answers.len(), stored.events.len());
+        if answers == 0 {
+            return;
+        }
+        let mut statistics = lock(&self.shared.statistics);
+        statistics.commit_messages.observe(messages as u64);
+        statistics.commit_durations.observe_duration(took);
+        statistics.stored_bytes += stored.bytes;
+        statistics.repeated += (answers - messages) as u64;
+    }
+
+    /// Looks for what cannot be counted.
+    pub(crate) fn look(&mut self) {
+        self.next_look = Instant::now() + LOOK_EVERY;
+        let oldest = oldest(&self.connection);
+        let (database_bytes, wal_bytes) = self.files.sizes();
+        let accounts = self.chain.accounts().as_slice();
+        let mut statistics = lock(&self.shared.statistics);
+        statistics.deleted = self.housekeeping.deleted();
+        statistics.oldest = oldest;
+        statistics.kept_bytes = accounts.iter().map(|account| account.bytes).sum();
+        statistics.database_bytes = database_bytes;
+        statistics.wal_bytes = wal_bytes;
+    }
+
     fn tell(&mut self, after: u64, stored: Stored, drafts: Vec<(Draft, Responder<Published>)>) {
-        let Stored { answers, events } = stored;
+        let Stored {
+            answers, events, ..
+        } = stored;
         if !events.is_empty() {
             let batch = Batch { after, events };
             self.shared
@@ -287,6 +337,7 @@ impl Writer {
         drafts: Vec<(Draft, Responder<Published>)>,
         now: u64,
     ) {
+        lock(&self.shared.statistics).commits_failed += 1;
         let fault = Fault::of(error);
         if self.trouble.replace(fault) != Some(fault) {
             tracing::error!(%error, "messages cannot be stored");
