@@ -33,6 +33,15 @@ pub(crate) struct Moved {
     pub(crate) place: usize,
 }
 
+/// What a batch meant to the shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Heard {
+    /// Something before it was missed, which concerns everybody.
+    pub(crate) missed: bool,
+    /// Somebody follows a channel that has something new.
+    pub(crate) has_followers: bool,
+}
+
 /// All followed channels, and how far the shard has heard the engine.
 pub(crate) struct Channels {
     watermark: u64,
@@ -58,6 +67,17 @@ impl Channels {
     /// The channel under `key`, which its followers hold.
     pub(crate) fn channel(&self, key: usize) -> &Channel {
         &self.channels[key]
+    }
+
+    /// How many channels are followed.
+    pub(crate) fn len(&self) -> usize {
+        self.channels.len()
+    }
+
+    /// What all tails hold, about, in bytes.
+    pub(crate) fn tail_bytes(&self) -> usize {
+        let channels = self.channels.iter();
+        channels.map(|(_, channel)| channel.tail.bytes()).sum()
     }
 
     /// Whether nobody follows anything.
@@ -105,14 +125,13 @@ impl Channels {
     }
 
     /// Takes what was committed, each message into the tail of its channel, and calls `mark` for
-    /// every follower of a channel that has something new. Whether something before it was missed,
-    /// which concerns everybody.
+    /// every follower of a channel that has something new.
     pub(crate) fn handle_batch(
         &mut self,
         batch: &Batch,
         limits: &Limits,
         mut mark: impl FnMut(Follower),
-    ) -> bool {
+    ) -> Heard {
         let missed = batch.after > self.watermark;
         if missed {
             self.forget(batch.after);
@@ -131,6 +150,7 @@ impl Channels {
                 }
             }
         }
+        let has_followers = !touched.is_empty();
         for key in touched {
             self.channels[key]
                 .followers
@@ -138,7 +158,10 @@ impl Channels {
                 .copied()
                 .for_each(&mut mark);
         }
-        missed
+        Heard {
+            missed,
+            has_followers,
+        }
     }
 
     /// Takes a passing event, and calls `mark` for every follower of its channel.
@@ -190,8 +213,9 @@ mod tests {
     fn hear(channels: &mut Channels, batch: &Batch) -> (Vec<u32>, bool) {
         let mut marked = Vec::new();
         let mark = |follower: Follower| marked.push(follower.session);
-        let missed = channels.handle_batch(batch, &Limits::default(), mark);
-        (marked, missed)
+        let heard = channels.handle_batch(batch, &Limits::default(), mark);
+        assert_eq!(heard.has_followers, !marked.is_empty());
+        (marked, heard.missed)
     }
 
     #[test]

@@ -9,6 +9,11 @@ pub(crate) fn wall() -> SystemTime {
     SystemTime::now()
 }
 
+/// A moment to measure from.
+pub(crate) fn instant() -> std::time::Instant {
+    std::time::Instant::now()
+}
+
 /// Milliseconds since it was made, which only ever grow: what deadlines are measured by.
 pub(crate) struct Ticks(Instant);
 

@@ -11,9 +11,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use slab::Slab;
-use tidings_engine::{Batch, EngineError, Page, Query};
+use tidings_engine::{Batch, EngineError, Histogram, Page, Query};
 use tidings_wire::{ChannelName, Code, Cursor, Encoded, MessageId, Request, RequestError, User};
 
+use crate::census::Census;
 use crate::channel::{Channels, Follower, Moved};
 use crate::effect::{Answered, Ask, Effect, Effects};
 use crate::lane::Run;
@@ -387,16 +388,17 @@ impl Fanout {
 
     // What the engine says.
 
-    /// Messages were committed.
-    pub(crate) fn handle_batch(&mut self, batch: &Batch) {
+    /// Messages were committed; whether somebody follows their channels.
+    pub(crate) fn handle_batch(&mut self, batch: &Batch) -> bool {
         let Self { marks, marked, .. } = self;
         let mark = |follower: Follower| set_mark(marks, marked, follower.session as usize);
         let limits = &self.settings.limits;
-        let missed = self.channels.handle_batch(batch, limits, mark);
-        if missed {
+        let heard = self.channels.handle_batch(batch, limits, mark);
+        if heard.missed {
             self.mark_all();
         }
         self.release();
+        heard.has_followers
     }
 
     /// A signal, a join or a leave.
@@ -528,6 +530,26 @@ impl Fanout {
     pub(crate) fn end(&mut self) {
         let keys: Vec<_> = self.sessions.iter().map(|(key, _)| key).collect();
         keys.into_iter().for_each(|key| self.remove(key));
+    }
+
+    /// Walks through everything, and adds what the shell has counted.
+    pub(crate) fn census(&self, lags: Histogram, missed: u64) -> Census {
+        let sessions = self.sessions.iter();
+        let is_behind = |(key, session): &(usize, &Session)| {
+            let waits = self.marks[*key] && session.link.is_some();
+            let follows = !session.subscriptions.is_empty();
+            follows && (waits || session.has_more_to_give())
+        };
+        let subscriptions = sessions.clone().map(|(_, it)| it.subscriptions.len());
+        Census {
+            sessions: self.sessions.len(),
+            subscriptions: subscriptions.sum(),
+            channels: self.channels.len(),
+            followers_behind: sessions.filter(is_behind).count(),
+            tail_bytes: self.channels.tail_bytes(),
+            lags,
+            missed,
+        }
     }
 
     /// What the shell is to do, in order.

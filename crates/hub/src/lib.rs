@@ -4,6 +4,7 @@
 //!
 //! - [`Hub`]: what all shards of a node share, and the doors that answer one question each;
 //! - [`Shard`]: one thread's sessions and channels, and the task that hears the engine;
+//! - [`Census`]: what a shard holds, for whoever watches over it;
 //! - [`Link`]: a transport's end of a session: it offers [`Room`] and is given [`Push`]es, or, where many
 //!   wait for the same, a [`Stretch`];
 //! - [`auth`]: who is there and what they may do: [`Identity`], tokens, tickets, guests;
@@ -59,6 +60,7 @@
 //! ```
 
 pub mod auth;
+mod census;
 mod channel;
 mod clock;
 mod commands;
@@ -85,6 +87,7 @@ mod tickets;
 mod waiting;
 
 pub use auth::{Auth, Claims, Identity, Permissions, Secret, Ticket};
+pub use census::Census;
 pub use hub::{Hub, HubConfig};
 pub use limits::Limits;
 pub use link::Link;

@@ -329,6 +329,11 @@ impl Session {
         runs.then_some((subscription.channel, self.position))
     }
 
+    /// Whether, as far as the last poll found, something is still to be given to the client that is there.
+    pub(crate) fn has_more_to_give(&self) -> bool {
+        self.link.is_some() && (self.more || self.behind)
+    }
+
     fn give_passing(&mut self, offer: &mut Offer<'_>, world: &World<'_>) {
         for (_, subscription) in &mut self.subscriptions {
             let passing = &world.channels.channel(subscription.channel).passing;

@@ -4,7 +4,7 @@
 //! back the answers, and wakes links. Notices are taken until there are none before anybody is woken, so
 //! that under load a link is woken once for many messages.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_local;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
+use crate::census::{Census, Lags};
 use crate::effect::{Answered, Ask, Effect};
 use crate::fanout::{Fanout, Fresh};
 use crate::session::{Moment, Settings};
@@ -45,6 +46,9 @@ pub(crate) struct Inner {
     reads: Semaphore,
     /// Kept for its room.
     marked: RefCell<Vec<u32>>,
+    lags: RefCell<Lags>,
+    /// How often notices were missed.
+    missed: Cell<u64>,
 }
 
 /// What a poll or an SSE stream wants.
@@ -80,6 +84,8 @@ impl Shard {
             fanout: RefCell::new(Fanout::new(settings, head)),
             waiting: RefCell::default(),
             marked: RefCell::default(),
+            lags: RefCell::new(Lags::new()),
+            missed: Cell::new(0),
             hub,
         });
         spawn_local(pump(Rc::downgrade(&inner), watch));
@@ -89,6 +95,14 @@ impl Shard {
     /// What it shares with the other shards.
     pub fn hub(&self) -> &Arc<Hub> {
         &self.0.hub
+    }
+
+    /// What it holds and how it does. It walks through all sessions and channels, some 10 ns each: for
+    /// whoever asks every few seconds.
+    pub fn census(&self) -> Census {
+        let lags = self.0.lags.borrow().spread().clone();
+        let fanout = self.0.fanout.borrow();
+        fanout.census(lags, self.0.missed.get())
     }
 
     /// A session over a framed transport (WebSocket, WebTransport). Without an identity its first
@@ -125,7 +139,12 @@ impl Shard {
     /// Waits until a link that is [listed](Link::list_as) may have something. One task of the shard at a
     /// time; of two that wait the later one is woken. Cancel safe.
     pub async fn listed(&self) {
-        poll_fn(|context| self.0.waiting.borrow_mut().poll_listed(context)).await;
+        poll_fn(|context| {
+            // Those that were taken before have been given what there was.
+            self.0.end_lags();
+            self.0.waiting.borrow_mut().poll_listed(context)
+        })
+        .await;
     }
 
     /// Goes through at most `count` of the links that may have something, each of which comes once until
@@ -146,16 +165,20 @@ impl Shard {
     ) -> bool {
         let mut fanout = self.0.fanout.borrow_mut();
         let mut waiting = self.0.waiting.borrow_mut();
+        let listed = waiting.listed();
+        let mut are_left = true;
         for _ in 0..count {
             let Some((session, token)) = waiting.next_listed() else {
                 fanout.forget_stretch();
-                return false;
+                are_left = false;
+                break;
             };
             if !fanout.give_in_step(session, room, |stretch| give(token, stretch)) {
                 others.push(token);
             }
         }
-        true
+        waiting.count_taken(listed);
+        are_left
     }
 }
 
@@ -192,6 +215,17 @@ impl Inner {
         waiting.wake_holder();
         drop(waiting);
         self.marked.replace(marked);
+    }
+
+    fn handle_missed(&self) {
+        self.missed.set(self.missed.get() + 1);
+        tracing::warn!("a shard was too slow to hear of every batch; its sessions read the log");
+    }
+
+    /// Notes which batches are no longer on their way.
+    fn end_lags(&self) {
+        let taken = self.waiting.borrow().taken();
+        self.lags.borrow_mut().end(taken, clock::instant);
     }
 
     fn carry_out(self: &Rc<Self>, effect: Effect) {
@@ -289,6 +323,7 @@ impl Drop for Inner {
 
 /// Hears the engine and the clock for as long as there is a shard.
 async fn pump(shard: Weak<Inner>, mut watch: Watch) {
+    let mut told = Vec::new();
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -306,19 +341,37 @@ async fn pump(shard: Weak<Inner>, mut watch: Watch) {
         let (Some(first), Some(inner)) = (notice, shard.upgrade()) else {
             return;
         };
-        let rest = std::iter::from_fn(|| watch.try_next());
+        let first = (watch.told_at(), first);
+        let rest = std::iter::from_fn(|| {
+            let notice = watch.try_next()?;
+            Some((watch.told_at(), notice))
+        });
         let notices = std::iter::once(first).chain(rest).take(NOTICES_AT_A_TIME);
         inner.act(|fanout| {
-            for notice in notices {
+            for (told_at, notice) in notices {
                 match notice {
-                    Notice::Committed(batch) => fanout.handle_batch(&batch),
+                    Notice::Committed(batch) => {
+                        if fanout.handle_batch(&batch) {
+                            told.push(told_at);
+                        }
+                    }
                     Notice::Passing(event) => fanout.handle_passing(event),
-                    Notice::Lagged => fanout.handle_lag(inner.hub.engine().head()),
+                    Notice::Lagged => {
+                        fanout.handle_lag(inner.hub.engine().head());
+                        inner.handle_missed();
+                    }
                 }
             }
         });
+        let goal = inner.waiting.borrow().goal();
         drop(inner);
         // Those that were woken come first.
         tokio::task::yield_now().await;
+        if let Some(inner) = shard.upgrade() {
+            let mut lags = inner.lags.borrow_mut();
+            told.drain(..).for_each(|told_at| lags.begin(told_at, goal));
+            drop(lags);
+            inner.end_lags();
+        }
     }
 }

@@ -28,6 +28,11 @@ impl Tail {
         }
     }
 
+    /// What it holds, about, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Whether somebody who has everything up to `position` can go on from here.
     pub(crate) fn covers(&self, position: u64) -> bool {
         self.floor <= position

@@ -14,6 +14,8 @@ pub(crate) struct Waiting {
     /// The sessions that were marked since somebody took them, with their tokens. As each is marked once
     /// until it is polled, there are no more than sessions if whoever takes them polls.
     listed: VecDeque<(u32, u64)>,
+    /// How many were taken from the list since it was made.
+    taken: u64,
     /// When somebody waits for the list not to be empty.
     holder: Option<Waker>,
 }
@@ -100,6 +102,26 @@ impl Waiting {
                 return Some((session, token));
             }
         }
+    }
+
+    /// How many are listed.
+    pub(crate) fn listed(&self) -> usize {
+        self.listed.len()
+    }
+
+    /// Counts those that were taken since so many were `listed`, and nobody since then.
+    pub(crate) fn count_taken(&mut self, listed: usize) {
+        self.taken += (listed - self.listed.len()) as u64;
+    }
+
+    /// How many were taken until now.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// How many will have been taken when all that are listed now have been.
+    pub(crate) fn goal(&self) -> u64 {
+        self.taken + self.listed.len() as u64
     }
 
     fn waiter(&mut self, session: usize) -> &mut Waiter {

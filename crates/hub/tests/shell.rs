@@ -675,6 +675,7 @@ fn a_shard_that_lagged_loses_nothing() {
             let expected: Vec<_> = (1..=count).map(|seq| seq.to_string()).collect();
             assert!(seen == expected);
         }
+        assert!(house.shard.census().missed > 0);
     });
 }
 
@@ -786,5 +787,62 @@ fn whoever_takes_the_place_of_a_listed_link_is_not_listed() {
         house.publish_before("a", "2").await;
         link.list_as(7);
         assert_eq!(take_listed(&house), [7]);
+    });
+}
+
+#[test]
+fn a_census_tells_who_is_behind_and_what_the_tails_hold() {
+    run(async || {
+        let house = House::new(Limits::default());
+        let mut links = listed_links(&house, 2).await;
+        // Follows nothing, and so is behind nobody.
+        let _bystander = house.shard.connect(None).unwrap();
+        let census = house.shard.census();
+        assert_eq!((census.sessions, census.subscriptions), (3, 2));
+        assert_eq!((census.channels, census.followers_behind), (1, 0));
+        assert_eq!((census.tail_bytes, census.missed), (0, 0));
+        house.publish_before("a", "1").await;
+        let census = house.shard.census();
+        assert_eq!(census.followers_behind, 2, "nobody was given it");
+        assert!(census.tail_bytes > 0);
+        poll(&mut links[0], ROOM);
+        assert_eq!(house.shard.census().followers_behind, 1);
+        let none = Room {
+            bytes: 0,
+            events: 0,
+        };
+        poll(&mut links[1], none);
+        assert_eq!(house.shard.census().followers_behind, 1, "it had no room");
+        poll(&mut links[1], ROOM);
+        assert_eq!(house.shard.census().followers_behind, 0);
+        drop(links);
+        let census = house.shard.census();
+        assert_eq!((census.subscriptions, census.tail_bytes), (0, 0));
+    });
+}
+
+#[test]
+fn a_lag_is_measured_once_for_each_batch_that_was_given_to_followers() {
+    run(async || {
+        let house = House::new(Limits::default());
+        let _links = listed_links(&house, 2).await;
+        let lags = || house.shard.census().lags.count();
+        // By the holder of many, who has to take them from the list and come again.
+        house.publish_before("a", "1").await;
+        house.publish_before("a", "2").await;
+        assert_eq!(lags(), 0, "nobody was given it");
+        take_listed(&house);
+        assert_eq!(lags(), 0, "they are being given it");
+        let waker = std::task::Waker::noop();
+        let listed = pin!(house.shard.listed());
+        assert!(listed.poll(&mut Context::from_waker(waker)).is_pending());
+        assert_eq!(lags(), 2);
+        house.publish_before("nobody's", "1").await;
+        assert_eq!(lags(), 2, "nobody follows it");
+        // And by a task of its own, which was woken.
+        let mut stream = house.stream(request(&["b"], None));
+        poll(&mut stream, ROOM);
+        house.publish_before("b", "1").await;
+        assert_eq!(lags(), 3);
     });
 }
