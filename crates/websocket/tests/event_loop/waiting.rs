@@ -66,6 +66,12 @@ async fn what_a_write_does_not_take_is_written_when_there_is_room() {
     sockets.flush();
     let unsent = sockets.sockets().get_mut(key).unwrap().unsent_bytes();
     assert!(unsent > 0, "the kernel must not take all of it");
+    assert_eq!(sockets.sockets().unsent_bytes(), unsent);
+    let (_other, websocket) = door.connect_bare().await;
+    let other = sockets.insert(websocket, ()).unwrap();
+    let mut socket = sockets.sockets().get_mut(other).unwrap();
+    socket.send("small").unwrap();
+    assert_eq!(sockets.sockets().unsent_bytes(), unsent + 7);
     let read = async {
         let mut heard = vec![0; 10 + message.len() + 2 + 5];
         client.read_exact(&mut heard).await.unwrap();
@@ -76,6 +82,7 @@ async fn what_a_write_does_not_take_is_written_when_there_is_room() {
         error = echo_all(&mut sockets) => panic!("{error}"),
     }
     assert_eq!(sockets.sockets().get_mut(key).unwrap().unsent_bytes(), 0);
+    assert_eq!(sockets.sockets().unsent_bytes(), 0);
 }
 
 #[tokio::test]

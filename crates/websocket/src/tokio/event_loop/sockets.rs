@@ -156,6 +156,14 @@ impl<T> Sockets<T> {
         self.lingering
     }
 
+    /// How many bytes were sent over all sockets and are not yet written. It looks at each of them.
+    pub fn unsent_bytes(&self) -> usize {
+        let entries = self.slots.iter();
+        entries
+            .map(|(_, entry)| entry.connection.unsent_bytes())
+            .sum()
+    }
+
     /// The sockets whose end was not told, and their values.
     pub fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
         let entries = self.slots.iter();
