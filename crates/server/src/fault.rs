@@ -9,6 +9,7 @@ pub(crate) struct Fault {
     kind: FaultKind,
     message: String,
     advice: Option<String>,
+    is_told: bool,
 }
 
 /// Whose turn it is.
@@ -42,6 +43,24 @@ impl Fault {
         &self.message
     }
 
+    /// What to do next.
+    pub(crate) fn advice(&self) -> Option<&str> {
+        self.advice.as_deref()
+    }
+
+    /// It has been told in another way than by being printed.
+    pub(crate) fn told(self) -> Self {
+        Self {
+            is_told: true,
+            ..self
+        }
+    }
+
+    /// Whether it has.
+    pub(crate) fn is_told(&self) -> bool {
+        self.is_told
+    }
+
     /// What the process ends with.
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self.kind {
@@ -55,6 +74,7 @@ impl Fault {
             kind,
             message: message.to_string(),
             advice: None,
+            is_told: false,
         }
     }
 }

@@ -3,7 +3,8 @@
 //! The map: [`cli`] is what a person types, [`config`] what a server is told; [`server`] starts
 //! threads that accept [`connection`]s and lead each request to a door ([`http`]) or a
 //! [`transport`]; [`shutdown`] ends it all in order. [`assets`] are the web chat and the browser
-//! client, [`metrics`] what is counted, [`fault`] what a person is told when it cannot be done.
+//! client, [`metrics`] what is counted, [`logging`] what is told meanwhile, [`fault`] what a person is told
+//! when it cannot be done.
 
 mod assets;
 mod banner;
@@ -12,6 +13,7 @@ mod config;
 mod connection;
 mod fault;
 mod http;
+mod logging;
 mod metrics;
 mod server;
 mod shutdown;
@@ -25,7 +27,9 @@ fn main() -> ExitCode {
     match cli::run(cli::Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
-            eprintln!("{fault}");
+            if !fault.is_told() {
+                eprintln!("{fault}");
+            }
             fault.exit_code()
         }
     }

@@ -10,7 +10,6 @@ use tidings_hub::{Auth, Hub, HubConfig, Limits, NamespacePolicies, NamespacePoli
 use tidings_log::{Log, LogConfig};
 use tidings_wire::Heartbeat;
 use tokio::time::timeout;
-use tracing_subscriber::EnvFilter;
 
 use super::descriptors;
 use crate::banner;
@@ -20,6 +19,7 @@ use crate::fault::Fault;
 use crate::http::App;
 use crate::http::body::BodyLimits;
 use crate::http::origin::OriginPolicy;
+use crate::logging::{self, LogFormat};
 use crate::metrics::Metrics;
 use crate::server;
 use crate::shutdown::{DRAIN_WITHIN, Drain, Signals, drain};
@@ -47,6 +47,9 @@ pub(crate) struct ServeArgs {
         value_delimiter = ','
     )]
     allowed_origins: Vec<String>,
+    /// How lines on stderr are written [default: text]; TIDINGS_LOG=info tells more of them.
+    #[arg(long, env = "TIDINGS_LOG_FORMAT")]
+    log_format: Option<LogFormat>,
     /// Let everybody in who can reach the server, under any name, without any secret.
     #[arg(long)]
     insecure: bool,
@@ -103,6 +106,9 @@ impl ServeArgs {
         if !self.allowed_origins.is_empty() {
             config.allowed_origins.clone_from(&self.allowed_origins);
         }
+        if let Some(format) = self.log_format {
+            config.log_format = format;
+        }
         config.check()?;
         Ok(config)
     }
@@ -118,23 +124,22 @@ pub(super) fn secret(config: &Config) -> Result<Option<Secret>, Fault> {
 
 /// Serves until a signal ends it.
 pub(super) fn run(args: &ServeArgs) -> Result<(), Fault> {
-    tracing_subscriber::fmt()
-        .with_env_filter(
-            EnvFilter::try_from_env("TIDINGS_LOG").unwrap_or_else(|_| EnvFilter::new("warn")),
-        )
-        .with_writer(std::io::stderr)
-        .init();
     let config = args.load()?;
+    logging::start(config.log_format)?;
+    serve(args, &config).map_err(|fault| logging::tell(config.log_format, fault))
+}
+
+fn serve(args: &ServeArgs, config: &Config) -> Result<(), Fault> {
     let address = server::resolve(&config.listen)?;
-    check_exposure(&config, address, args.insecure)?;
+    check_exposure(config, address, args.insecure)?;
     let listeners = server::listen(address, config.shards)?;
     let address = listeners[0].local_addr().map_err(|error| {
         Fault::setup(format!(
             "cannot learn the address that was listened on: {error}"
         ))
     })?;
-    let log = Log::open(log_config(&config)).map_err(Fault::setup)?;
-    let hub = Hub::new(Arc::new(log), hub_config(&config)?);
+    let log = Log::open(log_config(config)).map_err(Fault::setup)?;
+    let hub = Hub::new(Arc::new(log), hub_config(config)?);
 
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -143,8 +148,8 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), Fault> {
     let ended = runtime.block_on(async {
         let mut signals = Signals::listen()?;
         let (drainer, drain) = drain();
-        let app = app(&config, hub, args.insecure, drain)?;
-        let limits = connection_limits(&config);
+        let app = app(config, hub, args.insecure, drain)?;
+        let limits = connection_limits(config);
         let shards: Vec<_> = listeners
             .into_iter()
             .enumerate()
@@ -153,11 +158,13 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), Fault> {
             .map_err(|error| Fault::failure(format!("cannot start a thread: {error}")))?;
         drop(app);
         banner::print(
-            &config,
+            config,
             args.config.config.as_deref(),
             address,
             args.insecure,
         );
+        let (version, shards_count) = (env!("CARGO_PKG_VERSION"), config.shards);
+        tracing::info!(version, %address, shards = shards_count, "serving");
 
         let mut ended = std::pin::pin!(join(shards));
         tokio::select! {
@@ -168,6 +175,7 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), Fault> {
             }
         }
         banner::farewell();
+        tracing::info!("ending");
         drainer.begin();
         tokio::select! {
             // They bound themselves; the time is for one that hangs.

@@ -17,6 +17,7 @@ use tidings_hub::Behind;
 
 use crate::fault::Fault;
 use crate::http::origin::Origin;
+use crate::logging::LogFormat;
 pub(crate) use units::{Bound, Size, Span};
 
 /// A complete file with every setting at its default, explained.
@@ -41,6 +42,8 @@ pub(crate) struct Config {
     pub(crate) dedup_window: Span,
     /// Origins of pages that may use this server besides its own.
     pub(crate) allowed_origins: Vec<String>,
+    /// How the lines are written that it tells while it runs.
+    pub(crate) log_format: LogFormat,
     /// Who is let in.
     pub(crate) auth: AuthConfig,
     /// When silence is alarming.
@@ -62,6 +65,7 @@ impl Default for Config {
             durability: Durability::Process,
             dedup_window: Span::seconds(300),
             allowed_origins: Vec::new(),
+            log_format: LogFormat::Text,
             auth: AuthConfig::default(),
             heartbeat: HeartbeatConfig::default(),
             limits: LimitsConfig::default(),

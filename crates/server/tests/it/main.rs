@@ -14,6 +14,7 @@ mod doors;
 mod ending;
 mod http;
 mod limits;
+mod logging;
 mod polls;
 mod pressure;
 mod starting;

@@ -1,0 +1,93 @@
+//! What the server says of itself while it runs: lines on stderr, of warnings and worse unless more is asked
+//! for, for people or as JSON for whoever gathers them.
+
+use std::io::IsTerminal;
+use std::panic::{self, PanicHookInfo};
+
+use serde::Deserialize;
+use tracing_subscriber::EnvFilter;
+
+use crate::fault::Fault;
+
+/// How the lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line: `timestamp`, `level`, `target`, `message`, and what belongs to it.
+    Json,
+}
+
+/// The variable that says what is told, such as `debug` or `warn,tidings_hub=trace`.
+const FILTER_VARIABLE: &str = "TIDINGS_LOG";
+
+/// What is told where nothing else is said.
+const FILTER_DEFAULT: &str = "warn";
+
+/// Begins to tell; once in the life of the process.
+pub(crate) fn start(format: LogFormat) -> Result<(), Fault> {
+    let filter = filter(std::env::var(FILTER_VARIABLE).ok().as_deref())?;
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Json => {
+            lines
+                .json()
+                .flatten_event(true)
+                .with_current_span(false)
+                .with_span_list(false)
+                .init();
+            // What would stand between the lines, and be none of them.
+            panic::set_hook(Box::new(tell_panic));
+        }
+    }
+    Ok(())
+}
+
+/// Tells of what ends the program where lines are JSON; elsewhere it is printed for people at the end.
+pub(crate) fn tell(format: LogFormat, fault: Fault) -> Fault {
+    match format {
+        LogFormat::Text => fault,
+        LogFormat::Json => {
+            tracing::error!(advice = fault.advice(), "{}", fault.message());
+            fault.told()
+        }
+    }
+}
+
+fn filter(text: Option<&str>) -> Result<EnvFilter, Fault> {
+    let text = text.filter(|text| !text.is_empty());
+    EnvFilter::try_new(text.unwrap_or(FILTER_DEFAULT)).map_err(|error| {
+        Fault::setup(format!("{FILTER_VARIABLE} is not understood: {error}"))
+            .advise("Write a level (error, warn, info, debug, trace), or warn,tidings_hub=trace.")
+    })
+}
+
+fn tell_panic(info: &PanicHookInfo<'_>) {
+    let thread = std::thread::current();
+    let place = info.location().map(ToString::to_string);
+    let message = info.payload_as_str().unwrap_or("no message");
+    tracing::error!(
+        thread = thread.name(),
+        place,
+        "a thread panicked: {message}"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn warnings_are_told_unless_more_is_asked_for() {
+        for text in [None, Some("")] {
+            assert_eq!(filter(text).unwrap().to_string(), "warn");
+        }
+        let asked = filter(Some("warn,tidings_hub=trace")).unwrap();
+        assert!(asked.to_string().contains("tidings_hub=trace"));
+        assert!(filter(Some("tidings=loudly")).is_err());
+    }
+}
