@@ -9,7 +9,13 @@ use crate::config::{Config, Durability};
 /// Prints the banner. Nobody may be there to read it, which is no reason not to serve.
 ///
 /// `file` is where the settings were read, for the commands that need them as well.
-pub(crate) fn print(config: &Config, file: Option<&Path>, address: SocketAddr, insecure: bool) {
+pub(crate) fn print(
+    config: &Config,
+    file: Option<&Path>,
+    address: SocketAddr,
+    metrics: Option<SocketAddr>,
+    insecure: bool,
+) {
     let mut out = std::io::stdout().lock();
     // As this program was called, so that what is pasted finds it.
     let program = std::env::args().next().unwrap_or_else(|| "tidings".into());
@@ -17,7 +23,8 @@ pub(crate) fn print(config: &Config, file: Option<&Path>, address: SocketAddr, i
         Some(file) => format!("{program} token --config '{}'", file.display()),
         None => format!("{program} token"),
     };
-    let _ = out.write_all(text(&program, &signs, config, address, insecure).as_bytes());
+    let text = text(&program, &signs, config, address, metrics, insecure);
+    let _ = out.write_all(text.as_bytes());
     let _ = out.flush();
 }
 
@@ -33,6 +40,7 @@ fn text(
     signs: &str,
     config: &Config,
     address: SocketAddr,
+    metrics: Option<SocketAddr>,
     insecure: bool,
 ) -> String {
     // What listens everywhere is reached here as well.
@@ -70,6 +78,9 @@ fn text(
         }
         false => "",
     };
+    let metrics = metrics.map_or(String::new(), |address| {
+        format!("  metrics  http://{address}/metrics\n")
+    });
     let to_url = match address.port() {
         7007 if address.ip().is_loopback() => String::new(),
         _ => format!(" --url {url}"),
@@ -82,6 +93,7 @@ fn text(
          \x20 open     WebSocket, SSE, long polling, short polling\n\
          \x20 for      {access}\n\
          \x20 data     {data} ({durability})\n\
+         {metrics}\
          \n\
          {warning}\
          Open the chat in two windows, or try in other terminals:\n\
@@ -103,7 +115,15 @@ mod tests {
 
     fn banner(config: &Config, address: &str, insecure: bool) -> String {
         let address = address.parse().unwrap();
-        text("tidings", "tidings token", config, address, insecure)
+        let metrics = Some(([127, 0, 0, 1], 7008).into());
+        text(
+            "tidings",
+            "tidings token",
+            config,
+            address,
+            metrics,
+            insecure,
+        )
     }
 
     #[test]
@@ -112,6 +132,8 @@ mod tests {
         assert!(text.contains("http://127.0.0.1:7007/\n"), "{text}");
         assert!(text.contains("guests from this machine"), "{text}");
         assert!(text.contains("tidings subscribe chat:lobby\n"), "{text}");
+        let metrics = "  metrics  http://127.0.0.1:7008/metrics\n";
+        assert!(text.contains(metrics), "{text}");
         assert!(!text.contains("WARNING"), "{text}");
     }
 

@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::http::{Doors, problem};
-use crate::metrics::Metrics;
+use crate::metrics::Counts;
 use crate::transport::sse::CHUNK_BYTES_MAX;
 
 /// How connections are carried.
@@ -42,7 +42,7 @@ const KERNEL_UNSENT_BYTES_MAX: u32 = 128 << 10;
 
 /// Counts a connection for as long as it lives, whatever it has become.
 pub(crate) struct Permit {
-    metrics: Arc<Metrics>,
+    counts: Arc<Counts>,
     /// The shard ends when the last one is gone.
     _alive: mpsc::Sender<()>,
 }
@@ -50,18 +50,17 @@ pub(crate) struct Permit {
 impl Permit {
     /// One more connection; `None` if that is one more than `max`.
     pub(crate) fn take(
-        metrics: &Arc<Metrics>,
+        counts: &Arc<Counts>,
         alive: &mpsc::Sender<()>,
         max: usize,
     ) -> Option<Rc<Self>> {
-        metrics.connection_opened();
+        let connections = counts.connection_opened();
         let permit = Rc::new(Self {
-            metrics: metrics.clone(),
+            counts: counts.clone(),
             _alive: alive.clone(),
         });
-        // Opened first and looked at then, so that two shards cannot both take the last one.
-        if metrics.connections() > max {
-            metrics.connection_refused();
+        if connections > max {
+            counts.connection_refused();
             return None;
         }
         Some(permit)
@@ -70,7 +69,7 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.metrics.connection_closed();
+        self.counts.connection_closed();
     }
 }
 

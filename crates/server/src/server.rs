@@ -16,6 +16,7 @@ use tokio::time::{sleep, timeout};
 use crate::connection::{self, ConnectionLimits, Permit};
 use crate::fault::Fault;
 use crate::http::{App, Doors};
+use crate::metrics::{Look, ShardMetrics};
 use crate::shutdown::DRAIN_WITHIN;
 
 /// Connections that wait to be accepted, as far as the system allows.
@@ -45,12 +46,17 @@ pub(crate) fn resolve(listen: &str) -> Result<SocketAddr, Fault> {
         })
 }
 
-/// One listener for each shard, all on the same port; the kernel spreads connections over them.
-pub(crate) fn listen(address: SocketAddr, shards: usize) -> Result<Vec<TcpListener>, Fault> {
+/// One listener for each shard, all on the same port; the kernel spreads connections over them. `option` is
+/// that of the command line which chooses the port.
+pub(crate) fn listen(
+    address: SocketAddr,
+    shards: usize,
+    option: &str,
+) -> Result<Vec<TcpListener>, Fault> {
     let fault = |error: io::Error| match error.kind() {
         io::ErrorKind::AddrInUse => Fault::setup(format!("{address} is taken by another program"))
             .advise(format!(
-                "Choose another port (--listen {}), or end that program (`ss -ltnp` names it).",
+                "Choose another port ({option} {}), or end that program (`ss -ltnp` names it).",
                 SocketAddr::new(address.ip(), address.port().wrapping_add(1).max(1024)),
             )),
         io::ErrorKind::AddrNotAvailable => {
@@ -105,13 +111,14 @@ pub(crate) fn start_shard(
     number: usize,
     listener: TcpListener,
     app: Arc<App>,
+    metrics: ShardMetrics,
     limits: ConnectionLimits,
 ) -> io::Result<JoinHandle<()>> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     std::thread::Builder::new()
         .name(format!("shard-{number}"))
         .spawn(move || {
-            if let Err(error) = run_shard(&runtime, listener, app, limits) {
+            if let Err(error) = run_shard(&runtime, listener, app, metrics, limits) {
                 tracing::error!(%error, "a shard ended");
             }
         })
@@ -121,13 +128,21 @@ fn run_shard(
     runtime: &Runtime,
     listener: TcpListener,
     app: Arc<App>,
+    metrics: ShardMetrics,
     limits: ConnectionLimits,
 ) -> io::Result<()> {
     let local = LocalSet::new();
     local.block_on(runtime, async {
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let shard = Shard::start(Arc::clone(&app.hub) as Arc<Hub>);
-        let doors = Doors::open(app, shard)?;
+        let doors = Doors::open(app, shard.clone(), metrics.counts)?;
+        let websockets = doors.websockets.clone();
+        tokio::task::spawn_local(metrics.asked.answer(async move || {
+            Some(Look {
+                census: shard.census(),
+                unsent_bytes: websockets.unsent_bytes().await?,
+            })
+        }));
         let mut alive = accept(listener, doors, limits).await;
         // `None` when the last permit is gone.
         let _ = timeout(DRAIN_WITHIN, alive.recv()).await;
@@ -156,7 +171,7 @@ async fn accept(
             () = drain.begun() => return ended,
         };
         match accepted {
-            Ok((stream, _)) => match Permit::take(&doors.app.metrics, &alive, limits.connections) {
+            Ok((stream, _)) => match Permit::take(&doors.counts, &alive, limits.connections) {
                 Some(permit) => {
                     let serving = connection::serve(stream, doors.clone(), permit, limits);
                     tokio::task::spawn_local(serving);

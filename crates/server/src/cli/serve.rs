@@ -9,6 +9,7 @@ use clap::Args;
 use tidings_hub::{Auth, Hub, HubConfig, Limits, NamespacePolicies, NamespacePolicy, Secret};
 use tidings_log::{Log, LogConfig};
 use tidings_wire::Heartbeat;
+use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 use super::descriptors;
@@ -20,7 +21,7 @@ use crate::http::App;
 use crate::http::body::BodyLimits;
 use crate::http::origin::OriginPolicy;
 use crate::logging::{self, LogFormat};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, listener};
 use crate::server;
 use crate::shutdown::{DRAIN_WITHIN, Drain, Signals, drain};
 
@@ -47,6 +48,9 @@ pub(crate) struct ServeArgs {
         value_delimiter = ','
     )]
     allowed_origins: Vec<String>,
+    /// Where Prometheus finds /metrics, and nobody else does [default: on the same port as everything else].
+    #[arg(long, env = "TIDINGS_METRICS_LISTEN", value_name = "HOST:PORT")]
+    metrics_listen: Option<String>,
     /// How lines on stderr are written [default: text]; TIDINGS_LOG=info tells more of them.
     #[arg(long, env = "TIDINGS_LOG_FORMAT")]
     log_format: Option<LogFormat>,
@@ -106,6 +110,9 @@ impl ServeArgs {
         if !self.allowed_origins.is_empty() {
             config.allowed_origins.clone_from(&self.allowed_origins);
         }
+        if let Some(listen) = &self.metrics_listen {
+            config.metrics.listen = Some(listen.clone());
+        }
         if let Some(format) = self.log_format {
             config.log_format = format;
         }
@@ -132,14 +139,15 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), Fault> {
 fn serve(args: &ServeArgs, config: &Config) -> Result<(), Fault> {
     let address = server::resolve(&config.listen)?;
     check_exposure(config, address, args.insecure)?;
-    let listeners = server::listen(address, config.shards)?;
-    let address = listeners[0].local_addr().map_err(|error| {
-        Fault::setup(format!(
-            "cannot learn the address that was listened on: {error}"
-        ))
-    })?;
-    let log = Log::open(log_config(config)).map_err(Fault::setup)?;
-    let hub = Hub::new(Arc::new(log), hub_config(config)?);
+    let listeners = server::listen(address, config.shards, "--listen")?;
+    let address = bound_address(&listeners[0])?;
+    let metrics_listener = metrics_listener(config)?;
+    let metrics_address = metrics_listener.as_ref().map(bound_address).transpose()?;
+    let log = Arc::new(Log::open(log_config(config)).map_err(Fault::setup)?);
+    let limits = connection_limits(config);
+    let (metrics, ends) = Metrics::new(config.shards, &log, limits.connections);
+    let metrics = Arc::new(metrics);
+    let hub = Hub::new(log, hub_config(config)?);
 
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -148,12 +156,22 @@ fn serve(args: &ServeArgs, config: &Config) -> Result<(), Fault> {
     let ended = runtime.block_on(async {
         let mut signals = Signals::listen()?;
         let (drainer, drain) = drain();
-        let app = app(config, hub, args.insecure, drain)?;
-        let limits = connection_limits(config);
+        let app = match metrics_listener {
+            Some(listener) => {
+                let listener = TcpListener::from_std(listener)
+                    .map_err(|error| Fault::failure(format!("cannot show metrics: {error}")))?;
+                tokio::spawn(listener::serve(listener, metrics));
+                app(config, hub, None, args.insecure, drain)?
+            }
+            None => app(config, hub, Some(metrics), args.insecure, drain)?,
+        };
         let shards: Vec<_> = listeners
             .into_iter()
+            .zip(ends)
             .enumerate()
-            .map(|(number, listener)| server::start_shard(number, listener, app.clone(), limits))
+            .map(|(number, (listener, end))| {
+                server::start_shard(number, listener, app.clone(), end, limits)
+            })
             .collect::<Result<_, _>>()
             .map_err(|error| Fault::failure(format!("cannot start a thread: {error}")))?;
         drop(app);
@@ -161,6 +179,7 @@ fn serve(args: &ServeArgs, config: &Config) -> Result<(), Fault> {
             config,
             args.config.config.as_deref(),
             address,
+            metrics_address,
             args.insecure,
         );
         let (version, shards_count) = (env!("CARGO_PKG_VERSION"), config.shards);
@@ -187,6 +206,23 @@ fn serve(args: &ServeArgs, config: &Config) -> Result<(), Fault> {
     // hangs is not waited for: what was acknowledged is safe in any case.
     runtime.shutdown_background();
     ended
+}
+
+/// The address that the metrics have for themselves, if they are to.
+fn metrics_listener(config: &Config) -> Result<Option<std::net::TcpListener>, Fault> {
+    let Some(listen) = &config.metrics.listen else {
+        return Ok(None);
+    };
+    let address = server::resolve(listen)?;
+    Ok(server::listen(address, 1, "--metrics-listen")?.pop())
+}
+
+fn bound_address(listener: &std::net::TcpListener) -> Result<SocketAddr, Fault> {
+    listener.local_addr().map_err(|error| {
+        Fault::setup(format!(
+            "cannot learn the address that was listened on: {error}"
+        ))
+    })
 }
 
 /// Waits for the threads, which end by themselves.
@@ -259,7 +295,13 @@ fn hub_config(config: &Config) -> Result<HubConfig, Fault> {
     })
 }
 
-fn app(config: &Config, hub: Arc<Hub>, insecure: bool, drain: Drain) -> Result<Arc<App>, Fault> {
+fn app(
+    config: &Config,
+    hub: Arc<Hub>,
+    metrics: Option<Arc<Metrics>>,
+    insecure: bool,
+    drain: Drain,
+) -> Result<Arc<App>, Fault> {
     Ok(Arc::new(App {
         hub,
         origins: OriginPolicy {
@@ -270,7 +312,7 @@ fn app(config: &Config, hub: Arc<Hub>, insecure: bool, drain: Drain) -> Result<A
             bytes_max: config.limits.body.bytes(),
             within: config.limits.body_timeout.0,
         },
-        metrics: Arc::new(Metrics::default()),
+        metrics,
         drain,
     }))
 }

@@ -48,6 +48,8 @@ pub(crate) struct Config {
     pub(crate) auth: AuthConfig,
     /// When silence is alarming.
     pub(crate) heartbeat: HeartbeatConfig,
+    /// Where it shows how it does.
+    pub(crate) metrics: MetricsConfig,
     /// Bounds of the doors and of the hub.
     pub(crate) limits: LimitsConfig,
     /// How long messages are kept.
@@ -68,6 +70,7 @@ impl Default for Config {
             log_format: LogFormat::Text,
             auth: AuthConfig::default(),
             heartbeat: HeartbeatConfig::default(),
+            metrics: MetricsConfig::default(),
             limits: LimitsConfig::default(),
             retention: RetentionConfig::default(),
             namespaces: BTreeMap::new(),
@@ -113,6 +116,14 @@ impl Default for HeartbeatConfig {
             tries: 2,
         }
     }
+}
+
+/// Where the server shows how it does. Without an address: under `/metrics`, beside everything else.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct MetricsConfig {
+    /// `HOST:PORT` to show it on, and nowhere else.
+    pub(crate) listen: Option<String>,
 }
 
 /// Bounds: each has an error of its own.
@@ -327,6 +338,7 @@ mod tests {
         let all = Config::parse(&all).unwrap();
         all.check().unwrap();
         assert!(all.auth.secret.is_some());
+        assert!(all.metrics.listen.is_some());
         assert!(all.namespaces.contains_key("chat"));
     }
 

@@ -20,13 +20,18 @@ use super::body::{self, Said, Whole};
 use super::negotiate::Answer;
 use super::{App, access, problem, query};
 use crate::assets;
+use crate::metrics::{exposition, listener};
 use crate::transport::Transport;
 
 type Answered = Result<Response<Whole>, Refused>;
 
 /// Everything but the two doors that stream.
 pub(crate) fn router(app: Arc<App>) -> Router {
-    Router::new()
+    let mut router = Router::new();
+    if app.metrics.is_some() {
+        router = router.route(listener::PATH, get(metrics));
+    }
+    router
         .route(
             "/v1/channels/{channel}/messages",
             get(history).post(publish),
@@ -37,7 +42,6 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/v1/info", get(info))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics))
         .merge(assets::router())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
@@ -57,7 +61,6 @@ async fn publish(
         None => id_of(&parts.uri)?,
     };
     let published = app.hub.publish(&who, channel, said.data, id).await?;
-    app.metrics.published();
     let Published {
         seq,
         id,
@@ -196,9 +199,17 @@ async fn readyz(State(app): State<Arc<App>>) -> Answered {
     }
 }
 
-async fn metrics(State(app): State<Arc<App>>) -> Response<Whole> {
-    let mut response = text(app.metrics.text(app.hub.engine().head()));
-    let prometheus = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+async fn metrics(State(app): State<Arc<App>>, uri: Uri) -> Result<Response<Whole>, Refused> {
+    match &app.metrics {
+        Some(metrics) => Ok(exposed(metrics.text().await)),
+        None => Err(not_found(uri).await),
+    }
+}
+
+/// An answer with metrics.
+pub(crate) fn exposed(metrics: String) -> Response<Whole> {
+    let mut response = text(metrics);
+    let prometheus = HeaderValue::from_static(exposition::MEDIA_TYPE);
     response.headers_mut().insert(CONTENT_TYPE, prometheus);
     response
 }

@@ -19,16 +19,19 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use axum::Router;
+use bytes::Bytes;
 use http::header::CONNECTION;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response};
+use http_body::Body as _;
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tidings_hub::{Hub, Refusal, Shard};
 use tidings_wire::Code;
 use tower_service::Service;
 
 use crate::connection::Permit;
-use crate::metrics::Metrics;
+use crate::metrics::{Counts, Metrics};
 use crate::shutdown::Drain;
 use crate::transport::{poll, sse, websocket};
 use body::{Body, BodyLimits};
@@ -43,8 +46,8 @@ pub(crate) struct App {
     pub(crate) origins: OriginPolicy,
     /// What may be read of a body.
     pub(crate) body_limits: BodyLimits,
-    /// What is counted.
-    pub(crate) metrics: Arc<Metrics>,
+    /// What is shown under `/metrics`; `None` where that has an address of its own.
+    pub(crate) metrics: Option<Arc<Metrics>>,
     /// Whether the server is about to end.
     pub(crate) drain: Drain,
 }
@@ -56,6 +59,8 @@ pub(crate) struct Doors {
     pub(crate) app: Arc<App>,
     /// The sessions of this thread.
     pub(crate) shard: Shard,
+    /// Where this thread counts.
+    pub(crate) counts: Arc<Counts>,
     /// Where its WebSockets are held.
     pub(crate) websockets: websocket::Sockets,
     router: Router,
@@ -63,16 +68,17 @@ pub(crate) struct Doors {
 
 impl Doors {
     /// The doors to `shard`, on its thread.
-    pub(crate) fn open(app: Arc<App>, shard: Shard) -> io::Result<Self> {
+    pub(crate) fn open(app: Arc<App>, shard: Shard, counts: Arc<Counts>) -> io::Result<Self> {
         Ok(Self {
             router: api::router(app.clone()),
             websockets: websocket::Sockets::start(
                 shard.clone(),
-                app.metrics.clone(),
+                counts.clone(),
                 app.drain.clone(),
             )?,
             app,
             shard,
+            counts,
         })
     }
 
@@ -90,6 +96,9 @@ impl Doors {
             Ok(_) if cors::is_preflight(&parts) => cors::preflight().map(Body::from),
             Ok(_) => self.enter(parts, incoming, permit).await,
         };
+        if let Some(code) = response.extensions().get::<Code>() {
+            self.counts.refused(*code);
+        }
         cors::mark(response.headers_mut(), origin);
         if self.app.drain.has_begun() && response.status() != http::StatusCode::SWITCHING_PROTOCOLS
         {
@@ -133,9 +142,20 @@ impl Doors {
 
     async fn route(&self, request: Request<Incoming>) -> Response<Body> {
         let mut router = self.router.clone();
+        let counts = self.counts.clone();
+        let request = request.map(|body| {
+            body.map_frame(move |frame| {
+                counts.http_received(frame.data_ref().map_or(0, Bytes::len));
+                frame
+            })
+        });
         // A router is always ready, and its error is `Infallible`.
         match router.call(request).await {
-            Ok(response) => response.map(Body::Api),
+            Ok(response) => {
+                let bytes = response.body().size_hint().exact();
+                self.counts.http_sent(bytes.unwrap_or(0) as usize);
+                response.map(Body::Api)
+            }
         }
     }
 }

@@ -43,6 +43,8 @@ pub(crate) fn answer_with(status: StatusCode, refusal: &Refusal) -> Response<Who
     };
     let mut response = body::encoded(Format::Json, Format::Json.encode(&problem));
     *response.status_mut() = status;
+    // For whoever counts.
+    response.extensions_mut().insert(code);
     let headers = response.headers_mut();
     headers.insert(
         CONTENT_TYPE,

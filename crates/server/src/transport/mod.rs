@@ -9,7 +9,9 @@ pub(crate) mod websocket;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::metrics::Metrics;
+use tidings_wire::Code;
+
+use crate::metrics::Counts;
 
 /// The ways in which events reach a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,28 +49,48 @@ impl fmt::Display for Transport {
 
 /// Counts a client for as long as it waits for events.
 pub(crate) struct Counted {
-    metrics: Arc<Metrics>,
+    counts: Arc<Counts>,
     transport: Transport,
 }
 
 impl Counted {
     /// One more client.
-    pub(crate) fn new(metrics: &Arc<Metrics>, transport: Transport) -> Self {
-        metrics.link_opened(transport);
+    pub(crate) fn new(counts: &Arc<Counts>, transport: Transport) -> Self {
+        counts.link_opened(transport);
         Self {
-            metrics: metrics.clone(),
+            counts: counts.clone(),
             transport,
         }
     }
 
     /// So many events were given to it.
     pub(crate) fn delivered(&self, events: usize) {
-        self.metrics.delivered(self.transport, events);
+        self.counts.delivered(self.transport, events);
+    }
+
+    /// So many bytes were given to it.
+    pub(crate) fn sent(&self, bytes: usize) {
+        self.counts.sent(self.transport, bytes);
+    }
+
+    /// So many bytes came over its WebSocket.
+    pub(crate) fn received(&self, bytes: usize) {
+        self.counts.websocket_received(bytes);
+    }
+
+    /// A command of its was refused.
+    pub(crate) fn refused(&self, code: Code) {
+        self.counts.refused(code);
+    }
+
+    /// It is ended by us.
+    pub(crate) fn closed(&self, code: Code) {
+        self.counts.closed(code);
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.metrics.link_closed(self.transport);
+        self.counts.link_closed(self.transport);
     }
 }

@@ -44,7 +44,7 @@ pub(crate) async fn answer(
         presence: false,
     };
     let link = doors.shard.stream(identity, stream)?;
-    let counted = Counted::new(&app.metrics, transport);
+    let counted = Counted::new(&doors.counts, transport);
     let mut poll = Poll {
         link,
         reads,
@@ -57,7 +57,9 @@ pub(crate) async fn answer(
     }
     counted.delivered(poll.events.len());
 
-    let mut response = body::encoded(format, poll.encode(format)).map(Body::from);
+    let answer = poll.encode(format);
+    counted.sent(answer.len());
+    let mut response = body::encoded(format, answer).map(Body::from);
     if let Wait::Preferred(wait) = request.wait {
         let applied = HeaderValue::try_from(format!("wait={}", wait.as_secs()));
         response.headers_mut().insert(

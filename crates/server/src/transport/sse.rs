@@ -55,7 +55,7 @@ pub(crate) fn answer(doors: &Doors, parts: &Parts) -> Result<Response<Body>, Ref
     let stream = EventStream {
         heartbeat: Duration::from_millis(link.heartbeat().interval),
         link,
-        counted: Counted::new(&app.metrics, Transport::Sse),
+        counted: Counted::new(&doors.counts, Transport::Sse),
         drain: app.drain.clone(),
         cursor_sent_at: Instant::now(),
         phase: Phase::Opening,
@@ -102,14 +102,16 @@ enum Phase {
 impl EventStream {
     /// What is to be written next; `None` ends the stream.
     async fn next_chunk(&mut self) -> Option<Bytes> {
-        match self.phase {
+        let chunk = match self.phase {
             Phase::Opening => {
                 self.phase = Phase::Open;
-                Some(self.opening())
+                self.opening()
             }
-            Phase::Open => Some(self.events().await),
-            Phase::Over => None,
-        }
+            Phase::Open => self.events().await,
+            Phase::Over => return None,
+        };
+        self.counted.sent(chunk.len());
+        Some(chunk)
     }
 
     /// The padding, when to come back, and the hello, whose cursor holds until a message's does.
@@ -177,6 +179,7 @@ impl EventStream {
                 Push::Reply(_) => {}
                 Push::Close { code, reason } => {
                     self.phase = Phase::Over;
+                    self.counted.closed(code);
                     write_event("error", &Reply::error(None, code, reason), &mut out);
                 }
             }

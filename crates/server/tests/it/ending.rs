@@ -33,7 +33,7 @@ async fn everybody_is_told_and_the_server_ends_well() {
     idle.response().await;
     until("the poll", async || {
         let metrics = server.get("/metrics").await;
-        let waits = "tidings_links{transport=\"long-poll\"} 1";
+        let waits = "tidings_links{transport=\"long-poll\",shard=\"0\"} 1";
         metrics.text().contains(waits).then_some(())
     })
     .await;
@@ -85,7 +85,7 @@ async fn a_second_signal_ends_it_at_once() {
         let metrics = server.get("/metrics").await;
         metrics
             .text()
-            .contains("tidings_connections 2")
+            .contains("tidings_connections{shard=\"0\"} 2")
             .then_some(())
     })
     .await;

@@ -210,23 +210,3 @@ async fn the_chat_and_the_client_are_served_with_their_types_and_asked_for_again
         assert_eq!(server.get(path).await.status, 404, "{path}");
     }
 }
-
-#[tokio::test]
-async fn the_metrics_count_what_happened() {
-    let server = Server::start();
-    server.publish("a", "1").await;
-    let metrics = server.get("/metrics").await;
-    assert!(
-        metrics
-            .header("content-type")
-            .unwrap()
-            .starts_with("text/plain")
-    );
-    for line in [
-        "tidings_http_publishes_total 1",
-        "tidings_log_head 1",
-        "tidings_links{transport=\"websocket\"} 0",
-    ] {
-        assert!(metrics.text().lines().any(|found| found == line), "{line}");
-    }
-}

@@ -15,6 +15,7 @@ mod ending;
 mod http;
 mod limits;
 mod logging;
+mod metrics;
 mod polls;
 mod pressure;
 mod starting;

@@ -37,7 +37,7 @@ async fn a_long_poll_waits_for_what_happens() {
         // The poll is on its way for certain once the server counts it.
         until("the poll", async || {
             let metrics = server.get("/metrics").await;
-            let waits = "tidings_links{transport=\"long-poll\"} 1";
+            let waits = "tidings_links{transport=\"long-poll\",shard=\"0\"} 1";
             metrics.text().contains(waits).then_some(())
         })
         .await;
@@ -90,7 +90,7 @@ async fn a_client_that_hangs_up_is_gone_at_once() {
     let cursor = now(&server).await;
     let path = format!("/v1/events?channel=a&wait=60&after={cursor}");
     let waiting = async |count: u32| {
-        let line = format!("tidings_links{{transport=\"long-poll\"}} {count}\n");
+        let line = format!("tidings_links{{transport=\"long-poll\",shard=\"0\"}} {count}\n");
         until(&line, async || {
             let metrics = server.get("/metrics").await;
             metrics.text().contains(&line).then_some(())

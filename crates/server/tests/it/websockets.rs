@@ -194,8 +194,8 @@ async fn what_is_counted_ends_with_the_connections_however_they_end() {
             let metrics = server.get("/metrics").await;
             let text = metrics.text();
             // The one that asks is counted, too.
-            let connections = format!("tidings_connections {}\n", connections + 1);
-            let links = format!("tidings_links{{transport=\"websocket\"}} {links}\n");
+            let connections = format!("tidings_connections{{shard=\"0\"}} {}\n", connections + 1);
+            let links = format!("tidings_links{{transport=\"websocket\",shard=\"0\"}} {links}\n");
             (text.contains(&connections) && text.contains(&links)).then_some(())
         })
         .await;

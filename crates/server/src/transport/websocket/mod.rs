@@ -82,7 +82,7 @@ pub(crate) fn answer(
         format,
         greets_guests: matches!(app.hub.config().auth, Auth::Guests),
         link,
-        _counted: Counted::new(&app.metrics, Transport::WebSocket),
+        counted: Counted::new(&doors.counts, Transport::WebSocket),
         permit,
     };
     let options = Options {

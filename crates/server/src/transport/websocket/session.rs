@@ -11,8 +11,9 @@ use tidings_wire::{Code, Command, Encoded, Format, Reply, ReplyBody, RequestErro
 
 use super::frames::Frames;
 use crate::connection::Permit;
+use crate::metrics::Counts;
 use crate::shutdown::RECONNECT_WITHIN;
-use crate::transport::Counted;
+use crate::transport::{Counted, Transport};
 
 /// One client's session, and what is counted for as long as it is there.
 pub(super) struct Session {
@@ -20,7 +21,7 @@ pub(super) struct Session {
     pub(super) format: Format,
     /// Whether whoever says nothing is welcomed under a name of our choice.
     pub(super) greets_guests: bool,
-    pub(super) _counted: Counted,
+    pub(super) counted: Counted,
     #[cfg_attr(
         not(target_os = "linux"),
         allow(dead_code, reason = "it counts by being there")
@@ -35,25 +36,41 @@ pub(super) struct Giver {
     /// All empty between two sessions but for their room.
     pushes: Vec<Push>,
     events: Vec<Arc<Encoded>>,
-    delivered: usize,
+    given: Given,
+}
+
+/// What clients were given since it was counted the last time: once a turn, not once a client.
+#[derive(Default)]
+struct Given {
+    events: usize,
+    bytes: usize,
 }
 
 impl Giver {
     /// The frames of what a client is given; counts it.
     pub(super) fn frames(&mut self, format: Format, events: &[Arc<Encoded>]) -> &Bytes {
-        self.delivered += events.len();
-        self.frames.of_events(format, events)
+        let frames = self.frames.of_events(format, events);
+        self.given.events += events.len();
+        self.given.bytes += frames.len();
+        frames
     }
 
-    /// How many events were given since this was asked the last time.
-    pub(super) fn take_delivered(&mut self) -> usize {
-        std::mem::take(&mut self.delivered)
+    /// Counts what was given.
+    pub(super) fn count(&mut self, counts: &Counts) {
+        let Given { events, bytes } = std::mem::take(&mut self.given);
+        counts.delivered(Transport::WebSocket, events);
+        counts.sent(Transport::WebSocket, bytes);
     }
 }
 
 impl Session {
     /// Takes what the client said. Pings were answered, pongs were heard.
     pub(super) fn handle(&mut self, event: &Event<'_>) {
+        self.counted.received(match event {
+            Event::Text(text) => text.len(),
+            Event::Binary(bytes) => bytes.len(),
+            _ => 0,
+        });
         let decoded = match (event, self.format) {
             (Event::Text(text), Format::Json) => {
                 tidings_wire::Request::decode(text.as_bytes(), Format::Json)
@@ -88,6 +105,7 @@ impl Session {
             self.greet_guest();
             return None;
         }
+        self.counted.closed(Code::HelloLate);
         Some(close(Code::HelloLate, "no hello came within 5 s"))
     }
 
@@ -110,7 +128,7 @@ impl Session {
             frames,
             pushes,
             events,
-            delivered,
+            given,
         } = giver;
         self.link.poll(room, pushes);
         let mut end = None;
@@ -121,13 +139,25 @@ impl Session {
                     events.push(event);
                     // Neighbours go out as one.
                     if !matches!(pushes.peek(), Some(Push::Event(_))) {
-                        *delivered += events.len();
-                        out.push(frames.of_events(self.format, events).clone());
+                        let run = frames.of_events(self.format, events);
+                        given.events += events.len();
+                        given.bytes += run.len();
+                        out.push(run.clone());
                         events.clear();
                     }
                 }
-                Push::Reply(reply) => out.push(Frames::of_reply(self.format, &reply)),
-                Push::Close { code, reason } => end = Some(close(code, reason)),
+                Push::Reply(reply) => {
+                    if let ReplyBody::Error { code, .. } = reply.body {
+                        self.counted.refused(code);
+                    }
+                    let frame = Frames::of_reply(self.format, &reply);
+                    given.bytes += frame.len();
+                    out.push(frame);
+                }
+                Push::Close { code, reason } => {
+                    self.counted.closed(code);
+                    end = Some(close(code, reason));
+                }
             }
         }
         end

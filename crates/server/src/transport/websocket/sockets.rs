@@ -19,16 +19,15 @@ use tidings_websocket::Event;
 use tidings_websocket::tokio::event_loop::{self, EventLoop, Key, Socket};
 use tidings_websocket::tokio::{Error, WebSocket};
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
 use super::session::{Giver, Session};
 use super::{HELLO_WITHIN, ROOM, UNSENT_BYTES_MAX};
 use crate::connection::Permit;
-use crate::metrics::Metrics;
+use crate::metrics::Counts;
 use crate::shutdown::Drain;
-use crate::transport::Transport;
 
 /// Sockets that wait to be taken in. Each of them holds what is left of its handshake, so it is few;
 /// more wait in the tasks of their connections.
@@ -42,14 +41,16 @@ const GIVEN_AT_A_TIME: usize = 1024;
 #[derive(Clone)]
 pub(crate) struct Sockets {
     newcomers: mpsc::Sender<Newcomer>,
+    looks: mpsc::Sender<oneshot::Sender<usize>>,
 }
 
 type Newcomer = (WebSocket<TcpStream>, Session);
 
 impl Sockets {
     /// Starts the task, which lives until the last handle and the last socket are gone.
-    pub(crate) fn start(shard: Shard, metrics: Arc<Metrics>, drain: Drain) -> io::Result<Self> {
+    pub(crate) fn start(shard: Shard, counts: Arc<Counts>, drain: Drain) -> io::Result<Self> {
         let (newcomers, coming) = mpsc::channel(NEWCOMERS_MAX);
+        let (looks, asked) = mpsc::channel(1);
         let options = event_loop::Options {
             unsent_bytes_max: 2 * UNSENT_BYTES_MAX,
             keepalive: super::keepalive(&shard),
@@ -57,7 +58,7 @@ impl Sockets {
         let held = Held {
             sockets: EventLoop::new(options)?,
             shard,
-            metrics,
+            counts,
             hellos: VecDeque::new(),
             listed: Vec::new(),
             written: Vec::new(),
@@ -69,11 +70,18 @@ impl Sockets {
             is_draining: false,
         };
         tokio::task::spawn_local(async move {
-            if let Err(error) = held.run(coming, drain).await {
+            if let Err(error) = held.run(coming, asked, drain).await {
                 tracing::error!(%error, "the WebSockets of a shard have ended");
             }
         });
-        Ok(Self { newcomers })
+        Ok(Self { newcomers, looks })
+    }
+
+    /// How much all sockets were given and have not taken, in bytes; `None` when the shard ends.
+    pub(crate) async fn unsent_bytes(&self) -> Option<usize> {
+        let (answer, answered) = oneshot::channel();
+        self.looks.send(answer).await.ok()?;
+        answered.await.ok()
     }
 
     /// Holds a socket until it ends.
@@ -87,7 +95,7 @@ impl Sockets {
 struct Held {
     sockets: EventLoop<Session>,
     shard: Shard,
-    metrics: Arc<Metrics>,
+    counts: Arc<Counts>,
     /// When the time of each for a hello is over, in the order of their coming; of those as well that
     /// have said it, or gone, since. As many as can come in that time.
     hellos: VecDeque<(Instant, Key)>,
@@ -108,6 +116,7 @@ impl Held {
     async fn run(
         mut self,
         mut coming: mpsc::Receiver<Newcomer>,
+        mut asked: mpsc::Receiver<oneshot::Sender<usize>>,
         mut drain: Drain,
     ) -> io::Result<()> {
         let mut newcomers = Vec::new();
@@ -129,6 +138,10 @@ impl Held {
                 () = hello_alarm.as_mut(), if !self.hellos.is_empty() => {
                     let next = self.handle_hello_deadlines(Instant::now());
                     hello_alarm.as_mut().reset(next);
+                }
+                Some(answer) = asked.recv() => {
+                    // Whoever asked may have gone.
+                    let _ = answer.send(self.sockets.sockets().unsent_bytes());
                 }
                 () = drain.begun(), if !self.is_draining => {
                     self.is_draining = true;
@@ -173,7 +186,7 @@ impl Held {
         let Self {
             sockets,
             shard,
-            metrics,
+            counts,
             listed,
             written,
             giver,
@@ -218,7 +231,7 @@ impl Held {
             }
         }
         runs.clear();
-        metrics.delivered(Transport::WebSocket, giver.take_delivered());
+        giver.count(counts);
         sockets.flush();
         are_more
     }

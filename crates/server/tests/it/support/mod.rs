@@ -1,6 +1,7 @@
 //! A server to ask, and the ways to ask it.
 
 pub(crate) mod door;
+pub(crate) mod exposition;
 pub(crate) mod http;
 pub(crate) mod liar;
 pub(crate) mod server;

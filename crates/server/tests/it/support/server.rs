@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::DEADLINE;
+use super::exposition::Exposition;
 use super::http::{Http, Response};
 
 /// A secret for tests, of the shortest length that is taken.
@@ -18,6 +19,8 @@ pub(crate) const SECRET: &str = "an example secret of 32 letters.";
 pub(crate) struct Server {
     child: Child,
     address: SocketAddr,
+    /// Where the metrics are, if they have an address of their own.
+    metrics_address: Option<SocketAddr>,
     dir: TempDir,
     config: String,
     secret: Option<&'static str>,
@@ -42,10 +45,12 @@ impl Server {
     /// A server with this configuration file that takes tokens only.
     pub(crate) fn begin(config: &str, secret: Option<&'static str>) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let (child, address) = spawn("127.0.0.1:0", dir.path(), config, secret).unwrap();
+        let (child, addresses) = spawn("127.0.0.1:0", dir.path(), config, secret).unwrap();
+        let (address, metrics_address) = addresses;
         Self {
             child,
             address,
+            metrics_address,
             dir,
             config: config.to_owned(),
             secret,
@@ -55,6 +60,11 @@ impl Server {
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where its metrics are.
+    pub(crate) fn metrics_address(&self) -> SocketAddr {
+        self.metrics_address.unwrap_or(self.address)
     }
 
     /// For `--url`.
@@ -105,8 +115,9 @@ impl Server {
         loop {
             // Somebody else may have been given the port for a moment.
             match spawn(&listen, self.dir.path(), &self.config, self.secret) {
-                Ok((child, _)) => {
+                Ok((child, (_, metrics_address))) => {
                     self.child = child;
+                    self.metrics_address = metrics_address;
                     return;
                 }
                 Err(error) if begun.elapsed() > DEADLINE => panic!("{error}"),
@@ -126,6 +137,13 @@ impl Server {
         let mut http = Http::connect(self.address).await;
         http.send(method, path, headers, body.as_ref()).await;
         http.response().await
+    }
+
+    /// The metrics, after a look at whether they are well-formed.
+    pub(crate) async fn metrics(&self) -> Exposition {
+        let mut http = Http::connect(self.metrics_address()).await;
+        http.send("GET", "/metrics", &[], b"").await;
+        Exposition::parse(http.response().await.text())
     }
 
     /// Gets `path`.
@@ -167,7 +185,7 @@ fn spawn(
     dir: &Path,
     config: &str,
     secret: Option<&str>,
-) -> Result<(Child, SocketAddr), String> {
+) -> Result<(Child, (SocketAddr, Option<SocketAddr>)), String> {
     let file = dir.join("tidings.toml");
     std::fs::write(&file, config).unwrap();
     let mut command = tidings();
@@ -184,17 +202,25 @@ fn spawn(
     }
     let mut child = command.spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let address = lines.by_ref().map_while(Result::ok).find_map(|line| {
-        let url = line.trim().strip_prefix("chat")?.trim().to_owned();
-        url.strip_prefix("http://")?.strip_suffix('/')?.parse().ok()
-    });
+    let mut told = |what: &str, path: &str| {
+        lines.by_ref().map_while(Result::ok).find_map(|line| {
+            let url = line.trim().strip_prefix(what)?.trim().to_owned();
+            url.strip_prefix("http://")?
+                .strip_suffix(path)?
+                .parse()
+                .ok()
+        })
+    };
+    let address = told("chat", "/");
+    let has_metrics = config.contains("[metrics]");
+    let metrics_address = has_metrics.then(|| told("metrics", "/metrics")).flatten();
     // Whoever prints must find a reader.
     std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
     match address {
         Some(address) => {
             let mut stderr = child.stderr.take().unwrap();
             std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::stderr()));
-            Ok((child, address))
+            Ok((child, (address, metrics_address)))
         }
         None => {
             let mut said = String::new();

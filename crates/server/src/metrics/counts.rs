@@ -1,0 +1,182 @@
+//! What one shard counts: cells that its own thread writes and a scrape reads.
+//!
+//! A cell has one writer, so that counting is a load and a store without a locked instruction; and the cells
+//! of two shards share no cache line, so that neither waits for the other. What happens by the delivery is
+//! added up where it happens, and counted once a turn.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+use tidings_wire::Code;
+
+use crate::transport::Transport;
+
+/// The counts of one shard, from its start on.
+#[derive(Debug, Default)]
+// Two lines, for processors fetch them in pairs.
+#[repr(align(128))]
+pub(crate) struct Counts {
+    pub(super) connections: Existing,
+    pub(super) connections_refused: Tally,
+    pub(super) links: PerTransport<Existing>,
+    pub(super) deliveries: PerTransport<Tally>,
+    pub(super) sent_bytes: PerTransport<Tally>,
+    pub(super) http_sent_bytes: Tally,
+    pub(super) http_received_bytes: Tally,
+    pub(super) websocket_received_bytes: Tally,
+    pub(super) refusals: PerCode,
+    pub(super) closes: PerCode,
+    /// Connections of all shards that are open, which the limit is for.
+    everywhere: Arc<AtomicUsize>,
+}
+
+/// Only ever grows. Written by the shard's thread alone.
+#[derive(Debug, Default)]
+pub(super) struct Tally(AtomicU64);
+
+impl Tally {
+    fn add(&self, count: usize) {
+        // Nobody else writes in between.
+        let sum = self.0.load(Relaxed).wrapping_add(count as u64);
+        self.0.store(sum, Relaxed);
+    }
+
+    pub(super) fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// Things that begin and end.
+#[derive(Debug, Default)]
+pub(super) struct Existing {
+    begun: Tally,
+    ended: Tally,
+}
+
+impl Existing {
+    /// How many have begun.
+    pub(super) fn begun(&self) -> u64 {
+        self.begun.get()
+    }
+
+    /// How many there are now.
+    pub(super) fn now(&self) -> u64 {
+        let ended = self.ended.get();
+        self.begun.get().saturating_sub(ended)
+    }
+}
+
+/// One of each transport, in the order of [`Transport::ALL`].
+#[derive(Debug, Default)]
+pub(super) struct PerTransport<T>([T; Transport::ALL.len()]);
+
+impl<T> PerTransport<T> {
+    pub(super) fn of(&self, transport: Transport) -> &T {
+        &self.0[transport as usize]
+    }
+}
+
+/// One of each code, in the order of [`Code::ALL`].
+#[derive(Debug, Default)]
+pub(super) struct PerCode([Tally; Code::ALL.len()]);
+
+impl PerCode {
+    pub(super) fn of(&self, code: Code) -> &Tally {
+        &self.0[code as usize]
+    }
+}
+
+impl Counts {
+    /// Those of a shard that shares `everywhere` with the others.
+    pub(super) fn new(everywhere: Arc<AtomicUsize>) -> Self {
+        Self {
+            everywhere,
+            ..Self::default()
+        }
+    }
+
+    /// A connection was opened; how many there are now on all shards.
+    pub(crate) fn connection_opened(&self) -> usize {
+        self.connections.begun.add(1);
+        // Counted and looked at in one, so that two shards cannot both take the last one.
+        self.everywhere.fetch_add(1, Relaxed) + 1
+    }
+
+    /// A connection ended.
+    pub(crate) fn connection_closed(&self) {
+        self.connections.ended.add(1);
+        self.everywhere.fetch_sub(1, Relaxed);
+    }
+
+    /// A connection was one more than the limit.
+    pub(crate) fn connection_refused(&self) {
+        self.connections_refused.add(1);
+        self.refused(Code::Busy);
+    }
+
+    /// A client waits for events over `transport`.
+    pub(crate) fn link_opened(&self, transport: Transport) {
+        self.links.of(transport).begun.add(1);
+    }
+
+    /// It waits no longer.
+    pub(crate) fn link_closed(&self, transport: Transport) {
+        self.links.of(transport).ended.add(1);
+    }
+
+    /// So many events were given to clients.
+    pub(crate) fn delivered(&self, transport: Transport, events: usize) {
+        self.deliveries.of(transport).add(events);
+    }
+
+    /// So many bytes were given to clients, as their transport frames them.
+    pub(crate) fn sent(&self, transport: Transport, bytes: usize) {
+        self.sent_bytes.of(transport).add(bytes);
+    }
+
+    /// So many bytes came over a WebSocket, in messages.
+    pub(crate) fn websocket_received(&self, bytes: usize) {
+        self.websocket_received_bytes.add(bytes);
+    }
+
+    /// So many bytes came in the body of a request.
+    pub(crate) fn http_received(&self, bytes: usize) {
+        self.http_received_bytes.add(bytes);
+    }
+
+    /// So many bytes were the body of an answer, of none that waits for events.
+    pub(crate) fn http_sent(&self, bytes: usize) {
+        self.http_sent_bytes.add(bytes);
+    }
+
+    /// A request or a command was refused.
+    pub(crate) fn refused(&self, code: Code) {
+        self.refusals.of(code).add(1);
+    }
+
+    /// A stream or a WebSocket was ended by the server.
+    pub(crate) fn closed(&self, code: Code) {
+        self.closes.of(code).add(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_and_transports_have_their_own_places() {
+        for (place, code) in Code::ALL.into_iter().enumerate() {
+            assert_eq!(code as usize, place);
+        }
+        for (place, transport) in Transport::ALL.into_iter().enumerate() {
+            assert_eq!(transport as usize, place);
+        }
+    }
+
+    #[test]
+    fn two_shards_share_no_cache_line() {
+        assert_eq!(align_of::<Counts>(), 128);
+        assert_eq!(size_of::<Counts>() % 128, 0);
+    }
+}
