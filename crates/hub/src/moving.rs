@@ -47,8 +47,10 @@ impl Link {
 }
 
 impl Shard {
-    /// Goes on with a session that has [left](Link::leave) another shard.
-    pub fn receive(&self, mut moving: Moving) -> Link {
+    /// Goes on with a session that has [left](Link::leave) another shard, once everything has been heard here
+    /// that it may have heard there, so that it is not given a signal twice.
+    pub async fn receive(&self, mut moving: Moving) -> Link {
+        self.0.hear_all().await;
         moving.has_arrived = true;
         let moment = self.0.moment();
         let left = moving.left.clone();

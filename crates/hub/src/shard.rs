@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tidings_engine::{Answer, Draft, EngineError, Notice, Page, Query, Watch};
 use tidings_wire::{ChannelName, Cursor, MessageId};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::spawn_local;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
@@ -30,6 +30,9 @@ const TICK: Duration = Duration::from_secs(1);
 /// Notices taken before links are woken: enough for a burst, little enough that nobody waits long.
 const NOTICES_AT_A_TIME: usize = 256;
 
+/// Sessions that wait at a time for what was told up to their coming to be heard; more wait for their turn.
+const ASKED_MAX: usize = 64;
+
 /// Pauses before a read that failed for now is tried again: from a moment to a second, doubling.
 const RETRY_AFTER: Duration = Duration::from_millis(20);
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(1);
@@ -42,6 +45,8 @@ pub(crate) struct Inner {
     pub(crate) hub: Arc<Hub>,
     pub(crate) fanout: RefCell<Fanout>,
     pub(crate) waiting: RefCell<Waiting>,
+    /// For whoever waits until everything that was told up to now has been heard.
+    hears: mpsc::Sender<oneshot::Sender<()>>,
     /// Reads for those who are behind take turns.
     reads: Semaphore,
     /// Kept for its room.
@@ -79,7 +84,9 @@ impl Shard {
             namespaces: config.namespaces.clone(),
             heartbeat: config.heartbeat,
         };
+        let (hears, asked) = mpsc::channel(ASKED_MAX);
         let inner = Rc::new(Inner {
+            hears,
             reads: Semaphore::new(config.limits.reads),
             fanout: RefCell::new(Fanout::new(settings, head)),
             waiting: RefCell::default(),
@@ -88,7 +95,7 @@ impl Shard {
             missed: Cell::new(0),
             hub,
         });
-        spawn_local(pump(Rc::downgrade(&inner), watch));
+        spawn_local(pump(Rc::downgrade(&inner), watch, asked));
         Self(inner)
     }
 
@@ -183,6 +190,14 @@ impl Shard {
 }
 
 impl Inner {
+    /// Waits until everything has been heard that the engine had told before.
+    pub(crate) async fn hear_all(&self) {
+        let (heard, told) = oneshot::channel();
+        // It fails when the engine has ended, and tells nothing any more.
+        let _ = self.hears.send(heard).await;
+        let _ = told.await;
+    }
+
     /// The time and the head, for the pure part.
     pub(crate) fn moment(&self) -> Moment {
         Moment {
@@ -322,13 +337,24 @@ impl Drop for Inner {
 }
 
 /// Hears the engine and the clock for as long as there is a shard.
-async fn pump(shard: Weak<Inner>, mut watch: Watch) {
-    let mut told = Vec::new();
+async fn pump(
+    shard: Weak<Inner>,
+    mut watch: Watch,
+    mut asked: mpsc::Receiver<oneshot::Sender<()>>,
+) {
+    let (mut told, mut waiting) = (Vec::new(), Vec::new());
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let notice = tokio::select! {
-            notice = watch.next() => notice,
+        let first = tokio::select! {
+            notice = watch.next() => match notice {
+                Some(notice) => Some((watch.told_at(), notice)),
+                None => return,
+            },
+            Some(answer) = asked.recv() => {
+                waiting.push(answer);
+                None
+            }
             _ = ticks.tick() => {
                 let Some(inner) = shard.upgrade() else {
                     return;
@@ -338,17 +364,18 @@ async fn pump(shard: Weak<Inner>, mut watch: Watch) {
                 continue;
             }
         };
-        let (Some(first), Some(inner)) = (notice, shard.upgrade()) else {
+        let Some(inner) = shard.upgrade() else {
             return;
         };
-        let first = (watch.told_at(), first);
         let rest = std::iter::from_fn(|| {
             let notice = watch.try_next()?;
             Some((watch.told_at(), notice))
         });
-        let notices = std::iter::once(first).chain(rest).take(NOTICES_AT_A_TIME);
+        let notices = first.into_iter().chain(rest).take(NOTICES_AT_A_TIME);
+        let mut heard = 0;
         inner.act(|fanout| {
             for (told_at, notice) in notices {
+                heard += 1;
                 match notice {
                     Notice::Committed(batch) => {
                         if fanout.handle_batch(&batch) {
@@ -363,6 +390,12 @@ async fn pump(shard: Weak<Inner>, mut watch: Watch) {
                 }
             }
         });
+        if heard < NOTICES_AT_A_TIME {
+            // There were no more. Who asked may have gone.
+            for answer in waiting.drain(..) {
+                let _ = answer.send(());
+            }
+        }
         let goal = inner.waiting.borrow().goal();
         drop(inner);
         // Those that were woken come first.

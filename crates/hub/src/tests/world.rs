@@ -365,7 +365,9 @@ impl World {
     pub(super) fn hear_all(&mut self, shard: usize) {
         while let Some(notice) = self.shards[shard].watch.try_next() {
             match notice {
-                Notice::Committed(batch) => self.act(shard, |fanout| fanout.handle_batch(&batch)),
+                Notice::Committed(batch) => {
+                    self.act(shard, |fanout| fanout.handle_batch(&batch));
+                }
                 Notice::Passing(event) => self.act(shard, |fanout| fanout.handle_passing(event)),
                 Notice::Lagged => panic!("nobody lags by so much"),
             }
