@@ -48,7 +48,8 @@ fn a_session_goes_on_behind_what_it_was_given() {
 
 #[test]
 fn whoever_waits_for_an_answer_or_follows_more_stays() {
-    let cases: [(&str, fn(&mut Play)); 3] = [
+    type Case = (&'static str, fn(&mut Play));
+    let cases: [Case; 3] = [
         ("a publish is under way", |play| {
             play.command(publish("x"));
             play.poll();
