@@ -65,6 +65,15 @@ impl Permit {
         }
         Some(permit)
     }
+
+    /// For a connection that another shard has had a permit for.
+    pub(crate) fn take_over(counts: &Arc<Counts>, alive: mpsc::Sender<()>) -> Rc<Self> {
+        counts.connection_opened();
+        Rc::new(Self {
+            counts: counts.clone(),
+            _alive: alive,
+        })
+    }
 }
 
 impl Drop for Permit {

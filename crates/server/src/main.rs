@@ -1,12 +1,18 @@
 //! `tidings`: instant messaging for the Web in one binary.
 //!
 //! The map: [`cli`] is what a person types, [`config`] what a server is told; [`server`] starts
-//! threads that accept [`connection`]s and lead each request to a door ([`http`]) or a
-//! [`transport`]; [`shutdown`] ends it all in order. [`assets`] are the web chat and the browser
+//! threads that accept [`connection`]s, share them out ([`balance`]) and lead each request to a door
+//! ([`http`]) or a [`transport`]; [`shutdown`] ends it all in order. [`assets`] are the web chat and the browser
 //! client, [`metrics`] what is counted, [`logging`] what is told meanwhile, [`fault`] what a person is told
 //! when it cannot be done.
 
+#[cfg(not(target_os = "linux"))]
+compile_error!(
+    "tidings holds its connections in an epoll: it runs on Linux, elsewhere in a container"
+);
+
 mod assets;
+mod balance;
 mod banner;
 mod cli;
 mod config;

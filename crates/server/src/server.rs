@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tidings_hub::{Hub, Shard};
+use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{LocalSet, yield_now};
 use tokio::time::{sleep, timeout};
 
+use crate::balance::{Inbox, Share};
 use crate::connection::{self, ConnectionLimits, Permit};
 use crate::fault::Fault;
 use crate::http::{App, Doors};
@@ -112,13 +114,14 @@ pub(crate) fn start_shard(
     listener: TcpListener,
     app: Arc<App>,
     metrics: ShardMetrics,
+    share: (Share, Inbox),
     limits: ConnectionLimits,
 ) -> io::Result<JoinHandle<()>> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     std::thread::Builder::new()
         .name(format!("shard-{number}"))
         .spawn(move || {
-            if let Err(error) = run_shard(&runtime, listener, app, metrics, limits) {
+            if let Err(error) = run_shard(&runtime, listener, app, metrics, share, limits) {
                 tracing::error!(%error, "a shard ended");
             }
         })
@@ -129,13 +132,14 @@ fn run_shard(
     listener: TcpListener,
     app: Arc<App>,
     metrics: ShardMetrics,
+    (share, inbox): (Share, Inbox),
     limits: ConnectionLimits,
 ) -> io::Result<()> {
     let local = LocalSet::new();
     local.block_on(runtime, async {
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let shard = Shard::start(Arc::clone(&app.hub) as Arc<Hub>);
-        let doors = Doors::open(app, shard.clone(), metrics.counts)?;
+        let doors = Doors::open(app, shard.clone(), metrics.counts, share.clone())?;
         let websockets = doors.websockets.clone();
         tokio::task::spawn_local(metrics.asked.answer(async move || {
             Some(Look {
@@ -143,7 +147,7 @@ fn run_shard(
                 unsent_bytes: websockets.unsent_bytes().await?,
             })
         }));
-        let mut alive = accept(listener, doors, limits).await;
+        let mut alive = accept(listener, doors, share, inbox, limits).await;
         // `None` when the last permit is gone.
         let _ = timeout(DRAIN_WITHIN, alive.recv()).await;
         Ok(())
@@ -154,11 +158,25 @@ fn run_shard(
 async fn accept(
     listener: tokio::net::TcpListener,
     doors: Doors,
+    share: Share,
+    inbox: Inbox,
     limits: ConnectionLimits,
 ) -> mpsc::Receiver<()> {
     let (alive, ended) = mpsc::channel(1);
-    let turned_away = Arc::new(Semaphore::new(TURNED_AWAY_MAX));
+    let Inbox {
+        mut accepted,
+        moved,
+    } = inbox;
+    // What comes from other shards does not hold this one up when it ends.
+    let arriving = doors.websockets.receive(moved, alive.downgrade());
+    tokio::task::spawn_local(arriving);
     let mut drain = doors.app.drain.clone();
+    let porter = Porter {
+        doors,
+        alive,
+        turned_away: Arc::new(Semaphore::new(TURNED_AWAY_MAX)),
+        limits,
+    };
     let mut accepted_in_a_row = 0;
     loop {
         accepted_in_a_row += 1;
@@ -166,29 +184,63 @@ async fn accept(
             accepted_in_a_row = 0;
             yield_now().await;
         }
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = drain.begun() => return ended,
+        let taken = tokio::select! {
+            taken = listener.accept() => taken.and_then(|(stream, _)| hand_over(stream, &share)),
+            Some(stream) = accepted.recv() => TcpStream::from_std(stream).map(Some),
+            () = drain.begun() => break,
         };
-        match accepted {
-            Ok((stream, _)) => match Permit::take(&doors.counts, &alive, limits.connections) {
-                Some(permit) => {
-                    let serving = connection::serve(stream, doors.clone(), permit, limits);
-                    tokio::task::spawn_local(serving);
-                }
-                None => {
-                    if let Ok(place) = turned_away.clone().try_acquire_owned() {
-                        tokio::task::spawn_local(async move {
-                            connection::turn_away(stream).await;
-                            drop(place);
-                        });
-                    }
-                }
-            },
+        match taken {
+            Ok(stream) => stream.into_iter().for_each(|stream| porter.carry(stream)),
             Err(error) if is_about_one_connection(&error) => {}
             Err(error) => {
                 tracing::warn!(%error, "cannot accept connections");
                 sleep(ACCEPT_AGAIN_AFTER).await;
+            }
+        }
+    }
+    // Those that are on their way hear that the server ends.
+    accepted.close();
+    while let Ok(stream) = accepted.try_recv() {
+        let stream = TcpStream::from_std(stream).into_iter();
+        stream.for_each(|stream| porter.carry(stream));
+    }
+    ended
+}
+
+/// Hands a connection to the shard that is to carry it; gives it back if that is this one.
+fn hand_over(stream: TcpStream, share: &Share) -> io::Result<Option<TcpStream>> {
+    let Some(to) = share.better_place() else {
+        return Ok(Some(stream));
+    };
+    match share.hand_over(to, stream.into_std()?) {
+        Ok(()) => Ok(None),
+        Err(stream) => TcpStream::from_std(stream).map(Some),
+    }
+}
+
+/// Has connections carried, up to the limit.
+struct Porter {
+    doors: Doors,
+    alive: mpsc::Sender<()>,
+    turned_away: Arc<Semaphore>,
+    limits: ConnectionLimits,
+}
+
+impl Porter {
+    fn carry(&self, stream: TcpStream) {
+        let Self { doors, limits, .. } = self;
+        match Permit::take(&doors.counts, &self.alive, limits.connections) {
+            Some(permit) => {
+                let serving = connection::serve(stream, doors.clone(), permit, *limits);
+                tokio::task::spawn_local(serving);
+            }
+            None => {
+                if let Ok(place) = self.turned_away.clone().try_acquire_owned() {
+                    tokio::task::spawn_local(async move {
+                        connection::turn_away(stream).await;
+                        drop(place);
+                    });
+                }
             }
         }
     }

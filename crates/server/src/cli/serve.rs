@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 use super::descriptors;
+use crate::balance;
 use crate::banner;
 use crate::config::{Config, Durability};
 use crate::connection::ConnectionLimits;
@@ -147,6 +148,10 @@ fn serve(args: &ServeArgs, config: &Config) -> Result<(), Fault> {
     let limits = connection_limits(config);
     let (metrics, ends) = Metrics::new(config.shards, &log, limits.connections);
     let metrics = Arc::new(metrics);
+    let shares = balance::shares(
+        ends.iter().map(|end| end.counts.clone()),
+        config.relieve_at * 10,
+    );
     let hub = Hub::new(log, hub_config(config)?);
 
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -168,9 +173,10 @@ fn serve(args: &ServeArgs, config: &Config) -> Result<(), Fault> {
         let shards: Vec<_> = listeners
             .into_iter()
             .zip(ends)
+            .zip(shares)
             .enumerate()
-            .map(|(number, (listener, end))| {
-                server::start_shard(number, listener, app.clone(), end, limits)
+            .map(|(number, ((listener, end), share))| {
+                server::start_shard(number, listener, app.clone(), end, share, limits)
             })
             .collect::<Result<_, _>>()
             .map_err(|error| Fault::failure(format!("cannot start a thread: {error}")))?;

@@ -36,6 +36,8 @@ pub(crate) struct Config {
     pub(crate) data: PathBuf,
     /// Threads that carry connections.
     pub(crate) shards: usize,
+    /// From how many percent of the time on a shard sends WebSockets to one that has less to do.
+    pub(crate) relieve_at: u32,
     /// What a message survives once its publisher was told that it is stored.
     pub(crate) durability: Durability,
     /// For how long a message's id is known, so that a retry of its publish is not stored again.
@@ -64,6 +66,7 @@ impl Default for Config {
             listen: "127.0.0.1:7007".into(),
             data: "tidings-data".into(),
             shards: 1,
+            relieve_at: 60,
             durability: Durability::Process,
             dedup_window: Span::seconds(300),
             allowed_origins: Vec::new(),
@@ -263,6 +266,10 @@ impl Config {
         if !(1..=256).contains(&self.shards) {
             return Err(Fault::setup(format!("shards = {}", self.shards))
                 .advise("Choose from 1 to the number of the machine's cores."));
+        }
+        if self.relieve_at > 100 {
+            return Err(Fault::setup(format!("relieve_at = {}", self.relieve_at))
+                .advise("It is a percentage: choose from 0 to 100."));
         }
         for (name, span) in [
             ("heartbeat.interval", self.heartbeat.interval),

@@ -30,6 +30,7 @@ use tidings_hub::{Hub, Refusal, Shard};
 use tidings_wire::Code;
 use tower_service::Service;
 
+use crate::balance::Share;
 use crate::connection::Permit;
 use crate::metrics::{Counts, Metrics};
 use crate::shutdown::Drain;
@@ -68,12 +69,18 @@ pub(crate) struct Doors {
 
 impl Doors {
     /// The doors to `shard`, on its thread.
-    pub(crate) fn open(app: Arc<App>, shard: Shard, counts: Arc<Counts>) -> io::Result<Self> {
+    pub(crate) fn open(
+        app: Arc<App>,
+        shard: Shard,
+        counts: Arc<Counts>,
+        share: Share,
+    ) -> io::Result<Self> {
         Ok(Self {
             router: api::router(app.clone()),
             websockets: websocket::Sockets::start(
                 shard.clone(),
                 counts.clone(),
+                share,
                 app.drain.clone(),
             )?,
             app,

@@ -102,6 +102,11 @@ impl Counts {
         self.everywhere.fetch_add(1, Relaxed) + 1
     }
 
+    /// Connections of this shard that are open.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.now() as usize
+    }
+
     /// A connection ended.
     pub(crate) fn connection_closed(&self) {
         self.connections.ended.add(1);

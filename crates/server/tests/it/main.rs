@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "a test and its helpers fail by it")]
 
 mod access;
+mod balance;
 mod bench;
 mod cli;
 mod cuts;

@@ -1,18 +1,13 @@
 //! WebSocket: frames both ways, over our own crate on the socket that HTTP hands over.
 //!
-//! [`answer`] does the handshake and hands the socket to those who hold it: on Linux all of a shard in
-//! one task ([`sockets`]), elsewhere each in its own (`tasks`). What a client says and is given is the
-//! same for both ([`session`]).
+//! [`answer`] does the handshake and hands the socket to the one task that holds all of a shard
+//! ([`sockets`]). What a client says and is given is [`session`]'s.
 
 mod frames;
 mod session;
-#[cfg(target_os = "linux")]
-mod sockets;
-#[cfg(not(target_os = "linux"))]
-#[path = "tasks.rs"]
 mod sockets;
 
-pub(crate) use sockets::Sockets;
+pub(crate) use sockets::{Moved, Sockets};
 
 use std::rc::Rc;
 use std::time::Duration;

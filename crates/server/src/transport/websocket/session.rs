@@ -1,4 +1,4 @@
-//! What a WebSocket's client says and what it is given, however its socket is held.
+//! What a WebSocket's client says and what it is given.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -22,10 +22,6 @@ pub(super) struct Session {
     /// Whether whoever says nothing is welcomed under a name of our choice.
     pub(super) greets_guests: bool,
     pub(super) counted: Counted,
-    #[cfg_attr(
-        not(target_os = "linux"),
-        allow(dead_code, reason = "it counts by being there")
-    )]
     pub(super) permit: Rc<Permit>,
 }
 

@@ -1,4 +1,4 @@
-//! The WebSockets of a shard on Linux: one task, one epoll, and no task, timer or buffer for each.
+//! The WebSockets of a shard: one task, one epoll, and no task, timer or buffer for each.
 //!
 //! The task waits for whichever comes first: sockets that are ready, sessions that may have something
 //! for their clients, new sockets from hyper, the end of the time for a hello, or of the server. Then
@@ -14,20 +14,23 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tidings_hub::Shard;
+use tidings_hub::{Moving, Shard};
 use tidings_websocket::Event;
-use tidings_websocket::tokio::event_loop::{self, EventLoop, Key, Socket};
+use tidings_websocket::tokio::event_loop::{self, Detached, EventLoop, Key, Socket};
 use tidings_websocket::tokio::{Error, WebSocket};
+use tidings_wire::Format;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::yield_now;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 
 use super::session::{Giver, Session};
 use super::{HELLO_WITHIN, ROOM, UNSENT_BYTES_MAX};
+use crate::balance::{LOOK_EVERY, Meter, Relief, Share};
 use crate::connection::Permit;
 use crate::metrics::Counts;
 use crate::shutdown::Drain;
+use crate::transport::{Counted, Transport};
 
 /// Sockets that wait to be taken in. Each of them holds what is left of its handshake, so it is few;
 /// more wait in the tasks of their connections.
@@ -40,15 +43,36 @@ const GIVEN_AT_A_TIME: usize = 1024;
 /// Takes sockets in. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Sockets {
+    shard: Shard,
+    counts: Arc<Counts>,
     newcomers: mpsc::Sender<Newcomer>,
     looks: mpsc::Sender<oneshot::Sender<usize>>,
 }
 
-type Newcomer = (WebSocket<TcpStream>, Session);
+/// A socket that comes to the shard.
+enum Newcomer {
+    /// After its handshake.
+    Opened(Box<WebSocket<TcpStream>>, Session),
+    /// From another shard.
+    Moved(Detached, Session),
+}
+
+/// A socket and its session between two shards.
+pub(crate) struct Moved {
+    socket: Detached,
+    session: Moving,
+    format: Format,
+    greets_guests: bool,
+}
 
 impl Sockets {
     /// Starts the task, which lives until the last handle and the last socket are gone.
-    pub(crate) fn start(shard: Shard, counts: Arc<Counts>, drain: Drain) -> io::Result<Self> {
+    pub(crate) fn start(
+        shard: Shard,
+        counts: Arc<Counts>,
+        share: Share,
+        drain: Drain,
+    ) -> io::Result<Self> {
         let (newcomers, coming) = mpsc::channel(NEWCOMERS_MAX);
         let (looks, asked) = mpsc::channel(1);
         let options = event_loop::Options {
@@ -57,8 +81,11 @@ impl Sockets {
         };
         let held = Held {
             sockets: EventLoop::new(options)?,
-            shard,
-            counts,
+            shard: shard.clone(),
+            counts: counts.clone(),
+            share,
+            meter: Meter::start(),
+            relief: None,
             hellos: VecDeque::new(),
             listed: Vec::new(),
             written: Vec::new(),
@@ -66,6 +93,7 @@ impl Sockets {
             frames: Vec::new(),
             runs: Vec::new(),
             writes: Vec::new(),
+            leaving: Vec::new(),
             lingering: Vec::new(),
             is_draining: false,
         };
@@ -74,7 +102,12 @@ impl Sockets {
                 tracing::error!(%error, "the WebSockets of a shard have ended");
             }
         });
-        Ok(Self { newcomers, looks })
+        Ok(Self {
+            shard,
+            counts,
+            newcomers,
+            looks,
+        })
     }
 
     /// How much all sockets were given and have not taken, in bytes; `None` when the shard ends.
@@ -87,7 +120,39 @@ impl Sockets {
     /// Holds a socket until it ends.
     pub(super) async fn hold(&self, websocket: WebSocket<TcpStream>, session: Session) {
         // It fails when the shard has ended, and so has the connection then.
-        let _ = self.newcomers.send((websocket, session)).await;
+        let newcomer = Newcomer::Opened(Box::new(websocket), session);
+        let _ = self.newcomers.send(newcomer).await;
+    }
+
+    /// Takes in what other shards send, for as long as there are any.
+    pub(crate) fn receive(
+        &self,
+        mut moved: mpsc::Receiver<Moved>,
+        alive: mpsc::WeakSender<()>,
+    ) -> impl Future<Output = ()> + use<> {
+        let Self {
+            shard,
+            counts,
+            newcomers,
+            ..
+        } = self.clone();
+        async move {
+            while let Some(moved) = moved.recv().await {
+                // It fails when the shard ends; the client then comes back as after any cut.
+                let Some(alive) = alive.upgrade() else {
+                    return;
+                };
+                let session = Session {
+                    link: shard.receive(moved.session).await,
+                    format: moved.format,
+                    greets_guests: moved.greets_guests,
+                    counted: Counted::new(&counts, Transport::WebSocket),
+                    permit: Permit::take_over(&counts, alive),
+                };
+                let newcomer = Newcomer::Moved(moved.socket, session);
+                let _ = newcomers.send(newcomer).await;
+            }
+        }
     }
 }
 
@@ -96,6 +161,10 @@ struct Held {
     sockets: EventLoop<Session>,
     shard: Shard,
     counts: Arc<Counts>,
+    share: Share,
+    meter: Meter,
+    /// Where some of those who are given something next are to go.
+    relief: Option<Relief>,
     /// When the time of each for a hello is over, in the order of their coming; of those as well that
     /// have said it, or gone, since. As many as can come in that time.
     hellos: VecDeque<(Instant, Key)>,
@@ -107,6 +176,8 @@ struct Held {
     /// What is to be written, and to whom which of it.
     runs: Vec<Bytes>,
     writes: Vec<(Key, usize)>,
+    /// Who is to go to another shard; empty between turns as well.
+    leaving: Vec<Key>,
     /// Of sockets whose end was told and which are not closed yet. It does not matter which is whose.
     lingering: Vec<Rc<Permit>>,
     is_draining: bool,
@@ -121,6 +192,8 @@ impl Held {
     ) -> io::Result<()> {
         let mut newcomers = Vec::new();
         let mut hello_alarm = pin!(sleep_until(Instant::now()));
+        let mut looks = interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut may_come = true;
         while may_come || self.is_holding() {
             let lingering = &mut self.lingering;
@@ -131,9 +204,7 @@ impl Held {
                 () = self.shard.listed() => {}
                 came = coming.recv_many(&mut newcomers, NEWCOMERS_MAX), if may_come => {
                     may_come = came > 0;
-                    for (websocket, session) in newcomers.drain(..) {
-                        self.insert(websocket, session);
-                    }
+                    newcomers.drain(..).for_each(|newcomer| self.insert(newcomer));
                 }
                 () = hello_alarm.as_mut(), if !self.hellos.is_empty() => {
                     let next = self.handle_hello_deadlines(Instant::now());
@@ -142,6 +213,10 @@ impl Held {
                 Some(answer) = asked.recv() => {
                     // Whoever asked may have gone.
                     let _ = answer.send(self.sockets.sockets().unsent_bytes());
+                }
+                _ = looks.tick(), if !self.share.is_alone() => {
+                    let held = self.sockets.sockets().len();
+                    self.relief = self.share.tell(self.meter.read(), held);
                 }
                 () = drain.begun(), if !self.is_draining => {
                     self.is_draining = true;
@@ -162,19 +237,57 @@ impl Held {
         !sockets.is_empty() || sockets.lingering() > 0
     }
 
-    fn insert(&mut self, websocket: WebSocket<TcpStream>, session: Session) {
-        match self.sockets.insert(websocket, session) {
+    fn insert(&mut self, newcomer: Newcomer) {
+        let says_hello = matches!(newcomer, Newcomer::Opened(..));
+        let inserted = match newcomer {
+            Newcomer::Opened(websocket, session) => self.sockets.insert(*websocket, session),
+            Newcomer::Moved(socket, session) => self.sockets.sockets().attach(socket, session),
+        };
+        match inserted {
             Ok(key) => {
-                if let Some(mut socket) = self.sockets.sockets().get_mut(key) {
-                    socket.peer().link.list_as(key.to_bits());
+                self.list(key);
+                if says_hello {
+                    self.hellos.push_back((Instant::now() + HELLO_WITHIN, key));
                 }
-                self.hellos.push_back((Instant::now() + HELLO_WITHIN, key));
                 if self.is_draining {
                     self.bid_farewell(key);
                 }
             }
             Err(error) => tracing::warn!(%error, "cannot hold a WebSocket"),
         }
+    }
+
+    fn list(&mut self, key: Key) {
+        if let Some(mut socket) = self.sockets.sockets().get_mut(key) {
+            socket.peer().link.list_as(key.to_bits());
+        }
+    }
+
+    /// Sends a socket and its session to another shard, if nothing of either is under way. Whether there is
+    /// room for more.
+    fn send_away(&mut self, key: Key, to: usize) -> bool {
+        let Some((socket, mut peer)) = self.sockets.sockets().detach(key) else {
+            return true;
+        };
+        let Some(session) = peer.link.leave() else {
+            match self.sockets.sockets().attach(socket, peer) {
+                Ok(key) => self.list(key),
+                Err(error) => tracing::warn!(%error, "cannot hold a WebSocket"),
+            }
+            return true;
+        };
+        let moved = Moved {
+            socket,
+            session,
+            format: peer.format,
+            greets_guests: peer.greets_guests,
+        };
+        let Err(moved) = self.share.send_away(to, moved) else {
+            return true;
+        };
+        let share = self.share.clone();
+        tokio::task::spawn_local(async move { share.take_back(moved).await });
+        false
     }
 
     /// Gives some of those who were listed, or have written everything, what there is; whether more are
@@ -193,6 +306,8 @@ impl Held {
             frames,
             runs,
             writes,
+            relief,
+            leaving,
             ..
         } = self;
         let held = sockets.sockets();
@@ -229,10 +344,22 @@ impl Held {
                 // It fails when the connection is closing already.
                 let _ = socket.write_encoded(&runs[run]);
             }
+            if let Some(relief) = relief
+                && leaving.len() < relief.sockets
+            {
+                leaving.push(key);
+            }
         }
         runs.clear();
         giver.count(counts);
         sockets.flush();
+        if let Some(relief) = relief {
+            relief.sockets -= leaving.len();
+            let to = relief.to;
+            let mut leaving = std::mem::take(leaving);
+            leaving.drain(..).all(|key| self.send_away(key, to));
+            self.leaving = leaving;
+        }
         are_more
     }
 
