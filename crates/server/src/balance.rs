@@ -55,7 +55,7 @@ struct Place {
     counts: Arc<Counts>,
     busy: AtomicU32,
     accepted: mpsc::Sender<TcpStream>,
-    moved: mpsc::Sender<Moved>,
+    moved: mpsc::Sender<Box<Moved>>,
 }
 
 /// What comes to a shard from others.
@@ -63,7 +63,7 @@ pub(crate) struct Inbox {
     /// Connections that others have accepted.
     pub(crate) accepted: mpsc::Receiver<TcpStream>,
     /// Sockets, with their sessions.
-    pub(crate) moved: mpsc::Receiver<Moved>,
+    pub(crate) moved: mpsc::Receiver<Box<Moved>>,
 }
 
 /// The shares of the shards that count in `counts`, in their order. One that is busy for `relieve_at`
@@ -123,13 +123,13 @@ impl Share {
     }
 
     /// Sends a socket away to a shard; gives it back if that has no room for it.
-    pub(crate) fn send_away(&self, to: usize, moved: Moved) -> Result<(), Moved> {
+    pub(crate) fn send_away(&self, to: usize, moved: Box<Moved>) -> Result<(), Box<Moved>> {
         let sent = self.shards[to].moved.try_send(moved);
         sent.map_err(mpsc::error::TrySendError::into_inner)
     }
 
     /// Takes a socket back that was to be sent away, as one that comes from elsewhere.
-    pub(crate) async fn take_back(&self, moved: Moved) {
+    pub(crate) async fn take_back(&self, moved: Box<Moved>) {
         // It fails when the shard has ended, and so has the connection then.
         let _ = self.shards[self.own].moved.send(moved).await;
     }

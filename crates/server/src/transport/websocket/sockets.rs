@@ -127,7 +127,7 @@ impl Sockets {
     /// Takes in what other shards send, for as long as there are any.
     pub(crate) fn receive(
         &self,
-        mut moved: mpsc::Receiver<Moved>,
+        mut moved: mpsc::Receiver<Box<Moved>>,
         alive: mpsc::WeakSender<()>,
     ) -> impl Future<Output = ()> + use<> {
         let Self {
@@ -276,12 +276,12 @@ impl Held {
             }
             return true;
         };
-        let moved = Moved {
+        let moved = Box::new(Moved {
             socket,
             session,
             format: peer.format,
             greets_guests: peer.greets_guests,
-        };
+        });
         let Err(moved) = self.share.send_away(to, moved) else {
             return true;
         };
