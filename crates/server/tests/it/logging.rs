@@ -139,15 +139,3 @@ fn a_start_that_cannot_be_is_told_in_json_as_well() {
     assert!(text("message").contains(&address), "{said:?}");
     assert!(text("advice").contains("--listen"), "{said:?}");
 }
-
-#[test]
-fn a_filter_that_is_not_understood_is_no_reason_to_guess() {
-    let output = tidings()
-        .args(["--listen", "127.0.0.1:0"])
-        .env("TIDINGS_LOG", "tidings=loudly")
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("TIDINGS_LOG"), "{said}");
-}

@@ -40,6 +40,9 @@ fn a_port_that_is_taken() {
         );
         assert!(lines[1].contains("--listen"), "{said}");
     }
+    let arguments = ["--listen", "127.0.0.1:0", "--metrics-listen", &address];
+    let said = fail(&arguments, &[]);
+    assert!(lines(&said)[1].contains("--metrics-listen"), "{said}");
 }
 
 #[test]
@@ -140,6 +143,11 @@ fn settings_that_make_no_sense() {
     let secret = [("TIDINGS_AUTH_SECRET", "too short")];
     assert!(lines(&fail(&[], &secret))[0].contains("32"));
     assert!(lines(&fail(&["--listen", "nowhere"], &[]))[1].contains("HOST:PORT"));
+    let arguments = ["--listen", "127.0.0.1:0", "--metrics-listen", "nowhere"];
+    assert!(lines(&fail(&arguments, &[]))[0].contains("nowhere"));
+    let environment = [("TIDINGS_LOG", "tidings=loudly")];
+    let said = fail(&["--listen", "127.0.0.1:0"], &environment);
+    assert!(lines(&said)[0].contains("TIDINGS_LOG"), "{said}");
     let environment = [("TIDINGS_LISTEN", "nowhere")];
     assert!(lines(&fail(&[], &environment))[0].contains("nowhere"));
     // clap's own: a slip of the pen is noticed there as well.
