@@ -318,6 +318,7 @@ impl Fanout {
 
     /// Gives a session that is in step what comes next, by `give`, which says whether it could be given.
     /// `false` if the session is not in step, or has fallen behind the tail: it must be polled.
+    #[inline] // once for each follower of a batch
     pub(crate) fn give_in_step(
         &mut self,
         session: usize,

@@ -163,6 +163,7 @@ impl Shard {
     /// room. The tokens of all others, which are to be polled now, are moved to the end of `others`.
     ///
     /// Whether some are left. `give` must not use the shard or a link.
+    #[inline] // once for each follower of a batch
     pub fn give_listed(
         &self,
         count: usize,

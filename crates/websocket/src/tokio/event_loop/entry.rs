@@ -142,6 +142,7 @@ impl<T> Entry<T> {
     }
 
     /// Writes bytes that are not in the output; how many the socket took.
+    #[inline] // once for each follower of a batch
     pub(super) fn write_bytes(&mut self, bytes: &[u8]) -> usize {
         loop {
             let outcome = send(&self.stream, bytes, SendFlags::NOSIGNAL);

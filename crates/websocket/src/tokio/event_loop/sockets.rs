@@ -233,6 +233,7 @@ impl<T> Socket<'_, T> {
     }
 
     /// What was inserted with it.
+    #[inline] // once for each follower of a batch
     pub fn peer(&mut self) -> &mut T {
         self.entry().peer.as_mut().expect("`get_mut` has seen it")
     }
@@ -288,6 +289,7 @@ impl<T> Socket<'_, T> {
     /// # Errors
     ///
     /// A [`SendError`]; nothing was sent.
+    #[inline] // once for each follower of a batch
     pub fn write_encoded(&mut self, frames: &Bytes) -> Result<(), SendError> {
         let entry = self.entry();
         if !entry.can_write_at_once() {
