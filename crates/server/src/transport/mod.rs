@@ -7,6 +7,8 @@ pub(crate) mod stream;
 pub(crate) mod websocket;
 
 use std::fmt;
+use std::marker::PhantomData;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use tidings_wire::Code;
@@ -47,10 +49,12 @@ impl fmt::Display for Transport {
     }
 }
 
-/// Counts a client for as long as it waits for events.
+/// Counts a client for as long as it waits for events. It stays on the shard's thread, which alone may count
+/// there; a client that moves to another shard is counted anew.
 pub(crate) struct Counted {
     counts: Arc<Counts>,
     transport: Transport,
+    _stays: PhantomData<Rc<Counts>>,
 }
 
 impl Counted {
@@ -60,6 +64,7 @@ impl Counted {
         Self {
             counts: counts.clone(),
             transport,
+            _stays: PhantomData,
         }
     }
 
