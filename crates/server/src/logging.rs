@@ -79,7 +79,47 @@ fn tell_panic(info: &PanicHookInfo<'_>) {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
     use super::*;
+
+    /// Lines that are kept.
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_panic_is_a_line_like_any_other() {
+        let lines = Lines::default();
+        let kept = lines.clone();
+        let told = tracing_subscriber::fmt()
+            .with_writer(move || kept.clone())
+            .json()
+            .flatten_event(true)
+            .finish();
+        let before = panic::take_hook();
+        tracing::subscriber::with_default(told, || {
+            panic::set_hook(Box::new(tell_panic));
+            let _ = panic::catch_unwind(|| panic!("it is {}\nbroken", "all"));
+        });
+        panic::set_hook(before);
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text.lines().count(), 1, "{text}");
+        let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(line["level"], "ERROR");
+        assert_eq!(line["message"], "a thread panicked: it is all\nbroken");
+        assert!(line["place"].as_str().unwrap().contains("logging.rs"));
+    }
 
     #[test]
     fn warnings_are_told_unless_more_is_asked_for() {
