@@ -45,7 +45,7 @@ fn websocket(shell: &Shell, words: Vec<String>) -> Verdict {
         }
     }
     in_bench(shell, "run --quiet --release", "bench-runner")
-        .args(["--", "--echo"])
+        .args(["--", "websocket", "--echo"])
         .args([shell.target().join("release/examples/echo")])
         .args(words)
         .run()

@@ -1,32 +1,29 @@
-//! Starts echo servers in turn, loads them, and tells how they did.
+//! Starts servers in turn, loads them, and tells how they did.
 //!
-//! For each [`scenario`] every [`peer`] gets a fresh [`server`] process per repeat, in the order
-//! A B C A B C, so that a noisy minute hurts all alike. The [`load`] is made by this process's
-//! one thread, on another core than the server's. [`report`] writes what came of it.
+//! There are two benches: [`messaging`], where one publishes and many follow, and [`websocket`],
+//! where servers echo. They share what is around a measurement: a fresh [`server`] process for each
+//! run, on another core than this process, whose one thread makes the load; what the kernel says of
+//! the [`process`] and of the [`machine`]; [`statistics`] over the repeats.
 
-mod load;
+mod command_line;
 mod machine;
-mod options;
 mod peer;
 mod process;
-mod report;
-mod run;
-mod scenario;
+mod program;
 mod server;
+mod socket;
+mod statistics;
 mod syscalls;
+mod websocket;
 
 use std::process::ExitCode;
 
-use options::Options;
-
 fn main() -> ExitCode {
-    let result = Options::parse(std::env::args().skip(1)).and_then(|options| {
-        if options.help {
-            print!("{}", options::HELP);
-            return Ok(());
-        }
-        run::all(&options)
-    });
+    let mut words = std::env::args().skip(1);
+    let result = match words.next().as_deref() {
+        Some("websocket") => websocket::main(words),
+        _ => Err("say websocket".to_owned()),
+    };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {

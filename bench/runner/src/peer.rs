@@ -1,12 +1,10 @@
-//! Who can be measured, and the commands that start them.
+//! A server that can be measured, the command that starts it, and the choice among them.
 
-use std::env;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::options::Options;
-use crate::scenario::Compression;
+use crate::program;
 
-/// A server that echoes.
+/// A server by its name.
 #[derive(Debug, Clone)]
 pub(crate) struct Peer {
     pub(crate) name: String,
@@ -17,7 +15,8 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    fn new(name: &str, program: impl AsRef<Path>, arguments: &str) -> Self {
+    /// `arguments` are words, so that none of them holds a space; [`with`](Self::with) adds others.
+    pub(crate) fn new(name: &str, program: impl AsRef<Path>, arguments: &str) -> Self {
         let program = program.as_ref().to_string_lossy().into_owned();
         let arguments = arguments.split_whitespace().map(str::to_owned);
         Self {
@@ -42,123 +41,101 @@ impl Peer {
                 "--peer: '{command}' has neither {{port}} nor {{address}}"
             ));
         }
-        let mut peer = Self::new(name, program, "");
+        let mut peer = Self::new(name, program, "").compiling_late();
         peer.command.extend(words.map(str::to_owned));
-        peer.compiles_late = true;
         Ok(peer)
     }
 
-    /// The command with its placeholders filled in.
-    pub(crate) fn command(&self, port: u16, compression: Compression) -> Vec<String> {
-        let mode = match compression {
-            Compression::None => "plain",
-            Compression::Deflate => "deflate",
-            Compression::Takeover => "takeover",
-        };
-        let flag = |wanted: bool, flag: &str| {
-            if wanted {
-                flag.to_owned()
-            } else {
-                String::new()
-            }
-        };
+    pub(crate) fn compiling_late(mut self) -> Self {
+        self.compiles_late = true;
+        self
+    }
+
+    /// Adds one argument, whatever is in it.
+    pub(crate) fn with(mut self, argument: impl AsRef<Path>) -> Self {
+        let argument = argument.as_ref().to_string_lossy().into_owned();
+        self.command.push(argument);
+        self
+    }
+
+    /// The command for a port; `fill` gives what stands for the placeholders that are not about it.
+    /// Words that are empty then are left out.
+    pub(crate) fn command(&self, port: u16, fill: &[(&str, &str)]) -> Vec<String> {
         self.command
             .iter()
             .map(|word| {
-                word.replace("{port}", &port.to_string())
-                    .replace("{address}", &format!("127.0.0.1:{port}"))
-                    .replace("{mode}", mode)
-                    .replace(
-                        "{deflate}",
-                        &flag(compression != Compression::None, "--deflate"),
-                    )
-                    .replace(
-                        "{takeover}",
-                        &flag(compression == Compression::Takeover, "--takeover"),
-                    )
+                let word = word
+                    .replace("{port}", &port.to_string())
+                    .replace("{address}", &format!("127.0.0.1:{port}"));
+                fill.iter()
+                    .fold(word, |word, (place, value)| word.replace(place, value))
             })
             .filter(|word| !word.is_empty())
             .collect()
     }
 
-    fn program(&self) -> &Path {
-        Path::new(&self.command[0])
-    }
-}
-
-/// All peers that are here, and a line on each that is not.
-pub(crate) fn known(options: &Options) -> (Vec<Peer>, Vec<String>) {
-    let beside = env::current_exe().unwrap_or_default();
-    let peers = beside.with_file_name("peers");
-    let tidings = beside.with_file_name("bench-tidings");
-    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts");
-    let mut all = Vec::new();
-    if let Some(echo) = &options.echo {
-        all.push(Peer::new("tidings", echo, "{address} {deflate} {takeover}"));
-    }
-    for mode in ["batch", "recv", "stream"] {
-        let arguments = format!("{mode} {{address}} {{mode}}");
-        all.push(Peer::new(&format!("tidings-{mode}"), &tidings, &arguments));
-    }
-    for name in [
-        "raw-epoll",
-        "bare-tokio",
-        "fastwebsockets",
-        "tokio-tungstenite",
-        "tokio-tungstenite-tuned",
-        "tokio-websockets",
-        "yawc",
-        "yawc-tuned",
-    ] {
-        all.push(Peer::new(
-            name,
-            &peers,
-            &format!("{name} {{address}} {{mode}}"),
-        ));
-    }
-    for (name, program, script) in [("node-ws", "node", "ws.mjs"), ("bun", "bun", "bun.mjs")] {
-        let mut peer = Peer::new(name, program, "");
-        peer.command
-            .push(scripts.join(script).to_string_lossy().into_owned());
-        peer.command
-            .extend(["{port}".to_owned(), "{mode}".to_owned()]);
-        peer.compiles_late = true;
-        all.push(peer);
-    }
-    all.extend(options.added.iter().cloned());
-
-    let mut missing = Vec::new();
-    all.retain(|peer| {
-        let reason = why_absent(peer);
-        if let Some(reason) = &reason {
-            missing.push(format!("{}: {reason}", peer.name));
+    /// Why it cannot be started here, if it cannot.
+    pub(crate) fn why_absent(&self) -> Option<String> {
+        let program = Path::new(&self.command[0]);
+        match program::find(program) {
+            Some(_) => None,
+            None => Some(format!("there is no {}", program.display())),
         }
-        reason.is_none()
-    });
-    (all, missing)
+    }
 }
 
-fn why_absent(peer: &Peer) -> Option<String> {
-    let program = peer.program();
-    if find(program).is_none() {
-        return Some(format!("there is no {}", program.display()));
+impl AsRef<Peer> for Peer {
+    fn as_ref(&self) -> &Peer {
+        self
     }
-    let ws = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../interop/node_modules/ws");
-    if peer.name == "node-ws" && !ws.is_dir() {
-        return Some("run `npm ci` in interop/ first".to_owned());
-    }
-    None
 }
 
-/// A program by its path, or by its name in `PATH`.
-pub(crate) fn find(program: &Path) -> Option<PathBuf> {
-    if program.components().count() > 1 {
-        return program.is_file().then(|| program.to_owned());
+/// Those of `known` that were asked for, in its order: all where `wanted` names none. What was
+/// `added` on the command line is always among them. `missing` has a line on each that is absent.
+pub(crate) fn chosen<P: AsRef<Peer> + Clone>(
+    known: &[P],
+    missing: &[String],
+    wanted: &[String],
+    added: &[Peer],
+) -> Result<Vec<P>, String> {
+    for name in wanted {
+        let absent = missing
+            .iter()
+            .find(|line| line.split(':').next() == Some(name.as_str()));
+        match absent {
+            Some(line) => println!("Left out: {line}"),
+            None if known.iter().any(|peer| peer.as_ref().name == *name) => {}
+            None => return Err(format!("there is no peer '{name}'; see --list")),
+        }
     }
-    let path = env::var_os("PATH")?;
-    env::split_paths(&path)
-        .map(|folder| folder.join(program))
-        .find(|candidate| candidate.is_file())
+    let is_wanted = |peer: &&P| {
+        let name = &peer.as_ref().name;
+        wanted.is_empty() || wanted.contains(name) || added.iter().any(|added| added.name == *name)
+    };
+    let peers: Vec<P> = known.iter().filter(is_wanted).cloned().collect();
+    if peers.is_empty() {
+        return Err("no peer is left to measure".to_owned());
+    }
+    Ok(peers)
+}
+
+/// Whom ratios compare with: who was asked for, else the ceiling that is here.
+pub(crate) fn reference<P: AsRef<Peer>>(
+    peers: &[P],
+    wanted: Option<&str>,
+) -> Result<String, String> {
+    let is_here = |name: &str| peers.iter().any(|peer| peer.as_ref().name == name);
+    match wanted {
+        Some(name) if is_here(name) => Ok(name.to_owned()),
+        Some(name) => Err(format!(
+            "--reference: '{name}' is not among the peers measured"
+        )),
+        None => Ok(["uwebsockets", "raw-epoll"]
+            .into_iter()
+            .find(|name| is_here(name))
+            .unwrap_or(&peers[0].as_ref().name)
+            .to_owned()),
+    }
 }
 
 #[cfg(test)]
@@ -167,15 +144,14 @@ mod tests {
 
     #[test]
     fn placeholders_are_filled_and_empty_words_dropped() {
-        let peer =
-            Peer::external("mine=./server --on {address} {mode} {deflate} {takeover}").unwrap();
+        let peer = Peer::external("mine=./server --on {address} {mode} {flag}").unwrap();
         assert_eq!(
-            peer.command(90, Compression::None),
+            peer.command(90, &[("{mode}", "plain"), ("{flag}", "")]),
             ["./server", "--on", "127.0.0.1:90", "plain"]
         );
         assert_eq!(
-            peer.command(90, Compression::Takeover)[3..],
-            ["takeover", "--deflate", "--takeover"]
+            peer.command(90, &[("{flag}", "--deflate")])[3..],
+            ["{mode}", "--deflate"]
         );
     }
 
@@ -183,5 +159,20 @@ mod tests {
     fn a_command_without_a_port_is_refused() {
         assert!(Peer::external("mine=./server 9001").is_err());
         assert!(Peer::external("=./server {port}").is_err());
+    }
+
+    #[test]
+    fn who_was_asked_for_is_chosen_and_who_is_unknown_is_named() {
+        let known = ["one", "two"].map(|name| Peer::new(name, "program", ""));
+        let names = |wanted: &[&str], added: &[Peer]| {
+            let wanted: Vec<String> = wanted.iter().map(|name| (*name).to_owned()).collect();
+            let peers = chosen(&known, &["three: gone".to_owned()], &wanted, added)?;
+            Ok::<_, String>(peers.into_iter().map(|peer| peer.name).collect::<Vec<_>>())
+        };
+        assert_eq!(names(&[], &[]).unwrap(), ["one", "two"]);
+        assert_eq!(names(&["two", "three"], &[]).unwrap(), ["two"]);
+        assert_eq!(names(&["two"], &known[..1]).unwrap(), ["one", "two"]);
+        assert!(names(&["four"], &[]).unwrap_err().contains("'four'"));
+        assert!(names(&["three"], &[]).unwrap_err().contains("no peer"));
     }
 }

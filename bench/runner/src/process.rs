@@ -3,6 +3,7 @@
 use std::fs;
 
 use rustix::param::clock_ticks_per_second;
+use rustix::time::{ClockId, clock_gettime};
 
 /// CPU time that a process has used, in seconds.
 #[derive(Debug, Clone, Copy, Default)]
@@ -78,4 +79,10 @@ pub(crate) fn machine_busy() -> f64 {
         .filter_map(|&index: &usize| fields.get(index))
         .sum();
     busy / clock_ticks_per_second() as f64
+}
+
+/// CPU seconds of this thread.
+pub(crate) fn own_seconds() -> f64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }

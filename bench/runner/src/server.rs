@@ -11,8 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::machine::{self, Place};
-use crate::peer::{self, Peer};
-use crate::scenario::Compression;
+use crate::program;
 
 /// A running server; dropping it ends the process.
 pub(crate) struct Server {
@@ -25,16 +24,16 @@ pub(crate) struct Server {
 const STARTS_WITHIN: Duration = Duration::from_secs(10);
 
 impl Server {
-    /// Starts `peer` and waits until it accepts connections. What it prints goes to a file in
-    /// `logs`.
+    /// Starts what `command` gives for a port, and waits until it accepts connections. What it
+    /// prints goes to `NAME.log` in `logs`.
     pub(crate) fn start(
-        peer: &Peer,
-        compression: Compression,
+        name: &str,
+        command: impl FnOnce(u16) -> Vec<String>,
         logs: &Path,
     ) -> Result<Self, String> {
         let port = free_port()?;
-        let words = peer.command(port, compression);
-        let log = logs.join(format!("{}.log", peer.name));
+        let words = command(port);
+        let log = logs.join(format!("{name}.log"));
         let output = || File::create(&log).map_err(|error| format!("{}: {error}", log.display()));
         let mut command = with_parent_death(&words);
         command.stdin(Stdio::null()).stderr(output()?);
@@ -104,7 +103,7 @@ impl Drop for Server {
 /// server when this process dies, however it dies. `setpriv` becomes the program, so that the
 /// process id stays.
 fn with_parent_death(words: &[String]) -> Command {
-    match peer::find(Path::new("setpriv")) {
+    match program::find(Path::new("setpriv")) {
         Some(setpriv) => {
             let mut command = Command::new(setpriv);
             command.args(["--pdeathsig", "KILL", "--"]).args(words);

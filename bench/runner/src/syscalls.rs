@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::peer;
+use crate::program;
 
 /// What counts system calls on this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,14 +64,14 @@ impl Counter {
     }
 
     fn works(self) -> bool {
-        let Some(program) = peer::find(Path::new("true")) else {
+        let Some(nothing) = program::find(Path::new("true")) else {
             return false;
         };
-        if peer::find(Path::new(self.name())).is_none() {
+        if program::find(Path::new(self.name())).is_none() {
             return false;
         }
         let result = std::env::temp_dir().join(format!("tidings-bench-{}", std::process::id()));
-        let status = self.command(&result).arg(program).status();
+        let status = self.command(&result).arg(nothing).status();
         let counted = fs::read_to_string(&result)
             .ok()
             .and_then(|text| self.parse(&text));

@@ -1,11 +1,11 @@
 //! The command line of `cargo xtask bench websocket`.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
+use super::scenario::{FULL, QUICK, Scenario};
+use crate::command_line::{Words, duration, names, number};
 use crate::peer::Peer;
-use crate::scenario::{FULL, QUICK, Scenario};
 
 pub(crate) const HELP: &str = "\
 cargo xtask bench websocket [options]      echo servers against each other
@@ -53,22 +53,13 @@ pub(crate) struct Options {
 impl Options {
     /// Reads the words after `bench websocket`. An error is a sentence for the user.
     pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Self, String> {
-        let mut words = words.into_iter();
+        let mut words = Words::new(words);
         let (mut help, mut list, mut quick, mut realtime) = (false, false, false, false);
         let (mut only, mut peers, mut added) = (Vec::new(), Vec::new(), Vec::new());
         let (mut reference, mut out, mut echo) = (None, None, None);
         let (mut repeats, mut seconds, mut minutes) = (None, None, None);
-        while let Some(word) = words.next() {
-            let (flag, inline) = match word.split_once('=') {
-                Some((flag, value)) => (flag.to_owned(), Some(value.to_owned())),
-                None => (word, None),
-            };
-            let mut value = || {
-                inline
-                    .clone()
-                    .or_else(|| words.next())
-                    .ok_or_else(|| format!("{flag} needs a value; see --help"))
-            };
+        while let Some(flag) = words.flag() {
+            let mut value = || words.value(&flag);
             match flag.as_str() {
                 "--help" | "-h" => help = true,
                 "--list" => list = true,
@@ -109,22 +100,6 @@ impl Options {
             echo,
         })
     }
-}
-
-fn names(list: &str) -> impl Iterator<Item = String> {
-    list.split(',')
-        .map(|name| name.trim().to_owned())
-        .filter(|name| !name.is_empty())
-}
-
-fn number<T: FromStr>(flag: &str, value: &str) -> Result<T, String> {
-    value
-        .parse()
-        .map_err(|_| format!("{flag}: '{value}' is not a number"))
-}
-
-fn duration(flag: &str, seconds: f64) -> Result<Duration, String> {
-    Duration::try_from_secs_f64(seconds).map_err(|_| format!("{flag}: not a length of time"))
 }
 
 #[cfg(test)]

@@ -4,12 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::load::{self, Echo, Messages, Trouble, Window};
+use super::load::{self, Echo, Messages, Trouble, Window};
+use super::options::Options;
+use super::peer::{command, known};
+use super::report::{Figures, Outcome, Report, Run};
+use super::scenario::{Scenario, Work};
 use crate::machine;
-use crate::options::Options;
 use crate::peer::{self, Peer};
-use crate::report::{Figures, Outcome, Report, Run};
-use crate::scenario::{Scenario, Work};
+use crate::program;
 use crate::server::Server;
 use crate::syscalls::Counter;
 
@@ -29,14 +31,14 @@ const DESCRIPTORS_SPARE: u64 = 100;
 
 /// Runs what was asked for, and writes the report.
 pub(crate) fn all(options: &Options) -> Result<(), String> {
-    let (known, missing) = peer::known(options);
-    let peers = chosen(&known, &missing, options)?;
+    let (known, missing) = known(options);
+    let peers = peer::chosen(&known, &missing, &options.peers, &options.added)?;
     if options.list {
         list(options, &peers, &missing);
         return Ok(());
     }
-    let reference = reference(&peers, options)?;
-    let out = options.out.clone().unwrap_or_else(default_out);
+    let reference = peer::reference(&peers, options.reference.as_deref())?;
+    let out = options.out.clone().unwrap_or_else(program::target);
     let logs = out.join("logs");
     fs::create_dir_all(&logs).map_err(|error| format!("{}: {error}", logs.display()))?;
 
@@ -68,45 +70,6 @@ pub(crate) fn all(options: &Options) -> Result<(), String> {
     Ok(())
 }
 
-/// The peers that were asked for, in the order of the table.
-fn chosen(known: &[Peer], missing: &[String], options: &Options) -> Result<Vec<Peer>, String> {
-    for name in &options.peers {
-        let absent = missing
-            .iter()
-            .find(|line| line.split(':').next() == Some(name.as_str()));
-        match absent {
-            Some(line) => println!("Left out: {line}"),
-            None if known.iter().any(|peer| peer.name == *name) => {}
-            None => return Err(format!("there is no peer '{name}'; see --list")),
-        }
-    }
-    let wanted = |peer: &&Peer| {
-        options.peers.is_empty()
-            || options.peers.contains(&peer.name)
-            || options.added.iter().any(|added| added.name == peer.name)
-    };
-    let peers: Vec<Peer> = known.iter().filter(wanted).cloned().collect();
-    if peers.is_empty() {
-        return Err("no peer is left to measure".to_owned());
-    }
-    Ok(peers)
-}
-
-fn reference(peers: &[Peer], options: &Options) -> Result<String, String> {
-    let is_here = |name: &str| peers.iter().any(|peer| peer.name == name);
-    match &options.reference {
-        Some(name) if is_here(name) => Ok(name.clone()),
-        Some(name) => Err(format!(
-            "--reference: '{name}' is not among the peers measured"
-        )),
-        None => Ok(["uwebsockets", "raw-epoll"]
-            .into_iter()
-            .find(|name| is_here(name))
-            .unwrap_or(&peers[0].name)
-            .to_owned()),
-    }
-}
-
 fn list(options: &Options, peers: &[Peer], missing: &[String]) {
     let scenarios: Vec<String> = options.scenarios.iter().map(Scenario::to_string).collect();
     let names: Vec<&str> = peers.iter().map(|peer| peer.name.as_str()).collect();
@@ -118,16 +81,6 @@ fn list(options: &Options, peers: &[Peer], missing: &[String]) {
     for line in missing {
         println!("not here: {line}");
     }
-}
-
-/// Beside the programs that cargo builds: `target/bench` where xtask is in charge.
-fn default_out() -> PathBuf {
-    let program = std::env::current_exe().unwrap_or_default();
-    program
-        .ancestors()
-        .nth(2)
-        .unwrap_or(Path::new("."))
-        .to_owned()
 }
 
 fn announce(options: &Options, peers: &[Peer], missing: &[String], session: &Session) {
@@ -204,7 +157,7 @@ impl Session {
             let limit = self.descriptors;
             return Outcome::Failed(format!("only {limit} descriptors may be open here"));
         }
-        let server = match Server::start(peer, scenario.compression, &self.logs) {
+        let server = match start(peer, scenario, &self.logs) {
             Ok(server) => server,
             Err(reason) => return Outcome::Failed(reason),
         };
@@ -248,7 +201,7 @@ impl Session {
     /// System calls per message, of a fresh server.
     fn calls(&self, scenario: Scenario, peer: &Peer) -> Option<f64> {
         let counter = self.counter?;
-        let server = Server::start(peer, scenario.compression, &self.logs).ok()?;
+        let server = start(peer, scenario, &self.logs).ok()?;
         let window = Window {
             warm_up: Duration::ZERO,
             measured: COUNTED,
@@ -262,6 +215,14 @@ impl Session {
         let calls = count?.end().ok()?;
         echo.ok().map(|echo| calls as f64 / echo.messages)
     }
+}
+
+fn start(peer: &Peer, scenario: Scenario, logs: &Path) -> Result<Server, String> {
+    Server::start(
+        &peer.name,
+        |port| command(peer, port, scenario.compression),
+        logs,
+    )
 }
 
 /// How long it takes until what is sent first has been answered, where that is much.

@@ -1,5 +1,5 @@
-// Echo server on Node's `ws`, as its README writes one: node ws.mjs PORT plain|deflate|takeover
-import { WebSocketServer } from '../../interop/node_modules/ws/wrapper.mjs';
+// Echo server on Node's `ws`, as its README writes one: node echo_ws.mjs PORT plain|deflate|takeover
+import { WebSocketServer } from 'ws';
 
 const [port, mode = 'plain'] = process.argv.slice(2);
 const alone = mode === 'deflate';

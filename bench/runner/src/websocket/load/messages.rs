@@ -5,7 +5,7 @@ use std::iter;
 use flate2::{Compress, FlushCompress};
 
 use super::Trouble;
-use crate::scenario::Payload;
+use crate::websocket::scenario::Payload;
 
 /// Messages, and the bytes that a client sends for them.
 pub(crate) struct Messages {

@@ -4,16 +4,15 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
-use rustix::time::{ClockId, clock_gettime};
 
 use super::Trouble;
 use super::check::Check;
 use super::messages::{Cursor, Deflate, Messages};
 use super::open::Takeover;
 use super::reader::Reader;
-use super::socket::{Poller, Socket};
-use crate::process::{Cpu, machine_busy};
-use crate::scenario::{Compression, Payload};
+use crate::process::{Cpu, machine_busy, own_seconds};
+use crate::socket::{Poller, Socket};
+use crate::websocket::scenario::{Compression, Payload};
 
 /// When to measure.
 #[derive(Clone, Copy)]
@@ -293,10 +292,4 @@ impl<'m> Load<'m> {
             message_bytes: self.messages.frame_bytes(),
         }
     }
-}
-
-/// CPU seconds of this thread.
-fn own_seconds() -> f64 {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }

@@ -11,7 +11,6 @@ mod idle;
 mod messages;
 mod open;
 mod reader;
-mod socket;
 
 pub(crate) use echo::{Echo, Window, run as echo};
 pub(crate) use idle::{Idle, run as idle};

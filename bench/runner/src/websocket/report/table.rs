@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::{Figures, Outcome, Report, Run};
+use crate::statistics::{Spread, in_order, median, show};
 
 impl Report {
     /// The whole as Markdown.
@@ -245,55 +246,6 @@ impl Figure {
             },
         }
     }
-}
-
-/// The values of one figure over the repeats.
-struct Spread(Vec<f64>);
-
-impl Spread {
-    fn median(&self) -> String {
-        short(median(&self.0))
-    }
-
-    fn whole(&self) -> String {
-        let least = self.0.iter().copied().fold(f64::INFINITY, f64::min);
-        let most = self.0.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        match self.0.len() {
-            1 => self.median(),
-            _ => format!("{} ({}..{})", self.median(), short(least), short(most)),
-        }
-    }
-}
-
-/// Three digits that matter.
-fn short(value: f64) -> String {
-    match value.abs() {
-        size if size >= 100.0 => format!("{value:.0}"),
-        size if size >= 10.0 => format!("{value:.1}"),
-        _ => format!("{value:.2}"),
-    }
-}
-
-fn show(value: Option<f64>, digits: usize) -> String {
-    value.map_or(String::new(), |value| format!("{value:.digits$}"))
-}
-
-/// The middle one; of an even number the lower of the two.
-fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted[(sorted.len() - 1) / 2]
-}
-
-/// Each once, as they first came.
-fn in_order<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    let mut all = Vec::new();
-    for name in names {
-        if !all.contains(&name) {
-            all.push(name);
-        }
-    }
-    all
 }
 
 #[cfg(test)]

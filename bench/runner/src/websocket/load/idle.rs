@@ -9,7 +9,7 @@ use super::echo::{self, Window};
 use super::messages::Messages;
 use super::open::open;
 use crate::process::{Cpu, resident_bytes};
-use crate::scenario::{Compression, Payload, TOUCH_BYTES};
+use crate::websocket::scenario::{Compression, Payload, TOUCH_BYTES};
 
 /// Bytes of the server's resident memory, divided by the connections.
 #[derive(Debug, Clone)]

@@ -1,4 +1,4 @@
-// Echo server on Bun, as its documentation writes one: bun bun.mjs PORT plain|deflate|takeover
+// Echo server on Bun, as its documentation writes one: bun echo_bun.mjs PORT plain|deflate|takeover
 const [port, mode = 'plain'] = process.argv.slice(2);
 const compression = { plain: 'disable', deflate: 'shared', takeover: 'dedicated' }[mode];
 const deflates = mode !== 'plain';

@@ -8,9 +8,9 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::load::{Echo, Idle};
+use super::load::{Echo, Idle};
+use super::options::Options;
 use crate::machine;
-use crate::options::Options;
 
 /// One server under one scenario, once.
 #[derive(Debug, Clone, Serialize)]

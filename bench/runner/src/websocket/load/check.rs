@@ -117,7 +117,7 @@ impl Inflater {
 mod tests {
     use super::super::messages::Deflate;
     use super::*;
-    use crate::scenario::Payload;
+    use crate::websocket::scenario::Payload;
 
     fn verdict(answer: impl Fn(usize, Vec<u8>) -> Vec<u8>) -> u64 {
         let messages = Messages::new(Payload::Chat, 200, Deflate::Off, 1).unwrap();

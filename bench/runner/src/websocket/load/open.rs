@@ -4,8 +4,8 @@ use std::net::SocketAddrV4;
 use std::time::{Duration, Instant};
 
 use super::Trouble;
-use super::socket::{Poller, Socket};
-use crate::scenario::Compression;
+use crate::socket::{Poller, Socket};
+use crate::websocket::scenario::Compression;
 
 /// RFC 6455, 1.3: the example's key and the answer that belongs to it.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";

@@ -21,7 +21,7 @@ pub(crate) struct Socket(OwnedFd);
 
 impl Socket {
     /// Begins to connect. The first 4,000 come from 127.0.0.2, the next from 127.0.0.3, …
-    pub(super) fn connect(to: SocketAddrV4, index: usize) -> Result<Self> {
+    pub(crate) fn connect(to: SocketAddrV4, index: usize) -> Result<Self> {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         let socket = socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
         sockopt::set_tcp_nodelay(&socket, true)?;
@@ -35,7 +35,7 @@ impl Socket {
 
     /// How many bytes came; `None` when there are none yet. The end of the stream is an error.
     #[inline]
-    pub(super) fn read(&self, buffer: &mut [u8]) -> Result<Option<usize>> {
+    pub(crate) fn read(&self, buffer: &mut [u8]) -> Result<Option<usize>> {
         match recv(&self.0, buffer, RecvFlags::empty()) {
             Ok((_, 0)) => Err(Errno::CONNRESET),
             Ok((_, count)) => Ok(Some(count)),
@@ -46,7 +46,7 @@ impl Socket {
 
     /// How many bytes went; `None` when there is no room.
     #[inline]
-    pub(super) fn write(&self, bytes: &[u8]) -> Result<Option<usize>> {
+    pub(crate) fn write(&self, bytes: &[u8]) -> Result<Option<usize>> {
         match send(&self.0, bytes, SendFlags::NOSIGNAL) {
             Ok(count) => Ok(Some(count)),
             Err(Errno::AGAIN | Errno::INTR) => Ok(None),
@@ -56,13 +56,13 @@ impl Socket {
 }
 
 /// An epoll instance, and what it said last.
-pub(super) struct Poller {
+pub(crate) struct Poller {
     epoll: OwnedFd,
     events: Vec<epoll::Event>,
 }
 
 impl Poller {
-    pub(super) fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         Ok(Self {
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
             events: Vec::with_capacity(1024),
@@ -70,7 +70,7 @@ impl Poller {
     }
 
     /// Registers once, edge-triggered, for both directions.
-    pub(super) fn add(&self, socket: &Socket, token: usize) -> Result<()> {
+    pub(crate) fn add(&self, socket: &Socket, token: usize) -> Result<()> {
         let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
         epoll::add(
             &self.epoll,
@@ -81,7 +81,7 @@ impl Poller {
     }
 
     /// Waits, at most for `limit`; then [`ready`](Self::ready) tells what happened.
-    pub(super) fn wait(&mut self, limit: Duration) -> Result<()> {
+    pub(crate) fn wait(&mut self, limit: Duration) -> Result<()> {
         let limit = Timespec {
             tv_sec: limit.as_secs() as i64,
             tv_nsec: i64::from(limit.subsec_nanos()),
@@ -94,7 +94,7 @@ impl Poller {
     }
 
     /// Token and whether it can be read, of all that are ready.
-    pub(super) fn ready(&self) -> impl ExactSizeIterator<Item = (usize, bool)> + '_ {
+    pub(crate) fn ready(&self) -> impl ExactSizeIterator<Item = (usize, bool)> + '_ {
         let readable = EventFlags::IN | EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR;
         self.events.iter().map(move |event| {
             let (flags, data) = (event.flags, event.data);
