@@ -3,6 +3,9 @@
 //! It reads, unmasks and writes back, and an echo begins before its message is whole. No
 //! UTF-8 check, no limits, no rules, no closing handshake. A WebSocket server cannot be expected
 //! to pass it, other than by noise.
+//!
+//! Who opens `/sub` follows: what comes over `/pub` is written to all of them, as many messages at
+//! once as one read brought.
 
 use std::error::Error;
 use std::net::{SocketAddr, TcpListener};
@@ -26,8 +29,17 @@ struct Connection {
     rewriter: Rewriter,
     /// The request while it is incomplete.
     request: Option<Vec<u8>>,
+    role: Role,
     /// What the socket had no room for; while there is any, nothing is read.
     unsent: Vec<u8>,
+}
+
+/// What a connection's path asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Echo,
+    Follower,
+    Publisher,
 }
 
 pub(crate) fn run(address: SocketAddr, _: Mode) -> Outcome {
@@ -44,6 +56,8 @@ pub(crate) fn run(address: SocketAddr, _: Mode) -> Outcome {
     )?;
     let mut connections: Vec<Option<Connection>> = Vec::new();
     let mut free: Vec<usize> = Vec::new();
+    // In the order in which they came, as they lie in memory.
+    let mut followers: Vec<usize> = Vec::new();
     let mut events = Vec::with_capacity(1024);
     let mut input = vec![0; READ_BYTES];
     let mut output = vec![0; READ_BYTES + HEADER_BYTES_MAX];
@@ -61,11 +75,37 @@ pub(crate) fn run(address: SocketAddr, _: Mode) -> Outcome {
             }
             let slot = &mut connections[token as usize];
             let Some(connection) = slot else { continue };
-            let turn = connection.turn(&poller, token, &mut input, &mut output);
-            if turn.is_err() {
-                *slot = None;
-                free.push(token as usize);
+            let role_before = connection.role;
+            match connection.turn(&poller, token, &mut input, &mut output) {
+                Ok(made) => match connection.role {
+                    Role::Publisher => {
+                        broadcast(&mut connections, &followers, &poller, &output[..made]);
+                    }
+                    Role::Follower if role_before == Role::Echo => followers.push(token as usize),
+                    Role::Follower | Role::Echo => {}
+                },
+                Err(_) => {
+                    if connection.role == Role::Follower {
+                        followers.retain(|index| *index != token as usize);
+                    }
+                    *slot = None;
+                    free.push(token as usize);
+                }
             }
+        }
+    }
+}
+
+/// Writes to all followers. One who has gone is found out when its socket says so.
+fn broadcast(
+    connections: &mut [Option<Connection>],
+    followers: &[usize],
+    poller: &OwnedFd,
+    bytes: &[u8],
+) {
+    for index in followers {
+        if let Some(connection) = &mut connections[*index] {
+            let _ = connection.write(poller, *index as u64, bytes);
         }
     }
 }
@@ -97,20 +137,22 @@ fn accept_all(
             socket,
             rewriter: Rewriter::default(),
             request: Some(Vec::new()),
+            role: Role::Echo,
             unsent: Vec::new(),
         });
     }
 }
 
 impl Connection {
-    /// One read and one write. An error is the connection's end.
+    /// One read and, of an echo, one write; gives how much of `output` was made. An error is the
+    /// connection's end.
     fn turn(
         &mut self,
         poller: &OwnedFd,
         token: u64,
         input: &mut [u8],
         output: &mut [u8],
-    ) -> Result<(), Box<dyn Error>> {
+    ) -> Result<usize, Box<dyn Error>> {
         if !self.unsent.is_empty() {
             let sent = sent(send(&self.socket, &self.unsent, SendFlags::NOSIGNAL))?;
             self.unsent.drain(..sent);
@@ -118,12 +160,12 @@ impl Connection {
                 self.unsent = Vec::new();
                 self.wait_for(poller, token, EventFlags::IN)?;
             }
-            return Ok(());
+            return Ok(0);
         }
         let got = match recv(&self.socket, &mut *input, RecvFlags::empty()) {
             Ok((_, 0)) => return Err("the client has gone".into()),
             Ok((_, got)) => got,
-            Err(Errno::AGAIN | Errno::INTR) => return Ok(()),
+            Err(Errno::AGAIN | Errno::INTR) => return Ok(0),
             Err(error) => return Err(error.into()),
         };
         let mut received = &input[..got];
@@ -131,16 +173,36 @@ impl Connection {
             let before = request.len();
             request.extend_from_slice(received);
             let Some((answer, used)) = handshake::answer(request) else {
-                return Ok(());
+                return Ok(0);
+            };
+            self.role = match request.get(4..8) {
+                Some(b"/sub") => Role::Follower,
+                Some(b"/pub") => Role::Publisher,
+                _ => Role::Echo,
             };
             send(&self.socket, &answer, SendFlags::NOSIGNAL)?;
             received = &received[used - before..];
             self.request = None;
         }
         let made = self.rewriter.rewrite(received, output);
-        let sent = sent(send(&self.socket, &output[..made], SendFlags::NOSIGNAL))?;
-        if sent < made {
-            self.unsent.extend_from_slice(&output[sent..made]);
+        if self.role == Role::Echo {
+            self.write(poller, token, &output[..made])?;
+        }
+        Ok(made)
+    }
+
+    /// Writes what there is room for, and keeps the rest.
+    fn write(&mut self, poller: &OwnedFd, token: u64, bytes: &[u8]) -> rustix::io::Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        if !self.unsent.is_empty() {
+            self.unsent.extend_from_slice(bytes);
+            return Ok(());
+        }
+        let sent = sent(send(&self.socket, bytes, SendFlags::NOSIGNAL))?;
+        if sent < bytes.len() {
+            self.unsent.extend_from_slice(&bytes[sent..]);
             self.wait_for(poller, token, EventFlags::OUT)?;
         }
         Ok(())

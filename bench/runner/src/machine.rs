@@ -12,6 +12,8 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 pub(crate) enum Place {
     Server,
     Generator,
+    /// Who takes what there is, as a server with several shards does.
+    Anywhere,
 }
 
 /// The cores that we were started on; what `move_to` chooses from.
@@ -26,16 +28,17 @@ fn cores() -> &'static [usize] {
 }
 
 /// Moves this thread, and the children that it will start, to the core for `place`: the first one
-/// for the server, the next for the generator. On a single core nothing moves.
+/// for the server, the next for the generator; or lets it be on any. On a single core nothing moves.
 pub(crate) fn move_to(place: Place) {
     let [first, second, ..] = *cores() else {
         return;
     };
     let mut set = CpuSet::new();
-    set.set(match place {
-        Place::Server => first,
-        Place::Generator => second,
-    });
+    match place {
+        Place::Server => set.set(first),
+        Place::Generator => set.set(second),
+        Place::Anywhere => cores().iter().for_each(|core| set.set(*core)),
+    }
     // Where it is forbidden the figures are noisier, and not wrong.
     let _ = sched_setaffinity(None, &set);
 }

@@ -7,6 +7,7 @@
 
 mod command_line;
 mod machine;
+mod messaging;
 mod peer;
 mod process;
 mod program;
@@ -21,8 +22,9 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
     let result = match words.next().as_deref() {
+        Some("messaging") => messaging::main(words),
         Some("websocket") => websocket::main(words),
-        _ => Err("say websocket".to_owned()),
+        _ => Err("say what to run: messaging or websocket".to_owned()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

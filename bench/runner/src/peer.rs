@@ -74,9 +74,13 @@ impl Peer {
             .collect()
     }
 
+    pub(crate) fn program(&self) -> &Path {
+        Path::new(&self.command[0])
+    }
+
     /// Why it cannot be started here, if it cannot.
     pub(crate) fn why_absent(&self) -> Option<String> {
-        let program = Path::new(&self.command[0]);
+        let program = self.program();
         match program::find(program) {
             Some(_) => None,
             None => Some(format!("there is no {}", program.display())),

@@ -54,10 +54,25 @@ impl Cpu {
 
 /// Resident bytes of a process.
 pub(crate) fn resident_bytes(pid: u32) -> u64 {
+    status_bytes(pid, "VmRSS:")
+}
+
+/// The most resident bytes that a process ever had, or had since [`forget_peak`].
+pub(crate) fn peak_resident_bytes(pid: u32) -> u64 {
+    status_bytes(pid, "VmHWM:")
+}
+
+/// Makes what a process has resident now its peak.
+pub(crate) fn forget_peak(pid: u32) {
+    // proc(5): "5 reset the peak resident set size". Where it is refused, the peak is of its whole life.
+    let _ = fs::write(format!("/proc/{pid}/clear_refs"), "5");
+}
+
+fn status_bytes(pid: u32, name: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let kibibytes: Option<u64> = status
         .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .find_map(|line| line.strip_prefix(name))
         .and_then(|rest| rest.split_whitespace().next()?.parse().ok());
     kibibytes.unwrap_or(0) << 10
 }

@@ -24,15 +24,16 @@ pub(crate) struct Server {
 const STARTS_WITHIN: Duration = Duration::from_secs(10);
 
 impl Server {
-    /// Starts what `command` gives for a port, and waits until it accepts connections. What it
-    /// prints goes to `NAME.log` in `logs`.
+    /// Starts at `place` what `command` gives for a port, and waits until it accepts connections.
+    /// What it prints goes to `NAME.log` in `logs`.
     pub(crate) fn start(
         name: &str,
-        command: impl FnOnce(u16) -> Vec<String>,
+        command: impl FnOnce(u16) -> Result<Vec<String>, String>,
+        place: Place,
         logs: &Path,
     ) -> Result<Self, String> {
         let port = free_port()?;
-        let words = command(port);
+        let words = command(port)?;
         let log = logs.join(format!("{name}.log"));
         let output = || File::create(&log).map_err(|error| format!("{}: {error}", log.display()));
         let mut command = with_parent_death(&words);
@@ -44,7 +45,7 @@ impl Server {
                 .map_or_else(|_| Stdio::null(), Stdio::from),
         );
         // A child inherits its parent's core: so every thread of it begins there.
-        machine::move_to(Place::Server);
+        machine::move_to(place);
         let child = command.spawn();
         machine::move_to(Place::Generator);
         let child = child.map_err(|error| format!("cannot start {}: {error}", words[0]))?;

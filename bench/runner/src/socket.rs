@@ -33,6 +33,11 @@ impl Socket {
         }
     }
 
+    /// Makes its end a reset: nothing lingers on its port, and it is what a cut looks like.
+    pub(crate) fn reset_at_end(&self) -> Result<()> {
+        sockopt::set_socket_linger(&self.0, Some(Duration::ZERO))
+    }
+
     /// How many bytes came; `None` when there are none yet. The end of the stream is an error.
     #[inline]
     pub(crate) fn read(&self, buffer: &mut [u8]) -> Result<Option<usize>> {

@@ -5,17 +5,24 @@ pub(crate) struct Spread(pub(crate) Vec<f64>);
 
 impl Spread {
     /// The middle one.
-    pub(crate) fn median(&self) -> String {
-        short(median(&self.0))
+    pub(crate) fn median(&self) -> f64 {
+        median(&self.0)
+    }
+
+    pub(crate) fn least(&self) -> f64 {
+        self.0.iter().copied().fold(f64::INFINITY, f64::min)
+    }
+
+    pub(crate) fn most(&self) -> f64 {
+        self.0.iter().copied().fold(f64::NEG_INFINITY, f64::max)
     }
 
     /// The middle one, and the smallest and largest where there are several.
     pub(crate) fn whole(&self) -> String {
-        let least = self.0.iter().copied().fold(f64::INFINITY, f64::min);
-        let most = self.0.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let median = short(self.median());
         match self.0.len() {
-            1 => self.median(),
-            _ => format!("{} ({}..{})", self.median(), short(least), short(most)),
+            1 => median,
+            _ => format!("{median} ({}..{})", short(self.least()), short(self.most())),
         }
     }
 }
@@ -41,7 +48,7 @@ pub(crate) fn median(values: &[f64]) -> f64 {
 }
 
 /// Each once, as they first came.
-pub(crate) fn in_order<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+pub(crate) fn in_order<T: PartialEq>(names: impl Iterator<Item = T>) -> Vec<T> {
     let mut all = Vec::new();
     for name in names {
         if !all.contains(&name) {
@@ -49,4 +56,21 @@ pub(crate) fn in_order<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str>
         }
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spread_is_told_with_its_ends() {
+        assert_eq!(Spread(vec![3.0, 100.4, 20.0]).whole(), "20.0 (3.00..100)");
+        assert_eq!(Spread(vec![0.5]).whole(), "0.50");
+        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.0);
+    }
+
+    #[test]
+    fn names_are_told_once_and_in_order() {
+        assert_eq!(in_order(["b", "a", "b"].into_iter()), ["b", "a"]);
+    }
 }

@@ -9,7 +9,7 @@ use super::options::Options;
 use super::peer::{command, known};
 use super::report::{Figures, Outcome, Report, Run};
 use super::scenario::{Scenario, Work};
-use crate::machine;
+use crate::machine::{self, Place};
 use crate::peer::{self, Peer};
 use crate::program;
 use crate::server::Server;
@@ -50,7 +50,7 @@ pub(crate) fn all(options: &Options) -> Result<(), String> {
         until: Instant::now() + options.within,
         logs,
     };
-    machine::move_to(machine::Place::Generator);
+    machine::move_to(Place::Generator);
     if options.realtime {
         machine::go_first()?;
     }
@@ -220,7 +220,8 @@ impl Session {
 fn start(peer: &Peer, scenario: Scenario, logs: &Path) -> Result<Server, String> {
     Server::start(
         &peer.name,
-        |port| command(peer, port, scenario.compression),
+        |port| Ok(command(peer, port, scenario.compression)),
+        Place::Server,
         logs,
     )
 }

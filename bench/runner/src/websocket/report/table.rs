@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{Figures, Outcome, Report, Run};
-use crate::statistics::{Spread, in_order, median, show};
+use crate::statistics::{Spread, in_order, median, short, show};
 
 impl Report {
     /// The whole as Markdown.
@@ -49,8 +49,10 @@ impl Report {
             let _ = write!(text, "| {scenario} |");
             for peer in &peers {
                 let cell = match (self.spread(scenario, peer), self.ratio(scenario, peer)) {
-                    (Some(spread), Some(ratio)) => format!("{} ({ratio:.2})", spread.median()),
-                    (Some(spread), None) => spread.median(),
+                    (Some(spread), Some(ratio)) => {
+                        format!("{} ({ratio:.2})", short(spread.median()))
+                    }
+                    (Some(spread), None) => short(spread.median()),
                     (None, _) => self.absence(scenario, peer).to_owned(),
                 };
                 let _ = write!(text, " {cell} |");

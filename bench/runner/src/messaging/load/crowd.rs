@@ -1,0 +1,422 @@
+//! Many connections on one thread: followers, whose deliveries are counted and checked, and
+//! publishers, whose acknowledgements are noted.
+
+use std::net::SocketAddrV4;
+use std::time::{Duration, Instant};
+
+use super::frame::push_text;
+use super::link::Link;
+use super::mark::{self, Finder};
+use super::tally::Tally;
+use crate::messaging::protocol::{Begin, Protocol, Role, Said};
+use crate::socket::{Poller, Socket};
+
+/// What one generator holds open, and what came over it.
+pub(super) struct Crowd<'p> {
+    address: SocketAddrV4,
+    protocol: &'p dyn Protocol,
+    poller: Poller,
+    members: Vec<Option<Member>>,
+    buffer: Vec<u8>,
+    begun: Instant,
+    finder: Finder,
+    /// Deliveries, by channel.
+    pub(super) tallies: Vec<Tally>,
+    /// Publishers, by their index, whose publish was acknowledged since this was last looked at.
+    pub(super) acknowledged: Vec<usize>,
+    /// How many are what their role says.
+    pub(super) ready: usize,
+    keeps_places: bool,
+}
+
+struct Member {
+    link: Link,
+    state: State,
+    channel: u32,
+    /// The number of the message that a follower has to get next.
+    next: u64,
+    /// Where a follower would come back to.
+    place: String,
+}
+
+enum State {
+    Connecting {
+        request: Vec<u8>,
+        greeting: Vec<u8>,
+        greetings: usize,
+    },
+    /// What came of the answer.
+    Handshaking {
+        answer: Vec<u8>,
+        greeting: Vec<u8>,
+        greetings: usize,
+    },
+    /// Waits for so many answers.
+    Greeting(usize),
+    Ready,
+}
+
+/// RFC 6455, 1.3: the example's key and the answer that belongs to it.
+const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+/// Handshakes under way at once: below the backlog of 128 that many servers listen with.
+pub(super) const AT_ONCE: usize = 100;
+/// An answer's head beyond this is no handshake.
+const HEAD_BYTES_MAX: usize = 16 << 10;
+/// Larger than a socket's usual buffer, so that one read brings what is there.
+const READ_BYTES: usize = 256 << 10;
+/// Without progress for so long, a server is taken for stuck.
+pub(super) const STALLED_AFTER: Duration = Duration::from_secs(10);
+
+/// Where a follower was when its connection was cut.
+pub(super) struct Left {
+    place: String,
+    next: u64,
+}
+
+impl<'p> Crowd<'p> {
+    /// Nobody yet; of `channels` channels deliveries will be counted.
+    pub(super) fn new(
+        address: SocketAddrV4,
+        protocol: &'p dyn Protocol,
+        channels: usize,
+    ) -> Result<Self, String> {
+        Ok(Self {
+            address,
+            protocol,
+            poller: Poller::new().map_err(|error| error.to_string())?,
+            members: Vec::new(),
+            buffer: vec![0; READ_BYTES],
+            begun: Instant::now(),
+            finder: Finder::default(),
+            tallies: (0..channels).map(|_| Tally::new()).collect(),
+            acknowledged: Vec::new(),
+            ready: 0,
+            keeps_places: false,
+        })
+    }
+
+    /// Nanoseconds since the crowd began.
+    #[inline]
+    pub(super) fn now(&self) -> u64 {
+        self.begun.elapsed().as_nanos() as u64
+    }
+
+    /// Lets `count` more followers of `channel` in, at most [`AT_ONCE`] at a time; returns when all of
+    /// them follow.
+    pub(super) fn follow(&mut self, channel: u32, count: usize) -> Result<(), String> {
+        let from = match self.keeps_places {
+            true => Begin::NowToReturn,
+            false => Begin::Now,
+        };
+        let next = self.tallies[channel as usize].published();
+        self.open(count, |_| (Role::Follower { channel, from }, next))
+    }
+
+    /// Lets a publisher for each of `channels` in; they are the last members then.
+    pub(super) fn publishers(&mut self, channels: &[u32]) -> Result<(), String> {
+        self.open(channels.len(), |index| {
+            let channel = channels[index];
+            (Role::Publisher { channel }, 0)
+        })
+    }
+
+    /// Followers will come back: their places are kept from now on.
+    pub(super) fn keep_places(&mut self) {
+        self.keeps_places = true;
+    }
+
+    /// Cuts all followers of `channel`; gives where they were.
+    pub(super) fn cut(&mut self, channel: u32) -> Vec<Left> {
+        let of_channel = |slot: &&mut Option<Member>| {
+            slot.as_ref()
+                .is_some_and(|member| member.channel == channel)
+        };
+        let cut: Vec<Left> = self
+            .members
+            .iter_mut()
+            .filter(of_channel)
+            .filter_map(Option::take)
+            .map(|Member { place, next, .. }| Left { place, next })
+            .collect();
+        self.ready -= cut.len();
+        cut
+    }
+
+    /// Begins to connect one who was cut; it catches up during the turns that follow.
+    pub(super) fn come_back(&mut self, channel: u32, left: &Left) -> Result<(), String> {
+        let from = Begin::At(&left.place);
+        self.connect(Role::Follower { channel, from }, left.next)
+    }
+
+    fn open<'r>(
+        &mut self,
+        count: usize,
+        role: impl Fn(usize) -> (Role<'r>, u64),
+    ) -> Result<(), String> {
+        let ready_before = self.ready;
+        let mut progress = (Instant::now(), ready_before);
+        let mut begun = 0;
+        while self.ready - ready_before < count {
+            while begun < count && begun - (self.ready - ready_before) < AT_ONCE {
+                let (role, next) = role(begun);
+                self.connect(role, next)?;
+                begun += 1;
+            }
+            self.turn(Duration::from_millis(200))?;
+            if self.ready > progress.1 {
+                progress = (Instant::now(), self.ready);
+            } else if progress.0.elapsed() > STALLED_AFTER {
+                let done = self.ready - ready_before;
+                return Err(format!("connecting stalled after {done} of {count}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn connect(&mut self, role: Role<'_>, next: u64) -> Result<(), String> {
+        let (target, headers) = self.protocol.handshake(role);
+        let address = self.address;
+        let request = format!(
+            "GET {target} HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\n\
+             Connection: Upgrade\r\nSec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\
+             {headers}\r\n"
+        );
+        let texts = self.protocol.greeting(role);
+        let mut greeting = Vec::new();
+        for text in &texts {
+            push_text(&mut greeting, text);
+        }
+        let index = self.members.len();
+        let failed = |error| format!("connection {index}: {error}");
+        let socket = Socket::connect(address, index).map_err(failed)?;
+        socket.reset_at_end().map_err(failed)?;
+        self.poller.add(&socket, index).map_err(failed)?;
+        let (Role::Follower { channel, .. } | Role::Publisher { channel }) = role;
+        self.members.push(Some(Member {
+            link: Link::new(socket),
+            state: State::Connecting {
+                request: request.into_bytes(),
+                greeting,
+                greetings: texts.len(),
+            },
+            channel: match role {
+                Role::Follower { .. } => channel,
+                Role::Publisher { .. } => NONE,
+            },
+            next,
+            place: match role {
+                Role::Follower {
+                    from: Begin::At(place),
+                    ..
+                } => place.to_owned(),
+                _ => String::new(),
+            },
+        }));
+        Ok(())
+    }
+
+    /// Publishes on the connection of the member that came in as the `publisher`th. The messages have
+    /// the numbers that follow, and count as sent at `at`.
+    pub(super) fn publish(
+        &mut self,
+        publisher: usize,
+        channel: u32,
+        count: usize,
+        bytes: usize,
+        at: u64,
+    ) -> Result<(), String> {
+        let tally = &mut self.tallies[channel as usize];
+        let mut frames = Vec::with_capacity(count * (bytes + 128));
+        for _ in 0..count {
+            let number = tally.publish(at);
+            let data = mark::data(number, bytes);
+            push_text(&mut frames, &self.protocol.publish(channel, number, &data));
+        }
+        match &mut self.members[publisher] {
+            Some(member) => member.link.send(&frames),
+            None => Err("it is gone".to_owned()),
+        }
+        .map_err(|error| format!("publishing: {error}"))
+    }
+
+    /// The index of the member that came last.
+    pub(super) fn last(&self) -> usize {
+        self.members.len() - 1
+    }
+
+    /// Handles what is ready; waits at most for `limit` until something is.
+    pub(super) fn turn(&mut self, limit: Duration) -> Result<(), String> {
+        let Self {
+            protocol,
+            poller,
+            members,
+            buffer,
+            begun,
+            finder,
+            tallies,
+            acknowledged,
+            ready,
+            keeps_places,
+            ..
+        } = self;
+        poller.wait(limit).map_err(|error| error.to_string())?;
+        for (index, readable) in poller.ready() {
+            // One who was cut may have had something to say.
+            let Some(member) = &mut members[index] else {
+                continue;
+            };
+            let failed = |error| format!("connection {index}: {error}");
+            member.progress().map_err(failed)?;
+            if !readable {
+                continue;
+            }
+            loop {
+                let got = match member.link.receive(buffer).map_err(failed)? {
+                    Some(bytes) => bytes.len(),
+                    None => break,
+                };
+                let now = begun.elapsed().as_nanos() as u64;
+                let mut came = Came {
+                    protocol: *protocol,
+                    finder,
+                    tallies,
+                    acknowledged,
+                    keeps_places: *keeps_places,
+                    now,
+                    index,
+                };
+                let was_ready = matches!(member.state, State::Ready);
+                member.take(&buffer[..got], &mut came).map_err(failed)?;
+                *ready += usize::from(!was_ready && matches!(member.state, State::Ready));
+                if got < buffer.len() {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The channel of one who follows none.
+const NONE: u32 = u32::MAX;
+
+/// Where what comes goes to.
+struct Came<'c> {
+    protocol: &'c dyn Protocol,
+    finder: &'c mut Finder,
+    tallies: &'c mut [Tally],
+    acknowledged: &'c mut Vec<usize>,
+    keeps_places: bool,
+    now: u64,
+    index: usize,
+}
+
+impl Member {
+    /// Sends what can be sent: the handshake's request, or what waits.
+    #[inline]
+    fn progress(&mut self) -> Result<(), String> {
+        if let State::Connecting {
+            request,
+            greeting,
+            greetings,
+        } = &mut self.state
+        {
+            self.link.send(request)?;
+            self.state = State::Handshaking {
+                answer: Vec::new(),
+                greeting: std::mem::take(greeting),
+                greetings: *greetings,
+            };
+        }
+        self.link.flush()
+    }
+
+    fn take(&mut self, bytes: &[u8], came: &mut Came<'_>) -> Result<(), String> {
+        let State::Handshaking {
+            answer,
+            greeting,
+            greetings,
+        } = &mut self.state
+        else {
+            return self.texts(bytes, came);
+        };
+        answer.extend_from_slice(bytes);
+        let Some(end) = head_end(answer)? else {
+            return Ok(());
+        };
+        let rest = answer.split_off(end);
+        self.link.send(greeting)?;
+        self.state = match greetings {
+            0 => State::Ready,
+            count => State::Greeting(*count),
+        };
+        self.texts(&rest, came)
+    }
+
+    #[inline]
+    fn texts(&mut self, bytes: &[u8], came: &mut Came<'_>) -> Result<(), String> {
+        let Self {
+            link,
+            state,
+            channel,
+            next,
+            place,
+        } = self;
+        let mut trouble = None;
+        let mut answers = Vec::new();
+        link.take(bytes, |text| {
+            let number = match *channel {
+                NONE => None,
+                _ => came.finder.number(text),
+            };
+            if came.keeps_places && *channel != NONE {
+                came.protocol.keep_place(place, text);
+            }
+            if let Some(number) = number {
+                came.tallies[*channel as usize].deliver(number, next, came.now);
+                return;
+            }
+            match came.protocol.said(text) {
+                Said::Greeted => {
+                    if let State::Greeting(left) = state {
+                        *left -= 1;
+                        if *left == 0 {
+                            *state = State::Ready;
+                        }
+                    }
+                }
+                Said::Acknowledged => came.acknowledged.push(came.index),
+                Said::Asks(answer) => push_text(&mut answers, answer),
+                Said::Refused => trouble = Some(String::from_utf8_lossy(text).into_owned()),
+                Said::Nothing => {}
+            }
+        })?;
+        if let Some(text) = trouble {
+            return Err(format!("it said {text}"));
+        }
+        if answers.is_empty() {
+            Ok(())
+        } else {
+            link.send(&answers)
+        }
+    }
+}
+
+/// Where the handshake's answer ends, once it is whole, if it is the right one.
+fn head_end(answer: &[u8]) -> Result<Option<usize>, String> {
+    let Some(end) = answer.windows(4).position(|four| four == b"\r\n\r\n") else {
+        return if answer.len() > HEAD_BYTES_MAX {
+            Err("the handshake's answer has no end".to_owned())
+        } else {
+            Ok(None)
+        };
+    };
+    let head = String::from_utf8_lossy(&answer[..end]);
+    if head.starts_with("HTTP/1.1 101") && head.contains(ACCEPT) {
+        Ok(Some(end + 4))
+    } else {
+        let line = head.lines().next().unwrap_or_default();
+        Err(format!("the handshake was answered with '{line}'"))
+    }
+}
