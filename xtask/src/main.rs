@@ -47,8 +47,10 @@ const TASKS: &[Task] = &[
     Task {
         name: "bench",
         usage: &[
+            ("bench", "messaging against peers, 25 min"),
+            ("bench --quick", "in 4; see bench/README.md"),
             ("bench websocket", "echo against peers, 25 min"),
-            ("bench websocket --quick", "in 3; see bench/README.md"),
+            ("bench websocket --quick", "in 3"),
             ("bench micro", "masking, UTF-8, receiving"),
         ],
         run: bench::run,

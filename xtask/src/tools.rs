@@ -19,7 +19,16 @@ pub(crate) enum Tool {
     Curl,
     /// Python 3, for the runner of the Autobahn suite.
     Python,
+    /// The packages that `bench/scripts/package-lock.json` pins, beside it.
+    BenchPackages,
+    /// nginx with the module Nchan, as Debian packages them.
+    Nchan,
+    /// The compiler of Protocol Buffers with its own definitions, which some crates build with.
+    Protobuf,
 }
+
+/// Where Debian puts the module.
+const NCHAN: &str = "/usr/lib/nginx/modules/ngx_nchan_module.so";
 
 /// The oldest Node that the client promises to run in.
 pub(crate) const NODE_MAJOR_MIN: u32 = 20;
@@ -60,10 +69,28 @@ impl Tools {
                     None => Err(missing("Node")),
                 }
             }
-            Tool::NodePackages => node_packages(shell),
+            Tool::NodePackages => node_packages("interop", shell),
+            Tool::BenchPackages => node_packages("bench/scripts", shell),
             Tool::Chromium => self.program("Chromium", CHROMIUM_NAMES, shell),
             Tool::Curl => self.program("curl", &["curl"], shell),
             Tool::Python => self.program("Python 3", &["python3"], shell),
+            Tool::Nchan => {
+                if !Path::new(NCHAN).is_file() {
+                    self.install(&["nginx", "libnginx-mod-nchan"], shell)?;
+                }
+                match Path::new(NCHAN).is_file() {
+                    true => Ok(()),
+                    false => Err(missing("nginx with Nchan")),
+                }
+            }
+            Tool::Protobuf => {
+                if find_program(&["protoc"]).is_none() {
+                    self.install(&["protobuf-compiler", "libprotobuf-dev"], shell)?;
+                }
+                find_program(&["protoc"])
+                    .map(|_| ())
+                    .ok_or_else(|| missing("protoc"))
+            }
         }
     }
 
@@ -105,7 +132,7 @@ pub(crate) fn chromium() -> Result<std::path::PathBuf, Stop> {
 
 fn missing(what: &str) -> Stop {
     Stop::Failed(format!(
-        "needs {what}: install it, or leave this step out with --without"
+        "needs {what}: install it, or leave out what needs it"
     ))
 }
 
@@ -119,22 +146,22 @@ fn node_major(shell: &Shell) -> Option<u32> {
     version.strip_prefix('v')?.split('.').next()?.parse().ok()
 }
 
-/// `npm ci`, unless what is installed is what the lock file says: npm leaves a copy of the lock
-/// beside the packages, so comparing the times is enough.
-fn node_packages(shell: &Shell) -> Verdict {
+/// `npm ci` in `folder`, unless what is installed is what the lock file says: npm leaves a copy of
+/// the lock beside the packages, so comparing the times is enough.
+fn node_packages(folder: &str, shell: &Shell) -> Verdict {
     let modified = |path: &str| {
-        fs::metadata(shell.path(path))
+        fs::metadata(shell.path(folder).join(path))
             .and_then(|file| file.modified())
             .ok()
     };
-    let wanted = modified("interop/package-lock.json");
-    let installed = modified("interop/node_modules/.package-lock.json");
+    let wanted = modified("package-lock.json");
+    let installed = modified("node_modules/.package-lock.json");
     if installed.is_some() && installed >= wanted {
         return Ok(());
     }
     shell
         .call("npm")
         .words("ci --ignore-scripts --no-audit --no-fund")
-        .within("interop")
+        .within(folder)
         .run()
 }

@@ -1,6 +1,6 @@
-//! Echo servers of other crates: `peers NAME ADDRESS [plain|deflate|takeover]`.
+//! Servers of other crates: `peers NAME ADDRESS [plain|deflate|takeover]`.
 //!
-//! One thread each. A peer is written as its own examples write an echo server; where the
+//! One thread each. All echo but socketioxide, which broadcasts; `raw-epoll` does both. A peer is written as its own examples write an echo server; where the
 //! crate allows to feed many answers and flush them once, there is a `-tuned` one beside it.
 
 mod bare_tokio;
@@ -8,6 +8,7 @@ mod fastwebsockets;
 mod handshake;
 mod raw_epoll;
 mod serve;
+mod socketioxide;
 mod tokio_tungstenite;
 mod tokio_websockets;
 mod yawc;
@@ -39,6 +40,7 @@ const PEERS: &[Peer] = &[
     ("tokio-websockets", tokio_websockets::run),
     ("yawc", yawc::run),
     ("yawc-tuned", yawc::run_tuned),
+    ("socketioxide", socketioxide::run),
 ];
 
 fn main() -> ExitCode {

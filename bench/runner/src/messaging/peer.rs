@@ -157,6 +157,7 @@ const TIDINGS: About = About {
     version: Version::Ours,
 };
 
+const SOCKET_IO: &str = "Socket.IO 4, WebSocket alone, a room";
 const NOTHING: &str = "nothing";
 
 /// All that are here, and a line on each that is not.
@@ -210,9 +211,20 @@ pub(crate) fn known(options: &Options) -> (Vec<Contender>, Vec<String>) {
         peer: script("socket.io", "node".into(), "broadcast_socket_io.mjs"),
         protocol: &SocketIo { recovers: true },
         about: About {
-            speaks: "Socket.IO 4, WebSocket alone, a room",
+            speaks: SOCKET_IO,
             keeps: "in memory for two minutes, for who was there (connection state recovery)",
             version: Version::Package("socket.io"),
+        },
+        part: Part::Peer,
+        template: None,
+    });
+    all.push(Contender {
+        peer: Peer::new("socketioxide", &peers, "socketioxide {address}"),
+        protocol: &SocketIo { recovers: false },
+        about: About {
+            speaks: SOCKET_IO,
+            keeps: NOTHING,
+            version: Version::Crate("socketioxide"),
         },
         part: Part::Peer,
         template: None,

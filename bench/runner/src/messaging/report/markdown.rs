@@ -9,7 +9,7 @@ use crate::statistics::{in_order, short};
 /// How to read what follows.
 const LEGEND: &str = "\
 Server and generator have a core each, every run a fresh server, peers take turns (A B C A B C). A figure is
-the median of the repeats, with the smallest and the largest in brackets where it may move. **Trust the ratios**:
+the median of the repeats, with the smallest and the largest in brackets where it may move (in the plots: a bar and a line). **Trust the ratios**:
 they are taken within each repeat, at the same hour on the same machine. Throughput and latency tell of
 the machine as well.
 

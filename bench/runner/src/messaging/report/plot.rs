@@ -61,8 +61,7 @@ impl Report {
              width=\"{WIDTH}\" height=\"{height}\" role=\"img\" aria-label=\"{}\">\n\
              <style>{STYLE}</style>\n\
              <text class=\"title\" x=\"8\" y=\"22\">{}</text>\n\
-             <text class=\"note\" x=\"8\" y=\"44\">{}; {better}. Bars are medians, lines go from the \
-             smallest to the largest.</text>\n\
+             <text class=\"note\" x=\"8\" y=\"44\">{}; {better}</text>\n\
              <path class=\"axis\" d=\"M{LEFT} {}V{}\"/>\n",
             scenario.title(),
             scenario.title(),
