@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::options::Options;
-use super::protocol::{Nchan, Plain, Protocol, SocketIo, Tidings};
+use super::protocol::{Nchan, Plain, Protocol, Pusher, SocketIo, Tidings};
 use super::scenario::{Door, Scenario};
 use crate::peer::Peer;
 use crate::program;
@@ -242,6 +242,17 @@ pub(crate) fn known(options: &Options) -> (Vec<Contender>, Vec<String>) {
         part: Part::Peer,
         template: Some("nginx.conf"),
     });
+    all.push(Contender {
+        peer: Peer::new("sockudo", sockudo(), "--config").with("{scratch}/sockudo.json"),
+        protocol: &Pusher,
+        about: About {
+            speaks: "Pusher 7, client events on a private channel",
+            keeps: NOTHING,
+            version: Version::Flag("--version"),
+        },
+        part: Part::Peer,
+        template: Some("sockudo.json"),
+    });
     all.extend(options.added.iter().map(|peer| Contender {
         peer: peer.clone(),
         protocol: &Plain,
@@ -277,6 +288,15 @@ fn ours(program: &Path, name: &str, durability: &str, shards: usize, part: Part)
     }
 }
 
+/// The one that `--install` built, else the one in `PATH`.
+fn sockudo() -> PathBuf {
+    let built = program::target().join("sockudo/bin/sockudo");
+    match built.is_file() {
+        true => built,
+        false => "sockudo".into(),
+    }
+}
+
 /// Where Debian puts the module that `nginx.conf` loads.
 const NCHAN: &str = "/usr/lib/nginx/modules/ngx_nchan_module.so";
 
@@ -286,6 +306,7 @@ fn why_absent(contender: &Contender) -> Option<String> {
         "nchan" if reason.is_some() || !Path::new(NCHAN).is_file() => {
             Some("on Debian, `apt-get install nginx libnginx-mod-nchan`".to_owned())
         }
+        "sockudo" if reason.is_some() => Some("`--install` builds it from crates.io".to_owned()),
         "node-ws" | "socket.io" if reason.is_none() && !program::has_package("socket.io") => {
             Some(program::NO_PACKAGES.to_owned())
         }

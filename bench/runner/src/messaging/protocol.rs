@@ -5,11 +5,13 @@
 
 mod nchan;
 mod plain;
+mod pusher;
 mod socket_io;
 mod tidings;
 
 pub(crate) use nchan::Nchan;
 pub(crate) use plain::Plain;
+pub(crate) use pusher::Pusher;
 pub(crate) use socket_io::SocketIo;
 pub(crate) use tidings::Tidings;
 
@@ -37,7 +39,7 @@ pub(crate) enum Begin<'a> {
 }
 
 /// What a text that is no message means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Said {
     /// One text of the greeting has done what it was for.
     Greeted,
@@ -45,8 +47,8 @@ pub(crate) enum Said {
     Acknowledged,
     /// Something was refused: nothing measured from here on would mean anything.
     Refused,
-    /// A heartbeat, which wants this answer.
-    Asks(&'static str),
+    /// It wants this answer, as to a heartbeat.
+    Asks(String),
     Nothing,
 }
 
@@ -63,13 +65,19 @@ pub(crate) trait Protocol {
     fn handshake(&self, role: Role<'_>) -> (String, &'static str);
 
     /// Texts to send when the handshake is answered. Each is answered with a text that is
-    /// [`Said::Greeted`]; behind the last the connection is what its role says.
+    /// [`Said::Greeted`]; with the last of them the connection is what its role says.
     fn greeting(&self, role: Role<'_>) -> Vec<String>;
+
+    /// How many texts of the server are [`Said::Greeted`] until then.
+    fn greetings(&self, role: Role<'_>) -> usize {
+        self.greeting(role).len()
+    }
 
     /// What publishes `data`, which needs no escaping. `number` differs from publish to publish.
     fn publish(&self, channel: u32, number: u64, data: &str) -> String;
 
-    fn said(&self, text: &[u8]) -> Said;
+    /// `channel` is that of the connection's role.
+    fn said(&self, text: &[u8], channel: u32) -> Said;
 
     /// Whether publishes are acknowledged.
     fn acknowledges(&self) -> bool {

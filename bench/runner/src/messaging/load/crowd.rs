@@ -33,6 +33,8 @@ struct Member {
     link: Link,
     state: State,
     channel: u32,
+    /// Whether it follows the channel, or publishes to it.
+    follows: bool,
     /// The number of the message that a follower has to get next.
     next: u64,
     /// Where a follower would come back to.
@@ -130,7 +132,7 @@ impl<'p> Crowd<'p> {
     pub(super) fn cut(&mut self, channel: u32) -> Vec<Left> {
         let of_channel = |slot: &&mut Option<Member>| {
             slot.as_ref()
-                .is_some_and(|member| member.channel == channel)
+                .is_some_and(|member| member.follows && member.channel == channel)
         };
         let cut: Vec<Left> = self
             .members
@@ -198,12 +200,10 @@ impl<'p> Crowd<'p> {
             state: State::Connecting {
                 request: request.into_bytes(),
                 greeting,
-                greetings: texts.len(),
+                greetings: self.protocol.greetings(role),
             },
-            channel: match role {
-                Role::Follower { .. } => channel,
-                Role::Publisher { .. } => NONE,
-            },
+            channel,
+            follows: matches!(role, Role::Follower { .. }),
             next,
             place: match role {
                 Role::Follower {
@@ -298,9 +298,6 @@ impl<'p> Crowd<'p> {
     }
 }
 
-/// The channel of one who follows none.
-const NONE: u32 = u32::MAX;
-
 /// Where what comes goes to.
 struct Came<'c> {
     protocol: &'c dyn Protocol,
@@ -360,24 +357,25 @@ impl Member {
             link,
             state,
             channel,
+            follows,
             next,
             place,
         } = self;
         let mut trouble = None;
         let mut answers = Vec::new();
         link.take(bytes, |text| {
-            let number = match *channel {
-                NONE => None,
-                _ => came.finder.number(text),
+            let number = match follows {
+                true => came.finder.number(text),
+                false => None,
             };
-            if came.keeps_places && *channel != NONE {
+            if came.keeps_places && *follows {
                 came.protocol.keep_place(place, text);
             }
             if let Some(number) = number {
                 came.tallies[*channel as usize].deliver(number, next, came.now);
                 return;
             }
-            match came.protocol.said(text) {
+            match came.protocol.said(text, *channel) {
                 Said::Greeted => {
                     if let State::Greeting(left) = state {
                         *left -= 1;
@@ -387,7 +385,7 @@ impl Member {
                     }
                 }
                 Said::Acknowledged => came.acknowledged.push(came.index),
-                Said::Asks(answer) => push_text(&mut answers, answer),
+                Said::Asks(answer) => push_text(&mut answers, &answer),
                 Said::Refused => trouble = Some(String::from_utf8_lossy(text).into_owned()),
                 Said::Nothing => {}
             }

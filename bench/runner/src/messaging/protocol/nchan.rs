@@ -27,7 +27,7 @@ impl Protocol for Nchan {
         data.to_owned()
     }
 
-    fn said(&self, text: &[u8]) -> Said {
+    fn said(&self, text: &[u8], _: u32) -> Said {
         match text {
             [b'q', b'u', b'e', b'u', b'e', b'd', ..] => Said::Acknowledged,
             _ => Said::Nothing,

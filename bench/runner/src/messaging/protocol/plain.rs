@@ -22,7 +22,7 @@ impl Protocol for Plain {
         data.to_owned()
     }
 
-    fn said(&self, _: &[u8]) -> Said {
+    fn said(&self, _: &[u8], _: u32) -> Said {
         Said::Nothing
     }
 }

@@ -35,12 +35,12 @@ impl Protocol for SocketIo {
         format!(r#"42{number}["publish","{channel}","{data}"]"#)
     }
 
-    fn said(&self, text: &[u8]) -> Said {
+    fn said(&self, text: &[u8], _: u32) -> Said {
         match text {
             [b'4', b'0', ..] => Said::Greeted,
             [b'4', b'3', ..] => Said::Acknowledged,
             [b'4', b'1' | b'4', ..] | [b'1', ..] => Said::Refused,
-            b"2" => Said::Asks("3"),
+            b"2" => Said::Asks("3".to_owned()),
             _ => Said::Nothing,
         }
     }

@@ -34,7 +34,7 @@ impl Protocol for Tidings {
         )
     }
 
-    fn said(&self, text: &[u8]) -> Said {
+    fn said(&self, text: &[u8], _: u32) -> Said {
         match quoted(text, r#""type":""#) {
             Some("hello" | "subscribed") => Said::Greeted,
             Some("published") => Said::Acknowledged,
@@ -107,15 +107,15 @@ mod tests {
     #[test]
     fn answers_are_told_by_their_type() {
         assert_eq!(
-            Tidings.said(br#"{"req":1,"type":"published","seq":9}"#),
+            Tidings.said(br#"{"req":1,"type":"published","seq":9}"#, 0),
             Said::Acknowledged
         );
         assert_eq!(
-            Tidings.said(br#"{"type":"error","code":"busy"}"#),
+            Tidings.said(br#"{"type":"error","code":"busy"}"#, 0),
             Said::Refused
         );
         assert_eq!(
-            Tidings.said(br#"{"type":"join","user":"a"}"#),
+            Tidings.said(br#"{"type":"join","user":"a"}"#, 0),
             Said::Nothing
         );
     }
