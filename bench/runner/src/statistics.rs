@@ -32,7 +32,8 @@ pub(crate) fn short(value: f64) -> String {
     match value.abs() {
         size if size >= 100.0 => format!("{value:.0}"),
         size if size >= 10.0 => format!("{value:.1}"),
-        _ => format!("{value:.2}"),
+        size if size >= 1.0 || size == 0.0 => format!("{value:.2}"),
+        _ => format!("{value:.3}"),
     }
 }
 
@@ -65,7 +66,7 @@ mod tests {
     #[test]
     fn a_spread_is_told_with_its_ends() {
         assert_eq!(Spread(vec![3.0, 100.4, 20.0]).whole(), "20.0 (3.00..100)");
-        assert_eq!(Spread(vec![0.5]).whole(), "0.50");
+        assert_eq!(Spread(vec![0.0725]).whole(), "0.072");
         assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.0);
     }
 

@@ -5,10 +5,10 @@ use std::net::SocketAddrV4;
 use std::time::{Duration, Instant};
 
 use super::frame::push_text;
-use super::link::Link;
 use super::mark::{self, Finder};
+use super::member::{Came, Left, Member};
 use super::tally::Tally;
-use crate::messaging::protocol::{Begin, Protocol, Role, Said};
+use crate::messaging::protocol::{Begin, Protocol, Role};
 use crate::socket::{Poller, Socket};
 
 /// What one generator holds open, and what came over it.
@@ -29,52 +29,12 @@ pub(super) struct Crowd<'p> {
     keeps_places: bool,
 }
 
-struct Member {
-    link: Link,
-    state: State,
-    channel: u32,
-    /// Whether it follows the channel, or publishes to it.
-    follows: bool,
-    /// The number of the message that a follower has to get next.
-    next: u64,
-    /// Where a follower would come back to.
-    place: String,
-}
-
-enum State {
-    Connecting {
-        request: Vec<u8>,
-        greeting: Vec<u8>,
-        greetings: usize,
-    },
-    /// What came of the answer.
-    Handshaking {
-        answer: Vec<u8>,
-        greeting: Vec<u8>,
-        greetings: usize,
-    },
-    /// Waits for so many answers.
-    Greeting(usize),
-    Ready,
-}
-
-/// RFC 6455, 1.3: the example's key and the answer that belongs to it.
-const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
-const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 /// Handshakes under way at once: below the backlog of 128 that many servers listen with.
 pub(super) const AT_ONCE: usize = 100;
-/// An answer's head beyond this is no handshake.
-const HEAD_BYTES_MAX: usize = 16 << 10;
 /// Larger than a socket's usual buffer, so that one read brings what is there.
 const READ_BYTES: usize = 256 << 10;
 /// Without progress for so long, a server is taken for stuck.
 pub(super) const STALLED_AFTER: Duration = Duration::from_secs(10);
-
-/// Where a follower was when its connection was cut.
-pub(super) struct Left {
-    place: String,
-    next: u64,
-}
 
 impl<'p> Crowd<'p> {
     /// Nobody yet; of `channels` channels deliveries will be counted.
@@ -131,15 +91,14 @@ impl<'p> Crowd<'p> {
     /// Cuts all followers of `channel`; gives where they were.
     pub(super) fn cut(&mut self, channel: u32) -> Vec<Left> {
         let of_channel = |slot: &&mut Option<Member>| {
-            slot.as_ref()
-                .is_some_and(|member| member.follows && member.channel == channel)
+            slot.as_ref().is_some_and(|member| member.follows(channel))
         };
         let cut: Vec<Left> = self
             .members
             .iter_mut()
             .filter(of_channel)
             .filter_map(Option::take)
-            .map(|Member { place, next, .. }| Left { place, next })
+            .map(Member::leave)
             .collect();
         self.ready -= cut.len();
         cut
@@ -177,42 +136,13 @@ impl<'p> Crowd<'p> {
     }
 
     fn connect(&mut self, role: Role<'_>, next: u64) -> Result<(), String> {
-        let (target, headers) = self.protocol.handshake(role);
-        let address = self.address;
-        let request = format!(
-            "GET {target} HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\n\
-             Connection: Upgrade\r\nSec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\
-             {headers}\r\n"
-        );
-        let texts = self.protocol.greeting(role);
-        let mut greeting = Vec::new();
-        for text in &texts {
-            push_text(&mut greeting, text);
-        }
         let index = self.members.len();
         let failed = |error| format!("connection {index}: {error}");
-        let socket = Socket::connect(address, index).map_err(failed)?;
+        let socket = Socket::connect(self.address, index).map_err(failed)?;
         socket.reset_at_end().map_err(failed)?;
         self.poller.add(&socket, index).map_err(failed)?;
-        let (Role::Follower { channel, .. } | Role::Publisher { channel }) = role;
-        self.members.push(Some(Member {
-            link: Link::new(socket),
-            state: State::Connecting {
-                request: request.into_bytes(),
-                greeting,
-                greetings: self.protocol.greetings(role),
-            },
-            channel,
-            follows: matches!(role, Role::Follower { .. }),
-            next,
-            place: match role {
-                Role::Follower {
-                    from: Begin::At(place),
-                    ..
-                } => place.to_owned(),
-                _ => String::new(),
-            },
-        }));
+        let member = Member::new(socket, self.protocol, self.address, role, next);
+        self.members.push(Some(member));
         Ok(())
     }
 
@@ -271,11 +201,7 @@ impl<'p> Crowd<'p> {
             if !readable {
                 continue;
             }
-            loop {
-                let got = match member.link.receive(buffer).map_err(failed)? {
-                    Some(bytes) => bytes.len(),
-                    None => break,
-                };
+            while let Some(got) = member.link.receive(buffer).map_err(failed)? {
                 let now = begun.elapsed().as_nanos() as u64;
                 let mut came = Came {
                     protocol: *protocol,
@@ -286,135 +212,14 @@ impl<'p> Crowd<'p> {
                     now,
                     index,
                 };
-                let was_ready = matches!(member.state, State::Ready);
+                let was_ready = member.is_ready();
                 member.take(&buffer[..got], &mut came).map_err(failed)?;
-                *ready += usize::from(!was_ready && matches!(member.state, State::Ready));
+                *ready += usize::from(!was_ready && member.is_ready());
                 if got < buffer.len() {
                     break;
                 }
             }
         }
         Ok(())
-    }
-}
-
-/// Where what comes goes to.
-struct Came<'c> {
-    protocol: &'c dyn Protocol,
-    finder: &'c mut Finder,
-    tallies: &'c mut [Tally],
-    acknowledged: &'c mut Vec<usize>,
-    keeps_places: bool,
-    now: u64,
-    index: usize,
-}
-
-impl Member {
-    /// Sends what can be sent: the handshake's request, or what waits.
-    #[inline]
-    fn progress(&mut self) -> Result<(), String> {
-        if let State::Connecting {
-            request,
-            greeting,
-            greetings,
-        } = &mut self.state
-        {
-            self.link.send(request)?;
-            self.state = State::Handshaking {
-                answer: Vec::new(),
-                greeting: std::mem::take(greeting),
-                greetings: *greetings,
-            };
-        }
-        self.link.flush()
-    }
-
-    fn take(&mut self, bytes: &[u8], came: &mut Came<'_>) -> Result<(), String> {
-        let State::Handshaking {
-            answer,
-            greeting,
-            greetings,
-        } = &mut self.state
-        else {
-            return self.texts(bytes, came);
-        };
-        answer.extend_from_slice(bytes);
-        let Some(end) = head_end(answer)? else {
-            return Ok(());
-        };
-        let rest = answer.split_off(end);
-        self.link.send(greeting)?;
-        self.state = match greetings {
-            0 => State::Ready,
-            count => State::Greeting(*count),
-        };
-        self.texts(&rest, came)
-    }
-
-    #[inline]
-    fn texts(&mut self, bytes: &[u8], came: &mut Came<'_>) -> Result<(), String> {
-        let Self {
-            link,
-            state,
-            channel,
-            follows,
-            next,
-            place,
-        } = self;
-        let mut trouble = None;
-        let mut answers = Vec::new();
-        link.take(bytes, |text| {
-            let number = match follows {
-                true => came.finder.number(text),
-                false => None,
-            };
-            if came.keeps_places && *follows {
-                came.protocol.keep_place(place, text);
-            }
-            if let Some(number) = number {
-                came.tallies[*channel as usize].deliver(number, next, came.now);
-                return;
-            }
-            match came.protocol.said(text, *channel) {
-                Said::Greeted => {
-                    if let State::Greeting(left) = state {
-                        *left -= 1;
-                        if *left == 0 {
-                            *state = State::Ready;
-                        }
-                    }
-                }
-                Said::Acknowledged => came.acknowledged.push(came.index),
-                Said::Asks(answer) => push_text(&mut answers, &answer),
-                Said::Refused => trouble = Some(String::from_utf8_lossy(text).into_owned()),
-                Said::Nothing => {}
-            }
-        })?;
-        if let Some(text) = trouble {
-            return Err(format!("it said {text}"));
-        }
-        if answers.is_empty() {
-            Ok(())
-        } else {
-            link.send(&answers)
-        }
-    }
-}
-
-/// Where the handshake's answer ends, once it is whole, if it is the right one.
-fn head_end(answer: &[u8]) -> Result<Option<usize>, String> {
-    let Some(end) = answer.windows(4).position(|four| four == b"\r\n\r\n") else {
-        return if answer.len() > HEAD_BYTES_MAX {
-            Err("the handshake's answer has no end".to_owned())
-        } else {
-            Ok(None)
-        };
-    };
-    let head = String::from_utf8_lossy(&answer[..end]);
-    if head.starts_with("HTTP/1.1 101") && head.contains(ACCEPT) {
-        Ok(Some(end + 4))
-    } else {
-        let line = head.lines().next().unwrap_or_default();
-        Err(format!("the handshake was answered with '{line}'"))
     }
 }

@@ -55,13 +55,9 @@ impl Link {
         Ok(sent)
     }
 
-    /// Reads once; `None` when there is nothing more for now.
-    pub(super) fn receive<'b>(&self, buffer: &'b mut [u8]) -> Result<Option<&'b [u8]>, String> {
-        match self.socket.read(buffer) {
-            Ok(Some(count)) => Ok(Some(&buffer[..count])),
-            Ok(None) => Ok(None),
-            Err(error) => Err(error.to_string()),
-        }
+    /// How many bytes came into `buffer`; `None` when there are none for now.
+    pub(super) fn receive(&self, buffer: &mut [u8]) -> Result<Option<usize>, String> {
+        self.socket.read(buffer).map_err(|error| error.to_string())
     }
 
     /// Takes bytes that came, tells `on` of each text, and answers pings.

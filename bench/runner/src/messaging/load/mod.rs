@@ -11,10 +11,13 @@ mod held;
 mod idle;
 mod link;
 mod mark;
+mod member;
 mod memory;
 mod publish;
 mod resume;
 mod tally;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 pub(crate) use accept::run as accept;

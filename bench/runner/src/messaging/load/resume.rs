@@ -78,19 +78,17 @@ pub(crate) fn run(target: Target<'_>, count: usize) -> Result<Resumed, String> {
         }
         let wait = live.next.saturating_sub(crowd.now());
         crowd.turn(Duration::from_nanos(wait))?;
-        let came = crowd.tallies[CUT as usize].deliveries;
+        let tally = &crowd.tallies[CUT as usize];
+        tally.wrong()?;
+        let came = tally.deliveries;
         if came > progress.1 {
             progress = (Instant::now(), came);
         } else if progress.0.elapsed() > STALLED_AFTER {
-            crowd.tallies[CUT as usize].wrong()?;
             return Err(format!("WRONG: {came} of {expected} missed messages came"));
         }
     }
     let used = watch.end();
     deliver(&mut crowd, LIVE, live_messages * LIVE_FOLLOWERS as u64)?;
-    for tally in &crowd.tallies {
-        tally.wrong()?;
-    }
     Ok(Resumed {
         seconds: (crowd.tallies[CUT as usize].last_at - begun) as f64 / 1e9,
         used,

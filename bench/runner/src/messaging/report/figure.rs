@@ -319,7 +319,7 @@ mod tests {
     #[test]
     fn units_are_those_of_the_headings() {
         let figures = Figures::of_idle(1000, &USED);
-        assert_eq!(figures.to_string(), "500 µs a second, 0.25 generator");
+        assert_eq!(figures.to_string(), "500 µs a second, 0.250 generator");
     }
 
     #[test]
