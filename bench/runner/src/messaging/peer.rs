@@ -35,15 +35,20 @@ pub(crate) struct About {
 /// Who knows the version.
 #[derive(Debug, Clone, Copy)]
 enum Version {
-    /// The program, asked with this flag.
+    /// The program, which tells it and its name when it is asked with this flag.
     Flag(&'static str),
+    /// Bun, which tells the number alone.
+    Bun,
+    /// Debian's packages.
+    Debian(&'static [&'static str]),
     /// A package of `bench/scripts`, on the program's own runtime.
     Package(&'static str),
     /// The lock file of `bench/`.
     Crate(&'static str),
     /// This tree.
     Ours,
-    Unknown,
+    /// Whoever named it with `--peer`.
+    User,
 }
 
 /// In what a contender takes part.
@@ -115,6 +120,12 @@ impl Contender {
         let said = |flag: &str| said(self.peer.program(), &[flag]);
         match self.about.version {
             Version::Flag(flag) => said(flag),
+            Version::Bun => format!("Bun {}", said("--version")),
+            Version::Debian(packages) => packages
+                .iter()
+                .map(|package| debian(package))
+                .collect::<Vec<_>>()
+                .join(", "),
             Version::Package(name) => {
                 let package = program::source("scripts/node_modules")
                     .join(name)
@@ -128,7 +139,7 @@ impl Contender {
             }
             Version::Crate(name) => format!("{name} {}", locked(name).unwrap_or_default()),
             Version::Ours => "this tree".to_owned(),
-            Version::Unknown => String::new(),
+            Version::User => "named by `--peer`".to_owned(),
         }
     }
 }
@@ -144,18 +155,18 @@ fn said(program: &Path, words: &[&str]) -> String {
     text.lines().next().unwrap_or_default().trim().to_owned()
 }
 
+/// A package with its version, as dpkg knows it.
+fn debian(package: &str) -> String {
+    let format = "-f=${Package} ${Version}";
+    said(Path::new("dpkg-query"), &["-W", format, package])
+}
+
 /// The version of a crate in `bench/Cargo.lock`.
 fn locked(name: &str) -> Option<String> {
     let lock = fs::read_to_string(program::source("Cargo.lock")).ok()?;
     let (_, package) = lock.split_once(&format!("name = \"{name}\"\nversion = \""))?;
     package.split('"').next().map(str::to_owned)
 }
-
-const TIDINGS: About = About {
-    speaks: "`tidings.v1.json`",
-    keeps: "a durable log (SQLite): each message is stored before it is delivered or acknowledged",
-    version: Version::Ours,
-};
 
 const SOCKET_IO: &str = "Socket.IO 4, WebSocket alone, a room";
 const NOTHING: &str = "nothing";
@@ -203,7 +214,7 @@ pub(crate) fn known(options: &Options) -> (Vec<Contender>, Vec<String>) {
     all.push(Contender {
         peer: script("bun", program::bun(), "broadcast_bun.mjs"),
         protocol: &Plain,
-        about: broadcast(Version::Flag("--version")),
+        about: broadcast(Version::Bun),
         part: Part::Peer,
         template: None,
     });
@@ -237,7 +248,7 @@ pub(crate) fn known(options: &Options) -> (Vec<Contender>, Vec<String>) {
         about: About {
             speaks: "Nchan's WebSocket",
             keeps: "in memory, the last 1,000 of a channel",
-            version: Version::Flag("-v"),
+            version: Version::Debian(&["nginx", "libnginx-mod-nchan"]),
         },
         part: Part::Peer,
         template: Some("nginx.conf"),
@@ -256,7 +267,7 @@ pub(crate) fn known(options: &Options) -> (Vec<Contender>, Vec<String>) {
     all.extend(options.added.iter().map(|peer| Contender {
         peer: peer.clone(),
         protocol: &Plain,
-        about: broadcast(Version::Unknown),
+        about: broadcast(Version::User),
         part: Part::Peer,
         template: None,
     }));
@@ -282,7 +293,17 @@ fn ours(program: &Path, name: &str, durability: &str, shards: usize, part: Part)
             .with("--config")
             .with(program::source("scripts/tidings.toml")),
         protocol: &Tidings,
-        about: TIDINGS,
+        about: About {
+            speaks: "`tidings.v1.json`",
+            keeps: match durability {
+                "disk" => "the same, and synced to the disk: survives a loss of power",
+                _ => {
+                    "a durable log (SQLite): each message is stored before it is delivered or \
+                     acknowledged, and survives a crash of the process"
+                }
+            },
+            version: Version::Ours,
+        },
         part,
         template: None,
     }

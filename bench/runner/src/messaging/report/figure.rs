@@ -19,6 +19,8 @@ pub(super) enum Figure {
     P50Seconds,
     P99Seconds,
     P999Seconds,
+    /// For each delivery, message or connection; then its two parts.
+    ServerSeconds,
     ServerUserSeconds,
     ServerKernelSeconds,
     /// Cores that the server used.
@@ -66,8 +68,7 @@ pub(super) fn columns(scenario: Scenario) -> &'static [Figure] {
             P50Seconds,
             P99Seconds,
             P999Seconds,
-            ServerUserSeconds,
-            ServerKernelSeconds,
+            ServerSeconds,
             OthersBusy,
         ],
         Scenario::Publish { .. } => &[
@@ -108,6 +109,7 @@ impl Figure {
             Self::P50Seconds => "p50 ms",
             Self::P99Seconds => "p99 ms",
             Self::P999Seconds => "p99.9 ms",
+            Self::ServerSeconds => "CPU µs",
             Self::ServerUserSeconds => "user µs",
             Self::ServerKernelSeconds => "kernel µs",
             Self::ServerBusy => "server",
@@ -128,7 +130,10 @@ impl Figure {
         match self {
             Self::PerServerCpuSecond | Self::PerSecond => "k",
             Self::P50Seconds | Self::P99Seconds | Self::P999Seconds | Self::LiveP99Seconds => "ms",
-            Self::ServerUserSeconds | Self::ServerKernelSeconds | Self::CpuEach => "µs",
+            Self::ServerSeconds
+            | Self::ServerUserSeconds
+            | Self::ServerKernelSeconds
+            | Self::CpuEach => "µs",
             Self::ResidentBytes | Self::PeakResidentBytes => "MB",
             Self::ServerBusy | Self::GeneratorBusy | Self::OthersBusy => "cores",
             Self::BytesEach => "B",
@@ -143,7 +148,10 @@ impl Figure {
             Self::P50Seconds | Self::P99Seconds | Self::P999Seconds | Self::LiveP99Seconds => {
                 value * 1e3
             }
-            Self::ServerUserSeconds | Self::ServerKernelSeconds | Self::CpuEach => value * 1e6,
+            Self::ServerSeconds
+            | Self::ServerUserSeconds
+            | Self::ServerKernelSeconds
+            | Self::CpuEach => value * 1e6,
             Self::ResidentBytes | Self::PeakResidentBytes => value / 1e6,
             Self::ServerBusy
             | Self::GeneratorBusy
@@ -257,6 +265,7 @@ fn costs(count: f64, used: &Used) -> BTreeMap<Figure, f64> {
     BTreeMap::from([
         (Figure::PerServerCpuSecond, count / used.server.total),
         (Figure::PerSecond, count / used.seconds),
+        (Figure::ServerSeconds, used.server.total / count),
         (Figure::ServerUserSeconds, user / count),
         (
             Figure::ServerKernelSeconds,

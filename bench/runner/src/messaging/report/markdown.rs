@@ -19,6 +19,7 @@ the machine as well.
 | ratio | to the peer that is named, of the first column; where the first column is a time or a size, less is better |
 | k a second | throughput. Where *generator* is near 1.00, the generator was the limit and a server had time to spare |
 | p50, p99, p99.9 | in a closed loop from the publish, at a fixed rate from when it was to happen, until a delivery or an acknowledgement was read |
+| CPU, user, kernel | the server's CPU time for one of them. The sum is exact; its shares are as fine as the kernel's ticks, and mean little where a server has little to do |
 | server, generator, others | cores that each of them used |
 | RSS | resident memory of the server's process |
 

@@ -77,7 +77,7 @@ impl Scenario {
                 format!(
                     "One publisher, {followers} followers on one channel, {FANOUT_BYTES} bytes of \
                      data; {how}. Every follower's every message is counted, and has to be the next \
-                     one. *user* and *kernel* are the server's CPU time for a delivery."
+                     one."
                 )
             }
             Self::Shards { .. } => "\
