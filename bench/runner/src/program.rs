@@ -26,6 +26,12 @@ pub(crate) fn target() -> PathBuf {
     target.unwrap_or(Path::new(".")).to_owned()
 }
 
+/// Where the report of a whole run goes.
+pub(crate) fn published() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
+    root.unwrap_or(Path::new(".")).join("docs/benchmarks")
+}
+
 /// A path below `bench/`.
 pub(crate) fn source(relative: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))

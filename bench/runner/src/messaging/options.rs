@@ -31,7 +31,7 @@ cargo xtask bench [messaging] [options]    one publishes, many follow: against o
   --realtime               let server and generator go before all others, by `chrt` and as root:
                            for a machine that is not idle; everything else on it stands still
   --out FOLDER             where messaging.md, messaging.json and the plots go; by default
-                           docs/benchmarks when all was measured, else target/bench
+                           docs/benchmarks when all was measured at full length, else target/bench
   --install                before it begins, build Sockudo from crates.io, which takes long
   --list                   tell scenarios and peers, run nothing
 ";
@@ -52,7 +52,7 @@ pub(crate) struct Options {
     pub(crate) out: Option<PathBuf>,
     /// The server of the main workspace, where xtask built it.
     pub(crate) tidings: Option<PathBuf>,
-    /// Whether this is the whole table with all peers, as the report in docs/ has it.
+    /// Whether this is the whole table with all peers at full length, as the report in docs/ has it.
     pub(crate) is_full: bool,
     /// The words, to tell them in the report.
     pub(crate) words: String,
@@ -88,7 +88,8 @@ impl Options {
                 _ => return Err(format!("there is no option '{flag}'; see --help")),
             }
         }
-        let is_full = only.is_empty() && peers.is_empty() && !quick;
+        let is_usual = !quick && repeats.is_none() && seconds.is_none();
+        let is_full = is_usual && only.is_empty() && peers.is_empty();
         if only.is_empty() {
             let table = if quick { QUICK } else { FULL };
             only.extend(table.iter().map(|name| (*name).to_owned()));
@@ -153,7 +154,13 @@ mod tests {
 
     #[test]
     fn a_part_of_it_is_not_the_report_for_all() {
-        for line in ["--quick", "--only publish-256", "--peers tidings,bun"] {
+        for line in [
+            "--quick",
+            "--only publish-256",
+            "--peers tidings,bun",
+            "--repeats 1",
+            "--seconds 0.1",
+        ] {
             let options = parse(line).unwrap();
             assert!(!options.is_full, "{line}");
             assert_eq!(options.words, format!(" {line}"));

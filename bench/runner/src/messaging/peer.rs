@@ -294,7 +294,7 @@ fn ours(program: &Path, name: &str, durability: &str, shards: usize, part: Part)
             .with(program::source("scripts/tidings.toml")),
         protocol: &Tidings,
         about: About {
-            speaks: "`tidings.v1.json`",
+            speaks: "`tidings.v1.json`, with presence off, which no other here has",
             keeps: match durability {
                 "disk" => "the same, and synced to the disk: survives a loss of power",
                 _ => {

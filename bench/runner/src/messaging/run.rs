@@ -37,7 +37,7 @@ pub(crate) fn all(options: &Options) -> Result<(), String> {
     fs::create_dir_all(&logs).map_err(|error| format!("{}: {error}", logs.display()))?;
     let out = match (&options.out, options.is_full) {
         (Some(out), _) => out.clone(),
-        (None, true) => program::source("../docs/benchmarks"),
+        (None, true) => program::published(),
         (None, false) => target.clone(),
     };
 
