@@ -1,13 +1,13 @@
 //! The load against servers that do as they should, and against one for each way in which they may not.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use super::{Pace, Target, Window, accept, fanout};
-use crate::messaging::protocol::Plain;
+use crate::messaging::protocol::{Plain, Protocol, Role, Said};
 
 /// What becomes of the messages of one read, on their way to a follower.
 type Fault = fn(Vec<Vec<u8>>) -> Vec<Vec<u8>>;
@@ -71,11 +71,8 @@ fn unmasked(frame: &[u8]) -> Vec<u8> {
 }
 
 fn outcome(fault: Fault) -> Result<u64, String> {
-    let SocketAddr::V4(address) = server(fault) else {
-        panic!("127.0.0.1 is an IPv4 address");
-    };
     let target = Target {
-        address,
+        address: v4(server(fault)),
         process: std::process::id(),
         protocol: &Plain,
     };
@@ -114,23 +111,83 @@ fn a_server_that_closes_has_failed() {
     assert!(reason.contains("closed the connection: 1011"), "{reason}");
 }
 
-#[test]
-fn whoever_answers_the_handshake_otherwise_is_named_with_the_answer() {
+/// A server that answers its one client with these pieces, each in a write of its own.
+fn answering(pieces: &'static [&[u8]]) -> SocketAddrV4 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let SocketAddr::V4(address) = listener.local_addr().unwrap() else {
-        panic!("127.0.0.1 is an IPv4 address");
-    };
+    let address = v4(listener.local_addr().unwrap());
     thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
-        stream.write_all(b"HTTP/1.1 404 Not Found\r\n\r\n").unwrap();
+        stream.set_nodelay(true).unwrap();
+        for piece in pieces {
+            stream.write_all(piece).unwrap();
+        }
         // Until the other side has read it and gone.
         let _ = stream.read_to_end(&mut Vec::new());
     });
+    address
+}
+
+fn v4(address: SocketAddr) -> SocketAddrV4 {
+    match address {
+        SocketAddr::V4(address) => address,
+        SocketAddr::V6(_) => panic!("127.0.0.1 is an IPv4 address"),
+    }
+}
+
+#[test]
+fn whoever_answers_the_handshake_otherwise_is_named_with_the_answer() {
     let target = Target {
-        address,
+        address: answering(&[b"HTTP/1.1 404 Not Found\r\n\r\n"]),
         process: std::process::id(),
         protocol: &Plain,
     };
     let reason = accept(target, 1).unwrap_err();
     assert!(reason.contains("404 Not Found"), "{reason}");
+}
+
+/// A server of this protocol says `welcome` first.
+struct Welcoming;
+
+impl Protocol for Welcoming {
+    fn handshake(&self, role: Role<'_>) -> (String, &'static str) {
+        Plain.handshake(role)
+    }
+
+    fn greeting(&self, _: Role<'_>) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn greetings(&self, _: Role<'_>) -> usize {
+        1
+    }
+
+    fn publish(&self, _: u32, _: u64, data: &str) -> String {
+        data.to_owned()
+    }
+
+    fn said(&self, text: &[u8], _: u32) -> Said {
+        match text {
+            b"welcome" => Said::Greeted,
+            _ => Said::Nothing,
+        }
+    }
+}
+
+#[test]
+fn what_comes_with_the_handshakes_answer_counts() {
+    let together: &[&[u8]] = &[b"HTTP/1.1 101 Switching Protocols\r\n\
+        Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n\x81\x07welcome"];
+    let cut: &[&[u8]] = &[
+        b"HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: ",
+        b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n\x81\x07wel",
+        b"come",
+    ];
+    for pieces in [together, cut] {
+        let target = Target {
+            address: answering(pieces),
+            process: std::process::id(),
+            protocol: &Welcoming,
+        };
+        accept(target, 1).unwrap();
+    }
 }
