@@ -93,7 +93,7 @@ pub(crate) async fn serve(
     let _ = stream.set_nodelay(true);
     let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(limits.unsent_within));
     let _ = SockRef::from(&stream).set_tcp_notsent_lowat(KERNEL_UNSENT_BYTES_MAX);
-    let mut drain = doors.app.drain.clone();
+    let drain = doors.app.drain.clone();
     let service =
         service_fn(move |request: Request<Incoming>| doors.clone().answer(request, permit.clone()));
     let connection = http1::Builder::new()

@@ -170,7 +170,7 @@ async fn accept(
     // What comes from other shards does not hold this one up when it ends.
     let arriving = doors.websockets.receive(moved, alive.downgrade());
     tokio::task::spawn_local(arriving);
-    let mut drain = doors.app.drain.clone();
+    let drain = doors.app.drain.clone();
     let porter = Porter {
         doors,
         alive,

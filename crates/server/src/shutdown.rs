@@ -1,9 +1,11 @@
 //! Ending: who ends it, and how everybody hears of it in time.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use crate::fault::Fault;
 
@@ -15,36 +17,45 @@ pub(crate) const DRAIN_WITHIN: Duration = Duration::from_secs(5);
 
 /// Tells everybody that the server is about to end.
 #[derive(Debug)]
-pub(crate) struct Drainer(watch::Sender<bool>);
+pub(crate) struct Drainer(Arc<Begin>);
 
 /// Hears that the server is about to end. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(crate) struct Drain(watch::Receiver<bool>);
+pub(crate) struct Drain(Arc<Begin>);
+
+#[derive(Debug, Default)]
+struct Begin {
+    has_begun: AtomicBool,
+    /// Every connection waits for it, in less room than for a channel of tokio's.
+    told: Notify,
+}
 
 /// Both ends.
 pub(crate) fn drain() -> (Drainer, Drain) {
-    let (sender, receiver) = watch::channel(false);
-    (Drainer(sender), Drain(receiver))
+    let begin = Arc::<Begin>::default();
+    (Drainer(begin.clone()), Drain(begin))
 }
 
 impl Drainer {
     /// From now on everybody ends.
     pub(crate) fn begin(&self) {
-        self.0.send_replace(true);
+        self.0.has_begun.store(true, SeqCst);
+        self.0.told.notify_waiters();
     }
 }
 
 impl Drain {
     /// Whether it has begun.
     pub(crate) fn has_begun(&self) -> bool {
-        *self.0.borrow()
+        self.0.has_begun.load(SeqCst)
     }
 
     /// Waits until it has begun. Cancel safe.
-    pub(crate) async fn begun(&mut self) {
-        // A drainer that is gone will not begin anything: wait for ever.
-        if self.0.wait_for(|begun| *begun).await.is_err() {
-            std::future::pending().await
+    pub(crate) async fn begun(&self) {
+        // It hears of what begins after this line; what has begun before it is seen by the next one.
+        let told = self.0.told.notified();
+        if !self.has_begun() {
+            told.await;
         }
     }
 }
@@ -73,5 +84,26 @@ impl Signals {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn everybody_hears_of_the_end_whenever_they_began_to_listen() {
+        let (drainer, drain) = drain();
+        let waiting = drain.begun();
+        let mut polled = Box::pin(drain.begun());
+        assert_eq!((&mut polled).now_or_never(), None);
+        assert!(!drain.has_begun());
+        drainer.begin();
+        waiting.await;
+        polled.await;
+        drain.begun().await;
+        assert!(drain.has_begun());
     }
 }

@@ -81,7 +81,7 @@ struct Poll {
 
 impl Poll {
     /// Until there is something, or nothing came within `wait`.
-    async fn fill(&mut self, wait: Duration, mut drain: Drain) -> Result<(), Refusal> {
+    async fn fill(&mut self, wait: Duration, drain: Drain) -> Result<(), Refusal> {
         let asked = Instant::now();
         let mut may_wait = !wait.is_zero();
         loop {

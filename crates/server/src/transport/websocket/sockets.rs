@@ -188,7 +188,7 @@ impl Held {
         mut self,
         mut coming: mpsc::Receiver<Newcomer>,
         mut asked: mpsc::Receiver<oneshot::Sender<usize>>,
-        mut drain: Drain,
+        drain: Drain,
     ) -> io::Result<()> {
         let mut newcomers = Vec::new();
         let mut hello_alarm = pin!(sleep_until(Instant::now()));
