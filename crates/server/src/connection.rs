@@ -1,14 +1,11 @@
-//! One accepted connection: hyper over the socket, within bounds.
+//! One accepted connection, within bounds: requests that are answered, and now and then an answer that
+//! waits.
 
+use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Request;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::SockRef;
 use tidings_wire::Code;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -16,9 +13,11 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use crate::http::{Doors, problem};
+use crate::http::head::Manner;
+use crate::http::problem;
 use crate::metrics::Counts;
-use crate::transport::sse::CHUNK_BYTES_MAX;
+use crate::requests::Requests;
+use crate::socket::Socket;
 
 /// How connections are carried.
 #[derive(Clone, Copy, Debug)]
@@ -83,37 +82,26 @@ impl Drop for Permit {
 }
 
 /// Carries one connection until it ends.
-pub(crate) async fn serve(
+pub(crate) fn serve(
     stream: TcpStream,
-    doors: Doors,
+    requests: Rc<Requests>,
     permit: Rc<Permit>,
-    limits: ConnectionLimits,
-) {
+) -> impl Future<Output = ()> {
     // What is written is whole: waiting in the kernel for more only costs time.
     let _ = stream.set_nodelay(true);
-    let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(limits.unsent_within));
+    let unsent_within = requests.limits.unsent_within;
+    let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(unsent_within));
     let _ = SockRef::from(&stream).set_tcp_notsent_lowat(KERNEL_UNSENT_BYTES_MAX);
-    let drain = doors.app.drain.clone();
-    let service =
-        service_fn(move |request: Request<Incoming>| doors.clone().answer(request, permit.clone()));
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.head_within)
-        .max_header_size(limits.head_bytes)
-        // What a reader that does not read can make us hold; a chunk of SSE comes on top.
-        .max_buf_size(limits.head_bytes.max(CHUNK_BYTES_MAX))
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades();
-    let mut connection = std::pin::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = drain.begun() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    let mut reading = requests.clone().read(Socket::new(stream), permit.clone());
+    // Whatever the connection does is in a box of its own, so that who waits keeps nothing of who reads.
+    async move {
+        while let Some(parked) = reading.await {
+            reading = match parked.await {
+                Ok(Some(socket)) => requests.clone().read(socket, permit.clone()),
+                Ok(None) => return,
+                Err(error) => return tracing::debug!(%error, "a connection failed"),
+            };
         }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection failed");
     }
 }
 
@@ -124,21 +112,9 @@ pub(crate) async fn turn_away(mut stream: TcpStream) {
         "the server has all the connections that it may have (limits.connections)",
     );
     let response = problem::answer(&refusal);
-    let (parts, body) = response.into_parts();
-    let mut head = format!("HTTP/1.1 {}\r\nconnection: close\r\n", parts.status);
-    for (name, value) in &parts.headers {
-        head.push_str(&format!(
-            "{name}: {}\r\n",
-            value.to_str().unwrap_or_default()
-        ));
-    }
-    let body = http_body_util::BodyExt::collect(body)
-        .await
-        .map(|body| body.to_bytes());
-    let body = body.unwrap_or_default();
-    head.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
+    let (head, body) = Manner::unheard().whole(response);
     let _ = timeout(TURN_AWAY_WITHIN, async {
-        stream.write_all(head.as_bytes()).await?;
+        stream.write_all(&head).await?;
         stream.write_all(&body).await?;
         stream.shutdown().await?;
         // A socket closed with bytes unread is reset, and the client would never see the answer.

@@ -1,10 +1,11 @@
 //! `tidings`: instant messaging for the Web in one binary.
 //!
 //! The map: [`cli`] is what a person types, [`config`] what a server is told; [`server`] starts
-//! threads that accept [`connection`]s, share them out ([`balance`]) and lead each request to a door
-//! ([`http`]) or a [`transport`]; [`shutdown`] ends it all in order. [`assets`] are the web chat and the browser
-//! client, [`metrics`] what is counted, [`logging`] what is told meanwhile, [`fault`] what a person is told
-//! when it cannot be done.
+//! threads that accept [`connection`]s, share them out ([`balance`]), read their [`requests`] and lead
+//! each to a door ([`http`]) or a [`transport`], whose answer is [`parked`] on the [`socket`] while it
+//! waits; [`shutdown`] ends it all in order. [`assets`] are the web chat and the browser client,
+//! [`metrics`] what is counted, [`logging`] what is told meanwhile, [`fault`] what a person is told when it
+//! cannot be done.
 
 #[cfg(not(target_os = "linux"))]
 compile_error!(
@@ -21,8 +22,11 @@ mod fault;
 mod http;
 mod logging;
 mod metrics;
+mod parked;
+mod requests;
 mod server;
 mod shutdown;
+mod socket;
 mod transport;
 
 use std::process::ExitCode;

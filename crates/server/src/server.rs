@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use crate::connection::{self, ConnectionLimits, Permit};
 use crate::fault::Fault;
 use crate::http::{App, Doors};
 use crate::metrics::{Look, ShardMetrics};
+use crate::requests::Requests;
 use crate::shutdown::DRAIN_WITHIN;
 
 /// Connections that wait to be accepted, as far as the system allows.
@@ -147,7 +149,8 @@ fn run_shard(
                 unsent_bytes: websockets.unsent_bytes().await?,
             })
         }));
-        let mut alive = accept(listener, doors, share, inbox, limits).await;
+        let requests = Rc::new(Requests::new(doors, limits));
+        let mut alive = accept(listener, requests, share, inbox).await;
         // `None` when the last permit is gone.
         let _ = timeout(DRAIN_WITHIN, alive.recv()).await;
         Ok(())
@@ -157,10 +160,9 @@ fn run_shard(
 /// Accepts until the drain begins; gives what ends with the last connection.
 async fn accept(
     listener: tokio::net::TcpListener,
-    doors: Doors,
+    requests: Rc<Requests>,
     share: Share,
     inbox: Inbox,
-    limits: ConnectionLimits,
 ) -> mpsc::Receiver<()> {
     let (alive, ended) = mpsc::channel(1);
     let Inbox {
@@ -168,14 +170,14 @@ async fn accept(
         moved,
     } = inbox;
     // What comes from other shards does not hold this one up when it ends.
+    let doors = &requests.doors;
     let arriving = doors.websockets.receive(moved, alive.downgrade());
     tokio::task::spawn_local(arriving);
     let drain = doors.app.drain.clone();
     let porter = Porter {
-        doors,
+        requests,
         alive,
         turned_away: Arc::new(Semaphore::new(TURNED_AWAY_MAX)),
-        limits,
     };
     let mut accepted_in_a_row = 0;
     loop {
@@ -220,18 +222,17 @@ fn hand_over(stream: TcpStream, share: &Share) -> io::Result<Option<TcpStream>> 
 
 /// Has connections carried, up to the limit.
 struct Porter {
-    doors: Doors,
+    requests: Rc<Requests>,
     alive: mpsc::Sender<()>,
     turned_away: Arc<Semaphore>,
-    limits: ConnectionLimits,
 }
 
 impl Porter {
     fn carry(&self, stream: TcpStream) {
-        let Self { doors, limits, .. } = self;
+        let Requests { doors, limits, .. } = &*self.requests;
         match Permit::take(&doors.counts, &self.alive, limits.connections) {
             Some(permit) => {
-                let serving = connection::serve(stream, doors.clone(), permit, *limits);
+                let serving = connection::serve(stream, self.requests.clone(), permit);
                 tokio::task::spawn_local(serving);
             }
             None => {

@@ -1,11 +1,11 @@
 //! Bodies: what a request brings, read within bounds, and what an answer takes along.
 
-use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Response};
 use http_body::{Frame, SizeHint};
@@ -20,21 +20,19 @@ use super::problem::refusal;
 /// A body that is there at once.
 pub(crate) type Whole = Full<Bytes>;
 
-/// The body of every answer.
+/// The bytes of such a body.
+pub(crate) fn bytes(body: Whole) -> Bytes {
+    let collected = body.collect().now_or_never();
+    let Ok(collected) = collected.expect("what is there at once is not waited for");
+    collected.to_bytes()
+}
+
+/// The body of every answer that is there at once.
 pub(crate) enum Body {
     /// All of it at once.
     Whole(Whole),
-    /// Piece by piece, on the thread that made it.
-    Stream(Pin<Box<dyn http_body::Body<Data = Bytes, Error = Infallible>>>),
     /// What the router answered.
     Api(axum::body::Body),
-}
-
-impl Body {
-    /// Nothing.
-    pub(crate) fn empty() -> Self {
-        Self::Whole(Whole::default())
-    }
 }
 
 impl From<Whole> for Body {
@@ -53,7 +51,6 @@ impl http_body::Body for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         match &mut *self {
             Self::Whole(body) => Pin::new(body).poll_frame(context).map_err(axum::Error::new),
-            Self::Stream(body) => body.as_mut().poll_frame(context).map_err(axum::Error::new),
             Self::Api(body) => Pin::new(body).poll_frame(context),
         }
     }
@@ -61,7 +58,6 @@ impl http_body::Body for Body {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Whole(body) => body.is_end_stream(),
-            Self::Stream(body) => body.is_end_stream(),
             Self::Api(body) => body.is_end_stream(),
         }
     }
@@ -69,7 +65,6 @@ impl http_body::Body for Body {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(body) => body.size_hint(),
-            Self::Stream(body) => body.size_hint(),
             Self::Api(body) => body.size_hint(),
         }
     }

@@ -2,18 +2,20 @@
 //!
 //! A request is first asked where it comes from ([`origin`]), then led to its door: the two that
 //! stream, `/v1/events` and `/v1/connect`, live with the sessions on the shard's thread and are
-//! answered here; all others are axum's ([`api`]).
+//! answered here, at once or later ([`parked`](crate::parked)); all others are axum's ([`api`]).
 
 pub(crate) mod access;
 pub(crate) mod api;
 pub(crate) mod body;
 pub(crate) mod cors;
+pub(crate) mod head;
 pub(crate) mod negotiate;
 pub(crate) mod origin;
+pub(crate) mod pieces;
 pub(crate) mod problem;
 pub(crate) mod query;
 
-use std::convert::Infallible;
+use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -26,16 +28,18 @@ use http::{HeaderValue, Method, Request, Response};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use tidings_hub::{Hub, Refusal, Shard};
+use tidings_hub::{Hub, Push, Refusal, Shard};
 use tidings_wire::Code;
 use tower_service::Service;
 
 use crate::balance::Share;
 use crate::connection::Permit;
 use crate::metrics::{Counts, Metrics};
+use crate::parked::Answered;
 use crate::shutdown::Drain;
 use crate::transport::{poll, sse, websocket};
 use body::{Body, BodyLimits};
+use head::Manner;
 use negotiate::Answer;
 use origin::OriginPolicy;
 
@@ -64,6 +68,8 @@ pub(crate) struct Doors {
     pub(crate) counts: Arc<Counts>,
     /// Where its WebSockets are held.
     pub(crate) websockets: websocket::Sockets,
+    /// Room for what a stream is given; empty when it is not being written.
+    pub(crate) pushes: Rc<Cell<Vec<Push>>>,
     router: Router,
 }
 
@@ -83,36 +89,42 @@ impl Doors {
                 share,
                 app.drain.clone(),
             )?,
+            pushes: Rc::default(),
             app,
             shard,
             counts,
         })
     }
 
-    /// Answers one request; `permit` is the connection's, for what outlives the request.
+    /// Answers one request, and tells the manner in which to write the answer if it comes later. `permit`
+    /// is the connection's, for what outlives the request.
     pub(crate) async fn answer(
         self,
         request: Request<Incoming>,
         permit: Rc<Permit>,
-    ) -> Result<Response<Body>, Infallible> {
+    ) -> (Answered, Manner) {
         let (parts, incoming) = request.into_parts();
         let admitted = self.admit(&parts);
-        let origin = admitted.as_ref().ok().cloned().flatten();
-        let mut response = match admitted {
-            Err(refusal) => problem::answer(&refusal).map(Body::from),
-            Ok(_) if cors::is_preflight(&parts) => cors::preflight().map(Body::from),
+        let page = admitted.as_ref().ok().cloned().flatten();
+        let mut manner = Manner::of(&parts, page.as_ref());
+        // What stands behind a body that nobody reads cannot be found.
+        manner.keeps &= incoming.is_end_stream();
+        let mut answered = match admitted {
+            Err(refusal) => problem::answer(&refusal).map(Body::from).into(),
+            Ok(_) if cors::is_preflight(&parts) => cors::preflight().map(Body::from).into(),
             Ok(_) => self.enter(parts, incoming, permit).await,
         };
-        if let Some(code) = response.extensions().get::<Code>() {
-            self.counts.refused(*code);
+        if let Answered::Now(response) = &mut answered {
+            if let Some(code) = response.extensions().get::<Code>() {
+                self.counts.refused(*code);
+            }
+            cors::mark(response.headers_mut(), page);
+            if self.app.drain.has_begun() {
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(CONNECTION, close);
+            }
         }
-        cors::mark(response.headers_mut(), origin);
-        if self.app.drain.has_begun() && response.status() != http::StatusCode::SWITCHING_PROTOCOLS
-        {
-            let close = HeaderValue::from_static("close");
-            response.headers_mut().insert(CONNECTION, close);
-        }
-        Ok(response)
+        (answered, manner)
     }
 
     /// Whether a request may come in at all; on success the origin of the allowed page behind it.
@@ -125,16 +137,21 @@ impl Doors {
         }
     }
 
-    async fn enter(&self, parts: Parts, incoming: Incoming, permit: Rc<Permit>) -> Response<Body> {
+    async fn enter(&self, parts: Parts, incoming: Incoming, permit: Rc<Permit>) -> Answered {
         let answered = match parts.uri.path() {
             "/v1/events" => self.events(&parts).await,
             "/v1/connect" => websocket::answer(self, parts, permit),
-            _ => return self.route(Request::from_parts(parts, incoming)).await,
+            _ => {
+                return self
+                    .route(Request::from_parts(parts, incoming))
+                    .await
+                    .into();
+            }
         };
-        answered.unwrap_or_else(|refusal| refused(&refusal))
+        answered.unwrap_or_else(|refusal| refused(&refusal).into())
     }
 
-    async fn events(&self, parts: &Parts) -> Result<Response<Body>, Refusal> {
+    async fn events(&self, parts: &Parts) -> Result<Answered, Refusal> {
         if parts.method != Method::GET {
             return Err(problem::refusal(
                 Code::MethodNotAllowed,

@@ -1,18 +1,22 @@
 //! Short and long polls: one answer, at once or when something happens.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task;
 use std::time::Duration;
 
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response};
 use tidings_hub::{Link, Push, Refusal, Room, StreamRequest};
 use tidings_wire::{Cursor, Encoded, Format};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep};
 
 use super::stream::{EventsRequest, Wait};
 use super::{Counted, Transport};
-use crate::http::body::{self, Body};
-use crate::http::{Doors, access};
+use crate::http::body::{self, Body, Whole};
+use crate::http::{Doors, access, problem};
+use crate::parked::{Answered, Waiting};
 use crate::shutdown::Drain;
 
 /// How much one answer carries, in bytes: far more than a reader that is nearly current needs, and
@@ -23,12 +27,13 @@ const ANSWER_BYTES_MAX: usize = 256 << 10;
 /// is answered with nothing, and asked to come again.
 const READ_WITHIN: Duration = Duration::from_secs(10);
 
-/// Answers a poll. The link goes with the future: a client that hangs up frees it at once.
+/// Answers a poll, at once if there is something or it does not wait. The link goes with the answer: a
+/// client that hangs up frees it at once.
 pub(crate) async fn answer(
     doors: &Doors,
     parts: &Parts,
     format: Format,
-) -> Result<Response<Body>, Refusal> {
+) -> Result<Answered, Refusal> {
     let app = &doors.app;
     let request = EventsRequest::parse(parts, &app.hub.config().limits)?;
     let identity = access::identify(&app.hub, &app.origins, parts)?;
@@ -44,66 +49,78 @@ pub(crate) async fn answer(
         presence: false,
     };
     let link = doors.shard.stream(identity, stream)?;
-    let counted = Counted::new(&doors.counts, transport);
     let mut poll = Poll {
         link,
+        counted: Counted::new(&doors.counts, transport),
+        format,
         reads,
         events: Vec::new(),
         limit: request.limit,
+        wait: request.wait,
     };
     if poll.reads {
-        poll.fill(request.wait.duration(), app.drain.clone())
-            .await?;
+        poll.take()?;
+        let drain = app.drain.clone();
+        if poll.events.is_empty() && request.wait != Wait::Not {
+            let waiting = async move {
+                match poll.fill(&drain).await {
+                    Ok(()) => poll.answer(),
+                    Err(refusal) => {
+                        poll.counted.refused(refusal.code);
+                        problem::answer(&refusal)
+                    }
+                }
+            };
+            return Ok(Answered::Later(Waiting::Whole(Box::pin(waiting))));
+        }
+        poll.fill(&drain).await?;
     }
-    counted.delivered(poll.events.len());
-
-    let answer = poll.encode(format);
-    counted.sent(answer.len());
-    let mut response = body::encoded(format, answer).map(Body::from);
-    if let Wait::Preferred(wait) = request.wait {
-        let applied = HeaderValue::try_from(format!("wait={}", wait.as_secs()));
-        response.headers_mut().insert(
-            HeaderName::from_static("preference-applied"),
-            applied.expect("a number is visible ASCII"),
-        );
-    }
-    Ok(response)
+    Ok(poll.answer().map(Body::from).into())
 }
 
 /// An answer that fills.
 struct Poll {
     link: Link,
+    counted: Counted,
+    format: Format,
     /// Who knows nothing yet is told where "now" is, and reads from there the next time.
     reads: bool,
     events: Vec<Arc<Encoded>>,
     limit: usize,
+    wait: Wait,
 }
 
 impl Poll {
-    /// Until there is something, or nothing came within `wait`.
-    async fn fill(&mut self, wait: Duration, drain: Drain) -> Result<(), Refusal> {
-        let asked = Instant::now();
-        let mut may_wait = !wait.is_zero();
+    /// Until there is something, or nothing came within the wait.
+    async fn fill(&mut self, drain: &Drain) -> Result<(), Refusal> {
+        let mut drained = pin!(drain.begun());
+        let mut alarm = pin!(sleep(match self.wait {
+            Wait::Not => READ_WITHIN,
+            wait => wait.duration(),
+        }));
+        let mut may_wait = self.wait != Wait::Not;
         loop {
             self.take()?;
             if !self.events.is_empty() || (!may_wait && self.link.is_current()) {
                 return Ok(());
             }
-            let until = asked
-                + wait
-                + if may_wait {
-                    Duration::ZERO
-                } else {
-                    READ_WITHIN
-                };
-            tokio::select! {
-                () = self.link.ready() => {}
-                () = sleep_until(until) => match may_wait {
-                    true => may_wait = false,
-                    false => return Ok(()),
-                },
-                () = drain.begun(), if may_wait => may_wait = false,
+            let is_ready = poll_fn(|context| {
+                if pin!(self.link.ready()).poll(context).is_ready() {
+                    return task::Poll::Ready(true);
+                }
+                if may_wait && drained.as_mut().poll(context).is_ready() {
+                    return task::Poll::Ready(false);
+                }
+                alarm.as_mut().poll(context).map(|()| false)
+            });
+            if is_ready.await {
+                continue;
             }
+            if !may_wait {
+                return Ok(());
+            }
+            may_wait = false;
+            alarm.as_mut().reset(Instant::now() + READ_WITHIN);
         }
     }
 
@@ -127,14 +144,30 @@ impl Poll {
         Ok(())
     }
 
-    fn encode(&self, format: Format) -> Vec<u8> {
+    /// What there is now.
+    fn answer(&self) -> Response<Whole> {
+        self.counted.delivered(self.events.len());
+        let answer = self.encode();
+        self.counted.sent(answer.len());
+        let mut response = body::encoded(self.format, answer);
+        if let Wait::Preferred(wait) = self.wait {
+            let applied = HeaderValue::try_from(format!("wait={}", wait.as_secs()));
+            response.headers_mut().insert(
+                HeaderName::from_static("preference-applied"),
+                applied.expect("a number is visible ASCII"),
+            );
+        }
+        response
+    }
+
+    fn encode(&self) -> Vec<u8> {
         let answer = Answer {
             cursor: &self.link.cursor(),
             events: &self.events,
             truncated: self.link.was_truncated(),
             more: self.reads && (self.link.has_more() || !self.link.is_current()),
         };
-        match format {
+        match self.format {
             Format::Json => answer.json(),
             Format::Cbor => answer.cbor(),
         }

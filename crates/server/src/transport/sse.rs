@@ -1,34 +1,38 @@
 //! Server-sent events (WHATWG HTML, section 9.2): an answer that never ends.
 //!
-//! The body is pulled: hyper asks for the next chunk when it has written the last one, and only then
-//! is the session asked for events. So a reader that does not read holds what hyper and the kernel
-//! buffer, and everything else stays in the log; and what piled up meanwhile leaves in one chunk.
+//! The session is asked for events when the last piece of the body is written. So a reader that does not
+//! read holds what the kernel buffers and one piece, and everything else stays in the log; and what piled
+//! up meanwhile leaves in one piece.
 
-use std::convert::Infallible;
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::stream;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response};
-use http_body::Frame;
-use http_body_util::StreamBody;
 use tidings_hub::{Link, Push, Refusal, Room, StreamRequest};
 use tidings_wire::{Format, PROTOCOL_VERSION, Reply, ReplyBody};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::stream::EventsRequest;
 use super::{Counted, Transport};
-use crate::http::body::Body;
+use crate::http::pieces::Pieces;
 use crate::http::{Doors, access};
+use crate::parked::{Answered, Waiting};
 use crate::shutdown::{Drain, RECONNECT_WITHIN};
 
-/// How much one chunk carries, in bytes.
-pub(crate) const CHUNK_BYTES_MAX: usize = 64 << 10;
-
-/// Events of one chunk; the bytes bound it first.
-const CHUNK_EVENTS_MAX: usize = 1024;
+/// What one piece carries. The bytes are two large messages, or a second of a busy room, and bound it
+/// first.
+const ROOM: Room = Room {
+    bytes: 64 << 10,
+    events: 1024,
+};
 
 /// Proxies and old browsers hold the first bytes back until there are this many.
 const PADDING_BYTES: usize = 2048;
@@ -38,7 +42,7 @@ const PADDING_BYTES: usize = 2048;
 const RETRY_MS: std::ops::RangeInclusive<u64> = 1000..=2000;
 
 /// Begins a stream.
-pub(crate) fn answer(doors: &Doors, parts: &Parts) -> Result<Response<Body>, Refusal> {
+pub(crate) fn answer(doors: &Doors, parts: &Parts) -> Result<Answered, Refusal> {
     let app = &doors.app;
     let request = EventsRequest::parse(parts, &app.hub.config().limits)?;
     let identity = access::identify(&app.hub, &app.origins, parts)?;
@@ -53,18 +57,13 @@ pub(crate) fn answer(doors: &Doors, parts: &Parts) -> Result<Response<Body>, Ref
         },
     )?;
     let stream = EventStream {
-        heartbeat: Duration::from_millis(link.heartbeat().interval),
         link,
         counted: Counted::new(&doors.counts, Transport::Sse),
-        drain: app.drain.clone(),
+        pushes: doors.pushes.clone(),
         cursor_sent_at: Instant::now(),
-        phase: Phase::Opening,
+        is_over: false,
     };
-    let chunks = stream::unfold(stream, |mut stream| async move {
-        let chunk = stream.next_chunk().await?;
-        Some((Ok::<_, Infallible>(Frame::data(chunk)), stream))
-    });
-    let mut response = Response::new(Body::Stream(Box::pin(StreamBody::new(chunks))));
+    let mut response = Response::new(stream);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(
@@ -76,42 +75,78 @@ pub(crate) fn answer(doors: &Doors, parts: &Parts) -> Result<Response<Body>, Ref
         HeaderName::from_static("x-accel-buffering"),
         HeaderValue::from_static("no"),
     );
-    Ok(response)
+    Ok(Answered::Later(Waiting::Stream(response)))
 }
 
-struct EventStream {
+/// The body of a stream.
+pub(crate) struct EventStream {
     link: Link,
     counted: Counted,
-    drain: Drain,
-    /// How long a reader may go without hearing of its cursor.
-    heartbeat: Duration,
     cursor_sent_at: Instant,
-    phase: Phase,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    /// Nothing was written.
-    Opening,
-    /// Events are.
-    Open,
-    /// The last chunk was.
-    Over,
+    /// Empty between two streams but for its room, which all of a shard share.
+    pushes: Rc<Cell<Vec<Push>>>,
+    /// Whether the last piece was given.
+    is_over: bool,
 }
 
 impl EventStream {
-    /// What is to be written next; `None` ends the stream.
-    async fn next_chunk(&mut self) -> Option<Bytes> {
-        let chunk = match self.phase {
-            Phase::Opening => {
-                self.phase = Phase::Open;
-                self.opening()
+    /// Writes events as they come, until the stream is over.
+    ///
+    /// # Errors
+    ///
+    /// The client hung up.
+    pub(crate) async fn run(&mut self, body: &mut Pieces, drain: &Drain) -> io::Result<()> {
+        let mut drained = pin!(drain.begun());
+        let mut alarm = pin!(sleep_until(self.alarm()));
+        let mut piece = self.opening();
+        loop {
+            self.counted.sent(piece.len());
+            body.write(piece).await?;
+            if self.is_over {
+                break;
             }
-            Phase::Open => self.events().await,
-            Phase::Over => return None,
-        };
-        self.counted.sent(chunk.len());
-        Some(chunk)
+            piece = poll_fn(|context| match body.poll_hung_up(context) {
+                Poll::Ready(error) => Poll::Ready(Err(error)),
+                Poll::Pending => self
+                    .poll_piece(context, drained.as_mut(), alarm.as_mut())
+                    .map(Ok),
+            })
+            .await?;
+        }
+        body.write(Bytes::new()).await
+    }
+
+    /// Waits for what is to be written next.
+    fn poll_piece(
+        &mut self,
+        context: &mut Context<'_>,
+        drained: Pin<&mut impl Future<Output = ()>>,
+        mut alarm: Pin<&mut Sleep>,
+    ) -> Poll<Bytes> {
+        while pin!(self.link.ready()).poll(context).is_ready() {
+            if let Some(piece) = self.take() {
+                return Poll::Ready(piece);
+            }
+        }
+        if drained.poll(context).is_ready() {
+            return Poll::Ready(self.farewell());
+        }
+        loop {
+            ready!(alarm.as_mut().poll(context));
+            // The timer is not touched whenever something is sent, but asked again when it is over.
+            if self.alarm() > Instant::now() {
+                alarm.as_mut().reset(self.alarm());
+                continue;
+            }
+            // One more look, for the cursor as it is now.
+            let piece = self.take();
+            return Poll::Ready(piece.unwrap_or_else(|| self.heartbeat()));
+        }
+    }
+
+    /// When the reader is to hear of its cursor.
+    fn alarm(&self) -> Instant {
+        self.cursor_sent_at + Duration::from_millis(self.link.heartbeat().interval)
     }
 
     /// The padding, when to come back, and the hello, whose cursor holds until a message's does.
@@ -137,39 +172,25 @@ impl EventStream {
         out.into()
     }
 
-    async fn events(&mut self) -> Bytes {
-        loop {
-            if let Some(chunk) = self.take() {
-                return chunk;
-            }
-            let alarm = self.cursor_sent_at + self.heartbeat;
-            tokio::select! {
-                () = self.link.ready() => {}
-                // One more look, for the cursor as it is now.
-                () = sleep_until(alarm) => match self.take() {
-                    Some(chunk) => return chunk,
-                    None => return self.heartbeat(),
-                },
-                () = self.drain.begun() => return self.farewell(),
-            }
-        }
-    }
-
     /// Everything that there is and that fits.
     fn take(&mut self) -> Option<Bytes> {
-        let room = Room {
-            bytes: CHUNK_BYTES_MAX,
-            events: CHUNK_EVENTS_MAX,
-        };
-        let mut pushes = Vec::new();
-        self.link.poll(room, &mut pushes);
+        let mut pushes = self.pushes.take();
+        self.link.poll(ROOM, &mut pushes);
+        let piece = self.piece_of(&mut pushes);
+        self.pushes.set(pushes);
+        piece
+    }
+
+    fn piece_of(&mut self, pushes: &mut Vec<Push>) -> Option<Bytes> {
         if let [Push::Event(event)] = &pushes[..] {
             // The usual case by far: one event, whose bytes all followers share.
             self.note_event(event.seq());
-            return Some(event.sse().clone());
+            let piece = event.sse().clone();
+            pushes.clear();
+            return Some(piece);
         }
         let mut out = Vec::new();
-        for push in pushes {
+        for push in pushes.drain(..) {
             match push {
                 Push::Event(event) => {
                     self.note_event(event.seq());
@@ -178,7 +199,7 @@ impl EventStream {
                 // Only framed transports ask.
                 Push::Reply(_) => {}
                 Push::Close { code, reason } => {
-                    self.phase = Phase::Over;
+                    self.is_over = true;
                     self.counted.closed(code);
                     write_event("error", &Reply::error(None, code, reason), &mut out);
                 }
@@ -202,7 +223,7 @@ impl EventStream {
 
     /// The server ends: come back to another, or to the next one here.
     fn farewell(&mut self) -> Bytes {
-        self.phase = Phase::Over;
+        self.is_over = true;
         let mut out = Vec::new();
         let after_ms = u64::try_from(RECONNECT_WITHIN.as_millis()).unwrap_or(u64::MAX);
         let reconnect = Reply::unasked(ReplyBody::Reconnect { after_ms });

@@ -14,19 +14,18 @@ use std::time::Duration;
 
 use http::request::Parts;
 use http::{Request, Response};
-use hyper_util::rt::TokioIo;
 use tidings_hub::{Auth, Refusal, Room, Shard};
 use tidings_websocket::handshake::server;
 use tidings_websocket::tokio::{Options, WebSocket};
 use tidings_websocket::{Config, keepalive};
 use tidings_wire::{Code, Format, Heartbeat};
-use tokio::net::TcpStream;
 
 use self::session::Session;
 use super::{Counted, Transport};
 use crate::connection::Permit;
 use crate::http::body::Body;
 use crate::http::{Doors, access, problem};
+use crate::parked::{Answered, Upgrade, Waiting};
 
 /// What a client is given at a time, when everything it was given before is written. The bytes are two
 /// large messages, or a second of a busy room, and bound it first.
@@ -48,13 +47,9 @@ const CLOSING_WITHIN: Duration = Duration::from_secs(2);
 const SUBPROTOCOLS: [&str; 2] = ["tidings.v1.json", "tidings.v1.cbor"];
 
 /// Answers the handshake and has the connection held when it is sent.
-pub(crate) fn answer(
-    doors: &Doors,
-    parts: Parts,
-    permit: Rc<Permit>,
-) -> Result<Response<Body>, Refusal> {
+pub(crate) fn answer(doors: &Doors, parts: Parts, permit: Rc<Permit>) -> Result<Answered, Refusal> {
     let app = &doors.app;
-    let mut request = Request::from_parts(parts, ());
+    let request = Request::from_parts(parts, ());
     let offer = server::Options {
         subprotocols: &SUBPROTOCOLS,
         ..server::Options::default()
@@ -67,9 +62,8 @@ pub(crate) fn answer(
             };
             (accepted.response(), format)
         }
-        Err(refusal) => return Ok(refused(&refusal)),
+        Err(refusal) => return Ok(refused(&refusal).into()),
     };
-    let upgrade = hyper::upgrade::on(&mut request);
     let (parts, ()) = request.into_parts();
     let identity = access::identify_early(&app.hub, &app.origins, &parts)?;
     let link = doors.shard.connect(identity)?;
@@ -91,18 +85,13 @@ pub(crate) fn answer(
         ..Options::default()
     };
     let sockets = doors.websockets.clone();
-    tokio::task::spawn_local(async move {
-        let Ok(upgraded) = upgrade.await else {
-            return; // the client left before it was answered
-        };
-        let Ok(raw) = upgraded.downcast::<TokioIo<TcpStream>>() else {
-            tracing::error!("the upgraded connection is not the socket that was accepted");
-            return;
-        };
-        let websocket = WebSocket::server(raw.io.into_inner(), raw.read_buf, options);
-        sockets.hold(websocket, session).await;
+    let upgrade: Upgrade = Box::new(move |stream, read| {
+        let websocket = WebSocket::server(stream, read, options);
+        Box::pin(async move { sockets.hold(websocket, session).await })
     });
-    Ok(response.map(|()| Body::empty()))
+    Ok(Answered::Later(Waiting::Upgrade(
+        response.map(|()| upgrade),
+    )))
 }
 
 /// A request that is no handshake: what is wrong, with the status that the RFC asks for.

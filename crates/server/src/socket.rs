@@ -1,0 +1,217 @@
+//! The socket of a connection, whoever holds it: hyper while it reads requests, or an answer that
+//! waits.
+//!
+//! Who waits holds no buffer. What a client sends meanwhile is its next requests, of which a little is
+//! kept and the rest stays in the kernel; and the end of what it sends means that it hung up.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::net::TcpStream;
+
+/// What is kept of the requests that come while an answer waits, in bytes: one or two of them. The rest
+/// stays in the kernel, and that the client hung up is then noticed when it is written to.
+const UNREAD_BYTES_MAX: usize = 4 << 10;
+
+/// How much is read at a time while an answer waits, in bytes; nearly always there is nothing.
+const READ_BYTES: usize = 512;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    stream: TcpStream,
+    /// What came and was not understood yet; it is read before what the kernel has.
+    unread: Vec<u8>,
+}
+
+impl Socket {
+    /// A socket of which nothing was read.
+    pub(crate) fn new(stream: TcpStream) -> Self {
+        let unread = Vec::new();
+        Self { stream, unread }
+    }
+
+    /// Gives back what was read last, to be read again.
+    pub(crate) fn put_back(&mut self, bytes: &[u8]) {
+        self.unread.splice(..0, bytes.iter().copied());
+    }
+
+    /// The bare socket, and what was read of it and not understood.
+    pub(crate) fn into_parts(self) -> (TcpStream, Bytes) {
+        (self.stream, self.unread.into())
+    }
+
+    /// Reads what was put back, and then the kernel's.
+    pub(crate) fn poll_read(
+        &mut self,
+        context: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.unread.is_empty() {
+            return Pin::new(&mut self.stream).poll_read(context, into);
+        }
+        let length = self.unread.len().min(into.remaining());
+        into.put_slice(&self.unread[..length]);
+        self.unread.drain(..length);
+        if self.unread.is_empty() {
+            // An idle connection owns no memory.
+            self.unread = Vec::new();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// To write to.
+    pub(crate) fn stream(&mut self) -> &mut TcpStream {
+        &mut self.stream
+    }
+
+    /// Waits until the client has hung up, and gives how. One that says that it will send no more has
+    /// hung up as well: browsers and proxies do that when they have lost interest.
+    pub(crate) fn poll_hung_up(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
+        while self.unread.len() < UNREAD_BYTES_MAX {
+            if let Err(error) = ready!(self.stream.poll_read_ready(context)) {
+                return Poll::Ready(error);
+            }
+            let mut bytes = [0; READ_BYTES];
+            match self.stream.try_read(&mut bytes) {
+                Ok(0) => return Poll::Ready(io::ErrorKind::UnexpectedEof.into()),
+                Ok(read) => self.unread.extend_from_slice(&bytes[..read]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(error),
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Writes `parts`, one behind the other and at once if the kernel takes them, but for the bytes that
+    /// are `written` already.
+    ///
+    /// # Errors
+    ///
+    /// The client hung up.
+    pub(crate) fn poll_write<const N: usize>(
+        &mut self,
+        context: &mut Context<'_>,
+        parts: [&[u8]; N],
+        written: &mut usize,
+    ) -> Poll<io::Result<()>> {
+        let whole: usize = parts.iter().map(|part| part.len()).sum();
+        while *written < whole {
+            match self.stream.poll_write_ready(context) {
+                Poll::Ready(ready) => ready?,
+                Poll::Pending => return self.poll_hung_up(context).map(Err),
+            }
+            let mut slices = parts.map(IoSlice::new);
+            let mut unwritten = &mut slices[..];
+            IoSlice::advance_slices(&mut unwritten, *written);
+            match self.stream.try_write_vectored(unwritten) {
+                Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Ok(more) => *written += more,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use futures_util::FutureExt;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A socket, and its client.
+    async fn pair() -> (Socket, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap());
+        let (client, accepted) = tokio::join!(client, listener.accept());
+        (Socket::new(accepted.unwrap().0), client.unwrap())
+    }
+
+    async fn read(socket: &mut Socket, bytes: usize) -> Vec<u8> {
+        let mut read = Vec::new();
+        while read.len() < bytes {
+            let mut space = [0; 1000];
+            let mut space = ReadBuf::new(&mut space);
+            poll_fn(|context| socket.poll_read(context, &mut space))
+                .await
+                .unwrap();
+            assert!(!space.filled().is_empty(), "the end");
+            read.extend_from_slice(space.filled());
+        }
+        read
+    }
+
+    async fn hung_up(socket: &mut Socket) -> io::ErrorKind {
+        poll_fn(|context| socket.poll_hung_up(context)).await.kind()
+    }
+
+    /// Looks for the end until so much was kept.
+    async fn keep(socket: &mut Socket, bytes: usize) {
+        poll_fn(|context| match socket.poll_hung_up(context) {
+            Poll::Ready(error) => panic!("{error}"),
+            Poll::Pending if socket.unread.len() >= bytes => Poll::Ready(()),
+            Poll::Pending => Poll::Pending,
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn what_comes_while_one_waits_is_read_afterwards_in_its_order() {
+        let (mut socket, mut client) = pair().await;
+        socket.put_back(b"b");
+        socket.put_back(b"a");
+        client.write_all(b"c").await.unwrap();
+        keep(&mut socket, 3).await;
+        client.write_all(b"d").await.unwrap();
+        assert_eq!(read(&mut socket, 4).await, b"abcd");
+        client.shutdown().await.unwrap();
+        assert_eq!(hung_up(&mut socket).await, io::ErrorKind::UnexpectedEof);
+    }
+
+    #[tokio::test]
+    async fn a_little_of_what_comes_is_kept_and_the_rest_left_in_the_kernel() {
+        let (mut socket, mut client) = pair().await;
+        let sent: Vec<u8> = (0..=u8::MAX).cycle().take(20_000).collect();
+        client.write_all(&sent).await.unwrap();
+        client.shutdown().await.unwrap();
+        keep(&mut socket, UNREAD_BYTES_MAX).await;
+        assert!(hung_up(&mut socket).now_or_never().is_none());
+        assert!(socket.unread.len() < UNREAD_BYTES_MAX + READ_BYTES);
+        assert_eq!(read(&mut socket, sent.len()).await, sent);
+        assert!(socket.unread.is_empty());
+        assert_eq!(hung_up(&mut socket).await, io::ErrorKind::UnexpectedEof);
+    }
+
+    #[tokio::test]
+    async fn all_is_written_however_little_the_kernel_takes_at_a_time() {
+        let (mut socket, client) = pair().await;
+        let parts = [&vec![1; 3_000_000][..], &[], &[2], &vec![3; 5_000_000]];
+        let mut written = 0;
+        let write =
+            async { poll_fn(|context| socket.poll_write(context, parts, &mut written)).await };
+        let mut client = Socket::new(client);
+        let (wrote, heard) = tokio::join!(write, read(&mut client, 8_000_001));
+        wrote.unwrap();
+        assert_eq!(heard, parts.concat());
+    }
+
+    #[tokio::test]
+    async fn who_hangs_up_is_not_written_to_any_longer() {
+        let (mut socket, mut client) = pair().await;
+        let endless = vec![0; 64 << 20];
+        let mut written = 0;
+        let write = poll_fn(|context| socket.poll_write(context, [&endless], &mut written));
+        let (wrote, closed) = tokio::join!(write, client.shutdown());
+        closed.unwrap();
+        assert_eq!(wrote.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+}
