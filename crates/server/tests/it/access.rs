@@ -10,7 +10,7 @@ use crate::support::server::{SECRET, Server, tidings};
 use crate::support::websocket::Frames;
 
 /// A token made by the real `tidings token`.
-fn token(arguments: &[&str]) -> String {
+pub(crate) fn token(arguments: &[&str]) -> String {
     let output = tidings()
         .arg("token")
         .args(arguments)

@@ -42,6 +42,7 @@ async fn everybody_is_told_and_the_server_ends_well() {
     let answer = poll.response().await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.json()["cursor"], cursor);
+    assert_eq!(answer.header("connection"), Some("close"));
     let mut text = String::new();
     while let Some(chunk) = soon("the stream's end", stream.chunk()).await {
         text.push_str(std::str::from_utf8(&chunk).unwrap());

@@ -17,6 +17,7 @@ mod http;
 mod limits;
 mod logging;
 mod metrics;
+mod parked;
 mod polls;
 mod pressure;
 mod starting;

@@ -17,6 +17,7 @@ pub(crate) struct Http {
 /// The head of an answer.
 #[derive(Debug)]
 pub(crate) struct Head {
+    pub(crate) version: String,
     pub(crate) status: u16,
     headers: Vec<(String, String)>,
 }
@@ -115,7 +116,9 @@ impl Http {
 
     /// Reads an answer to its end.
     pub(crate) async fn response(&mut self) -> Response {
-        let Head { status, headers } = self.head().await;
+        let Head {
+            status, headers, ..
+        } = self.head().await;
         let mut body = Vec::new();
         if header(&headers, "transfer-encoding") == Some("chunked") {
             while let Some(chunk) = self.chunk().await {
@@ -144,12 +147,14 @@ impl Http {
         let head: Vec<u8> = self.buffer.drain(..end + 4).collect();
         let head = String::from_utf8(head).unwrap();
         let mut lines = head.trim_end().split("\r\n");
-        let status = lines.next().unwrap().split(' ').nth(1).unwrap();
+        let (version, rest) = lines.next().unwrap().split_once(' ').unwrap();
+        let status = rest.split(' ').next().unwrap();
         let headers = lines.map(|line| {
             let (name, value) = line.split_once(':').unwrap();
             (name.to_ascii_lowercase(), value.trim().to_owned())
         });
         Head {
+            version: version.to_owned(),
             status: status.parse().unwrap(),
             headers: headers.collect(),
         }
@@ -175,6 +180,14 @@ impl Http {
         let chunk = self.buffer[end + 2..end + 2 + size].to_vec();
         self.buffer.drain(..end + 2 + size + 2);
         (size > 0).then_some(chunk)
+    }
+
+    /// Reads a body without a frame until it has `what`.
+    pub(crate) async fn text_until(&mut self, what: &str) -> String {
+        while find(&self.buffer, what.as_bytes()).is_none() {
+            assert!(self.read().await, "the connection ended before {what}");
+        }
+        String::from_utf8(std::mem::take(&mut self.buffer)).unwrap()
     }
 
     /// Whether the server has closed the connection, once it has.
