@@ -144,8 +144,10 @@ fn serve(args: &ServeArgs, config: &Config) -> Result<(), Fault> {
     let address = bound_address(&listeners[0])?;
     let metrics_listener = metrics_listener(config)?;
     let metrics_address = metrics_listener.as_ref().map(bound_address).transpose()?;
-    let log = Arc::new(Log::open(log_config(config)).map_err(Fault::setup)?);
     let limits = connection_limits(config);
+    // Before there are threads, which the log has.
+    descriptors::make_room(limits.connections);
+    let log = Arc::new(Log::open(log_config(config)).map_err(Fault::setup)?);
     let (metrics, ends) = Metrics::new(config.shards, &log, limits.connections);
     let metrics = Arc::new(metrics);
     let shares = balance::shares(

@@ -370,6 +370,9 @@ impl Held {
                 return deadline;
             }
             self.hellos.pop_front();
+            if self.hellos.is_empty() {
+                self.hellos.shrink_to_fit(); // thousands may have come at once
+            }
             if let Some(mut socket) = self.sockets.sockets().get_mut(key)
                 && let Some(close) = socket.peer().handle_hello_deadline()
             {
