@@ -9,6 +9,7 @@ use tidings_wire::{ChannelName, Encoded};
 
 use crate::Limits;
 use crate::passing::Passing;
+use crate::subscription::Recovered;
 use crate::tail::{Tail, seq};
 
 /// A followed channel.
@@ -177,6 +178,21 @@ impl Channels {
         let channel = &mut self.channels[key];
         channel.passing.push(event, limits.passing_events);
         channel.followers.iter().copied().for_each(mark);
+    }
+
+    /// Takes a page of `name`'s that has everything behind `after` as far as it goes, for others who are as
+    /// far behind.
+    pub(crate) fn keep(
+        &mut self,
+        name: &ChannelName,
+        after: u64,
+        page: &Recovered,
+        limits: &Limits,
+    ) {
+        if let Some(key) = self.find(name).filter(|_| !page.truncated) {
+            let tail = &mut self.channels[key].tail;
+            tail.extend_back(after, page.complete, &page.events, limits);
+        }
     }
 
     /// Something up to `head` was missed: the tails forget, and the followers will read.

@@ -441,6 +441,10 @@ impl Fanout {
     pub(crate) fn handle_page(&mut self, query: &Query, page: Result<Page, EngineError>) {
         let epoch = &self.settings.epoch;
         let page = page.map(|page| Rc::new(Recovered::new(query, page, epoch)));
+        if let (Ok(page), Some(after)) = (&page, query.after) {
+            let limits = &self.settings.limits;
+            self.channels.keep(&query.channel, after, page, limits);
+        }
         for ask in self.effects.end_read(query) {
             if self.sessions.contains(ask.session)
                 && self.with(ask.session, |session, world| {

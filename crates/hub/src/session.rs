@@ -415,8 +415,12 @@ impl Session {
                 return true;
             }
         };
+        let channel = world.channels.channel(subscription.channel);
+        if subscription.is_running_on(channel, position) {
+            return true; // what others have read has brought it back to the tail
+        }
         subscription.page = Some(Kept::new(page.clone()));
-        let channel = &world.channels.channel(subscription.channel).name;
+        let channel = &channel.name;
         let behind = world.settings.namespaces.of(channel).behind;
         match std::mem::replace(&mut subscription.begin, Begin::Running) {
             Begin::Running => {

@@ -44,9 +44,9 @@ pub(crate) enum Begin {
 
 /// A page of the log as events, encoded once for all who asked for it.
 pub(crate) struct Recovered {
-    events: Vec<Arc<Encoded>>,
+    pub(crate) events: Vec<Arc<Encoded>>,
     /// The channel has nothing but these events up to here.
-    complete: u64,
+    pub(crate) complete: u64,
     /// The log's head as it was read.
     pub(crate) head: u64,
     /// Whether some messages before the first one are lost.

@@ -51,6 +51,32 @@ impl Tail {
         }
     }
 
+    /// Takes what was read from the log: all messages of the channel behind `after` and up to `complete`. If
+    /// they reach up to the floor, those below it are kept, as far as there is room, so that others who are
+    /// as far behind need not read as well.
+    pub(crate) fn extend_back(
+        &mut self,
+        after: u64,
+        complete: u64,
+        events: &[Arc<Encoded>],
+        limits: &Limits,
+    ) {
+        if complete < self.floor || after >= self.floor {
+            return;
+        }
+        let below = events.partition_point(|event| seq(event) <= self.floor);
+        for event in events[..below].iter().rev() {
+            let bytes = self.bytes + event.weight();
+            if self.events.len() == limits.tail_events || bytes > limits.tail_bytes {
+                self.floor = seq(event);
+                return;
+            }
+            self.bytes = bytes;
+            self.events.push_front(event.clone());
+        }
+        self.floor = after;
+    }
+
     /// Something up to `floor` was missed: forgets everything, so that it stays complete.
     pub(crate) fn forget(&mut self, floor: u64) {
         *self = Self::new(floor);
@@ -116,6 +142,25 @@ mod tests {
         assert!(tail.covers(0));
         tail.push(message("a", 3), &limits(9, 2 * weight));
         assert!(!tail.covers(0) && tail.covers(1));
+    }
+
+    #[test]
+    fn what_was_read_up_to_the_floor_is_kept_as_far_as_there_is_room() {
+        let page: Vec<_> = [11, 12, 15, 20, 21].map(|seq| message("a", seq)).into();
+        let all = |tail: &Tail| -> Vec<u64> { tail.events.iter().map(|e| seq(e)).collect() };
+        let extended = |after, complete, events: usize| {
+            let mut tail = Tail::new(20);
+            tail.push(message("a", 21), &limits(9, usize::MAX));
+            tail.extend_back(after, complete, &page, &limits(events, usize::MAX));
+            (tail.floor, all(&tail))
+        };
+        assert_eq!(extended(10, 25, 9), (10, vec![11, 12, 15, 20, 21]));
+        assert_eq!(extended(10, 20, 5), (10, vec![11, 12, 15, 20, 21]));
+        assert_eq!(extended(10, 25, 4), (11, vec![12, 15, 20, 21]));
+        assert_eq!(extended(10, 25, 1), (20, vec![21]));
+        // It does not reach the floor, or begins behind it.
+        assert_eq!(extended(10, 19, 9), (20, vec![21]));
+        assert_eq!(extended(20, 25, 9), (20, vec![21]));
     }
 
     #[test]

@@ -108,11 +108,14 @@ fn those_who_lost_the_same_share_one_read() {
             .iter()
             .all(|event| std::sync::Arc::ptr_eq(event, &first[0]))
     );
-    // And the next to ask has a read of its own.
-    play.link = play.fanout.connect(Some(alice()), fresh(), moment());
-    play.poll();
-    play.refused(subscribe("a", Some(5)));
-    assert_eq!(play.reads().len(), 1);
+    // From then on it is in memory for whoever is no further behind; others have a read of their own.
+    for (after, reads, given) in [(6, 0, vec![7]), (5, 0, vec![6, 7]), (4, 1, vec![])] {
+        play.link = play.fanout.connect(Some(alice()), fresh(), moment());
+        play.poll();
+        play.command(subscribe("a", Some(after)));
+        assert_eq!(seqs(&play.poll()), given);
+        assert_eq!(play.reads().len(), reads);
+    }
 }
 
 #[test]

@@ -152,3 +152,47 @@ async fn what_a_slow_disk_cannot_take_is_refused_and_what_was_acknowledged_is_ke
     }
     assert_eq!(stored, published, "the acknowledged, and only those");
 }
+
+#[tokio::test]
+async fn hundreds_who_come_back_at_once_share_what_is_read_for_them() {
+    const CLIENTS: usize = 300;
+    const MISSED: usize = 100;
+    let mut server = Server::start();
+    let door = Door::WebSocket(Format::Json);
+    let mut clients = Vec::new();
+    for number in 0..CLIENTS {
+        let name = format!("user-{number}");
+        clients.push(Follower::open(&server, door, &name, &["a"]).await);
+    }
+    let mut cursors = Vec::new();
+    for mut client in clients {
+        client.cut();
+        cursors.push(client.cursor.clone());
+    }
+    let mut seqs = Vec::new();
+    for number in 0..MISSED {
+        seqs.push(server.publish("a", &number.to_string()).await);
+    }
+    // Nobody followed, so nothing is in memory; and a restart forgets the rest.
+    server.kill();
+    server.restart();
+    let come_back = cursors
+        .into_iter()
+        .enumerate()
+        .map(async |(number, cursor)| {
+            let name = format!("user-{number}");
+            let mut client = Follower::open_after(&server, door, &name, &["a"], cursor).await;
+            for seq in &seqs {
+                assert_eq!(client.message().await.seq, Some(*seq));
+            }
+            client
+        });
+    let clients = futures_util::future::join_all(come_back).await;
+    let reads = server
+        .metrics()
+        .await
+        .value("tidings_log_read_seconds_count");
+    // Who waits for the same at the same time shares one read, and from then on the channel is in memory.
+    assert!(reads < CLIENTS as f64 / 2.0, "{reads} reads");
+    drop(clients);
+}
