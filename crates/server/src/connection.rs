@@ -67,7 +67,7 @@ impl Permit {
 
     /// For a connection that another shard has had a permit for.
     pub(crate) fn take_over(counts: &Arc<Counts>, alive: mpsc::Sender<()>) -> Rc<Self> {
-        counts.connection_opened();
+        counts.connection_taken_over();
         Rc::new(Self {
             counts: counts.clone(),
             _alive: alive,

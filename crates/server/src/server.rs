@@ -10,7 +10,7 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, Socket, Type};
 use tidings_hub::{Hub, Shard};
 use tokio::net::TcpStream;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{LocalSet, yield_now};
 use tokio::time::{sleep, timeout};
@@ -147,6 +147,7 @@ fn run_shard(
             Some(Look {
                 census: shard.census(),
                 unsent_bytes: websockets.unsent_bytes().await?,
+                busy: Handle::current().metrics().worker_total_busy_duration(0),
             })
         }));
         let requests = Rc::new(Requests::new(doors, limits));

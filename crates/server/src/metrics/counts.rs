@@ -18,6 +18,8 @@ use crate::transport::Transport;
 pub(crate) struct Counts {
     pub(super) connections: Existing,
     pub(super) connections_refused: Tally,
+    /// Of those that have begun, the ones that came from another shard.
+    pub(super) connections_moved: Tally,
     pub(super) links: PerTransport<Existing>,
     pub(super) deliveries: PerTransport<Tally>,
     pub(super) sent_bytes: PerTransport<Tally>,
@@ -102,6 +104,12 @@ impl Counts {
         self.everywhere.fetch_add(1, Relaxed) + 1
     }
 
+    /// A connection came from another shard, which tells of its end there.
+    pub(crate) fn connection_taken_over(&self) {
+        self.connection_opened();
+        self.connections_moved.add(1);
+    }
+
     /// Connections of this shard that are open.
     pub(crate) fn connections(&self) -> usize {
         self.connections.now() as usize
@@ -177,6 +185,19 @@ mod tests {
         for (place, transport) in Transport::ALL.into_iter().enumerate() {
             assert_eq!(transport as usize, place);
         }
+    }
+
+    #[test]
+    fn a_connection_that_moves_is_one_all_the_while() {
+        let everywhere = Arc::new(AtomicUsize::new(0));
+        let (from, to) = (Counts::new(everywhere.clone()), Counts::new(everywhere));
+        assert_eq!(from.connection_opened(), 1);
+        to.connection_taken_over();
+        from.connection_closed();
+        assert_eq!((from.connections(), to.connections()), (0, 1));
+        assert_eq!(to.connections.begun() - to.connections_moved.get(), 0);
+        assert_eq!(to.connection_opened(), 2);
+        assert_eq!(to.connections.begun() - to.connections_moved.get(), 1);
     }
 
     #[test]

@@ -58,10 +58,11 @@ impl Seen<'_> {
             family.sample(&[("shard", &shard)], counts.connections.now());
         }
         let opened = self.sum(|counts| counts.connections.begun());
+        let moved = self.sum(|counts| counts.connections_moved.get());
         out.counter(
             "tidings_connections_opened_total",
             "Connections that were accepted, those over the limit among them.",
-            opened,
+            opened.saturating_sub(moved),
         );
         out.counter(
             "tidings_connections_refused_total",
@@ -73,6 +74,11 @@ impl Seen<'_> {
             "The limit of open connections.",
             self.connections_max,
         );
+        let help = "WebSockets that came to the shard from a busier one.";
+        let mut family = out.family("tidings_connections_moved_total", Kind::Counter, help);
+        for (shard, (counts, _)) in self.shards.iter().enumerate() {
+            family.sample(&[("shard", &shard)], counts.connections_moved.get());
+        }
         let help = "Clients that wait for events now.";
         let mut family = out.family("tidings_links", Kind::Gauge, help);
         for transport in Transport::ALL {
@@ -126,6 +132,11 @@ impl Seen<'_> {
         let mut family = out.family("tidings_shard_up", Kind::Gauge, help);
         for (shard, (_, look)) in self.shards.iter().enumerate() {
             family.sample(&[("shard", &shard)], u8::from(look.is_some()));
+        }
+        let help = "How long the shard's thread was at work and did not wait.";
+        let mut family = out.family("tidings_shard_busy_seconds_total", Kind::Counter, help);
+        for (shard, look) in self.looks() {
+            family.sample(&[("shard", &shard)], look.busy.as_secs_f64());
         }
         let help = "From the commit of a batch until its followers on the shard were given it.";
         let mut family = out.family("tidings_delivery_lag_seconds", Kind::Histogram, help);

@@ -15,6 +15,8 @@ pub(crate) struct Look {
     pub(crate) census: Census,
     /// What waits to be written to its WebSockets, in bytes.
     pub(crate) unsent_bytes: usize,
+    /// How long its thread has been at work since it started.
+    pub(crate) busy: Duration,
 }
 
 /// Where a shard is asked.
@@ -87,6 +89,7 @@ mod tests {
                 missed: 0,
             },
             unsent_bytes,
+            busy: Duration::ZERO,
         }
     }
 

@@ -143,4 +143,11 @@ async fn followers_of_a_busy_channel_move_to_a_shard_with_less_to_do_and_miss_no
         say("end").await;
     };
     tokio::join!(follow, publish);
+    let metrics = server.metrics().await;
+    let moved = metrics.sum("tidings_connections_moved_total");
+    assert!(moved >= 10.0, "{moved}");
+    for shard in [0, 1] {
+        let busy = format!("tidings_shard_busy_seconds_total{{shard=\"{shard}\"}}");
+        assert!(metrics.value(&busy) > 0.0);
+    }
 }
