@@ -24,7 +24,7 @@ async fn long_poll(server: &Server) -> String {
 
 /// Waits until the server counts so many links.
 async fn links(server: &Server, transport: &str, count: usize) {
-    let line = format!("tidings_links{{transport=\"{transport}\"}} {count}\n");
+    let line = format!("tidings_links{{transport=\"{transport}\",shard=\"0\"}} {count}\n");
     until(&line, async || {
         let metrics = server.get("/metrics").await;
         metrics.text().contains(&line).then_some(())
