@@ -92,12 +92,15 @@ pub(crate) fn serve(
     let unsent_within = requests.limits.unsent_within;
     let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(unsent_within));
     let _ = SockRef::from(&stream).set_tcp_notsent_lowat(KERNEL_UNSENT_BYTES_MAX);
-    let mut reading = requests.clone().read(Socket::new(stream), permit.clone());
+    let mut coming = requests.clone().wait(Socket::new(stream));
     // Whatever the connection does is in a box of its own, so that who waits keeps nothing of who reads.
     async move {
-        while let Some(parked) = reading.await {
-            reading = match parked.await {
-                Ok(Some(socket)) => requests.clone().read(socket, permit.clone()),
+        while let Some(socket) = coming.await {
+            let Some(parked) = requests.clone().read(socket, permit.clone()).await else {
+                return;
+            };
+            coming = match parked.await {
+                Ok(Some(socket)) => requests.clone().wait(socket),
                 Ok(None) => return,
                 Err(error) => return tracing::debug!(%error, "a connection failed"),
             };

@@ -17,6 +17,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::timeout;
 
 use crate::connection::{ConnectionLimits, Permit};
 use crate::http::Doors;
@@ -37,6 +38,9 @@ pub(crate) struct Requests {
     pub(crate) limits: ConnectionLimits,
     http: http1::Builder,
 }
+
+/// A connection that waits for its next request.
+pub(crate) type Coming = Pin<Box<dyn Future<Output = Option<Socket>>>>;
 
 /// A connection whose requests are read.
 pub(crate) type Reading = Pin<Box<dyn Future<Output = Option<Parked>>>>;
@@ -63,6 +67,23 @@ impl Requests {
             limits,
             http,
         }
+    }
+
+    /// Waits until there is something to read, while there is nothing of hyper: for connections that are
+    /// opened ahead of a request, and for thousands that come at once. `None` if nothing comes in time, or
+    /// the server ends before.
+    pub(crate) fn wait(self: Rc<Self>, socket: Socket) -> Coming {
+        Box::pin(async move {
+            if !socket.has_unread() {
+                let readable = timeout(self.limits.head_within, socket.readable());
+                let came = tokio::select! {
+                    came = readable => came.is_ok_and(|came| came.is_ok()),
+                    () = self.doors.app.drain.begun() => false,
+                };
+                came.then_some(())?;
+            }
+            Some(socket)
+        })
     }
 
     /// Reads and answers requests until one is to be answered later; `None` if the connection has ended

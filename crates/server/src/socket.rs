@@ -39,6 +39,16 @@ impl Socket {
         self.unread.splice(..0, bytes.iter().copied());
     }
 
+    /// Whether something was read and not understood yet.
+    pub(crate) fn has_unread(&self) -> bool {
+        !self.unread.is_empty()
+    }
+
+    /// Waits until the kernel has something to read, be it the end. Cancel safe.
+    pub(crate) async fn readable(&self) -> io::Result<()> {
+        self.stream.readable().await
+    }
+
     /// The bare socket, and what was read of it and not understood.
     pub(crate) fn into_parts(self) -> (TcpStream, Bytes) {
         (self.stream, self.unread.into())
