@@ -46,7 +46,8 @@ impl Socket {
 
     /// Waits until the kernel has something to read, be it the end. Cancel safe.
     pub(crate) async fn readable(&self) -> io::Result<()> {
-        self.stream.readable().await
+        // The runtime takes a new socket for readable until a read has found nothing.
+        self.stream.peek(&mut [0]).await.map(drop)
     }
 
     /// The bare socket, and what was read of it and not understood.
