@@ -220,6 +220,12 @@ async fn a_refusal_comes_while_it_waits_as_well() {
     let refused = first.response().await;
     assert_eq!((refused.status, &*refused.problem()), (503, "busy"));
     assert!(refused.header("retry-after").is_some());
+    let metrics = server.get("/metrics").await;
+    assert!(
+        metrics
+            .text()
+            .contains("tidings_refusals_total{code=\"busy\"} 1\n")
+    );
     first.write(HEALTH.as_bytes()).await;
     assert_eq!(first.response().await.text(), "ok\n");
 }
