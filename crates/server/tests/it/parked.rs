@@ -67,6 +67,19 @@ async fn a_connection_ends_with_its_answer_where_that_is_asked_for() {
 }
 
 #[tokio::test]
+async fn who_says_nothing_is_not_waited_for_longer_than_a_head_may_take() {
+    let server = Server::configured("[limits]\nhead_timeout = \"200ms\"\n");
+    let mut silent = Http::connect(server.address()).await;
+    assert!(soon("the end", silent.is_closed()).await);
+    // That bounds requests, and not how long their answers take.
+    let path = long_poll(&server).await.replace("wait=60", "wait=1");
+    let mut http = Http::connect(server.address()).await;
+    http.send("GET", &path, &[], b"").await;
+    assert_eq!(http.response().await.status, 200);
+    assert!(soon("the end", http.is_closed()).await);
+}
+
+#[tokio::test]
 async fn requests_that_come_while_an_answer_waits_are_answered_after_it() {
     let server = Server::start();
     // As many as are read with the one that waits, as are kept meanwhile, and as stay in the kernel.
