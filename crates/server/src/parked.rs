@@ -3,8 +3,8 @@
 //! hyper reads requests, and writes the answers that are there at once. For that, each connection has a
 //! buffer of 8 KiB and the state of a whole HTTP/1.1 connection. An answer that waits needs none of it:
 //! its door answers [`Answered::Later`], hyper is taken apart and dropped, and what is left is the
-//! answer and the bare [`Socket`]. When the answer has been given and the connection is to be kept, a
-//! fresh hyper reads the next request.
+//! answer and the bare [`Socket`]. When the answer has been given, the connection is kept, and another
+//! request comes, a fresh hyper reads that.
 
 use std::future::{Future, poll_fn};
 use std::io;

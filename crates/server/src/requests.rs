@@ -1,7 +1,8 @@
 //! The requests of a connection: hyper reads them, and writes what is answered at once.
 //!
-//! For that it has a buffer of 8 KiB and the state of a whole HTTP/1.1 connection. When a request is to be
-//! answered later, hyper is taken apart, and the answer goes on without it ([`parked`](crate::parked)).
+//! For that it has a buffer of 8 KiB and the state of a whole HTTP/1.1 connection. So it comes when a
+//! request does; and when that is to be answered later, hyper is taken apart, and the answer goes on
+//! without it ([`parked`](crate::parked)).
 
 use std::cell::Cell;
 use std::convert::Infallible;
