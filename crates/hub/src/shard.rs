@@ -5,9 +5,11 @@
 //! that under load a link is woken once for many messages.
 
 use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tidings_engine::{Answer, Draft, EngineError, Notice, Page, Query, Watch};
@@ -47,6 +49,8 @@ pub(crate) struct Inner {
     pub(crate) waiting: RefCell<Waiting>,
     /// For whoever waits until everything that was told up to now has been heard.
     hears: mpsc::Sender<oneshot::Sender<()>>,
+    /// What this turn publishes; bounded by what the sessions may have under way.
+    drafts: RefCell<Vec<(Ask, Draft)>>,
     /// Reads for those who are behind take turns.
     reads: Semaphore,
     /// Kept for its room.
@@ -87,6 +91,7 @@ impl Shard {
         let (hears, asked) = mpsc::channel(ASKED_MAX);
         let inner = Rc::new(Inner {
             hears,
+            drafts: RefCell::default(),
             reads: Semaphore::new(config.limits.reads),
             fanout: RefCell::new(Fanout::new(settings, head)),
             waiting: RefCell::default(),
@@ -260,7 +265,7 @@ impl Inner {
                     from,
                     data,
                 };
-                self.bring(ask, engine.publish(draft), Answered::Published);
+                self.publish(ask, draft);
             }
             Effect::Signal {
                 channel,
@@ -280,6 +285,48 @@ impl Inner {
             Effect::Enter(entry) => engine.enter(entry),
             Effect::Leave(entry) => engine.leave(entry),
             Effect::Ended => self.hub.dismiss(),
+        }
+    }
+
+    /// Publishes at the end of this turn, with whatever else is published until then: what came together is
+    /// stored by one commit, and one task brings all the answers.
+    fn publish(self: &Rc<Self>, ask: Ask, draft: Draft) {
+        let mut drafts = self.drafts.borrow_mut();
+        drafts.push((ask, draft));
+        if drafts.len() == 1 {
+            let inner = self.clone();
+            spawn_local(async move { inner.publish_all().await });
+        }
+    }
+
+    async fn publish_all(self: &Rc<Self>) {
+        let engine = self.hub.engine();
+        let drafts = self.drafts.take().into_iter();
+        let mut waiting: Vec<_> = drafts
+            .map(|(ask, draft)| (ask, engine.publish(draft)))
+            .collect();
+        let mut answers = Vec::new();
+        while !waiting.is_empty() {
+            poll_fn(|context| {
+                waiting.retain_mut(|(ask, answer)| match Pin::new(answer).poll(context) {
+                    Poll::Ready(answer) => {
+                        answers.push((*ask, answer));
+                        false
+                    }
+                    Poll::Pending => true,
+                });
+                if answers.is_empty() {
+                    Poll::Pending
+                } else {
+                    Poll::Ready(())
+                }
+            })
+            .await;
+            self.act(|fanout| {
+                for (ask, answer) in answers.drain(..) {
+                    fanout.handle_answer(ask, Answered::Published(answer));
+                }
+            });
         }
     }
 
