@@ -32,7 +32,8 @@ pub use once::{
 pub use order::{
     each_message_names_the_one_before_it_in_its_channel, epochs_are_the_same_and_their_own,
     every_watcher_hears_every_message_in_order, many_publishers_share_one_order,
-    messages_come_back_as_they_were, who_is_told_of_a_message_finds_it,
+    messages_come_back_as_they_were, what_is_published_together_keeps_its_order,
+    who_is_told_of_a_message_finds_it,
 };
 pub use presence::{
     a_signal_passes_and_is_not_stored, a_user_is_present_from_the_first_connection_to_the_last,
@@ -57,6 +58,7 @@ macro_rules! laws {
             $factory:
             each_message_names_the_one_before_it_in_its_channel,
             many_publishers_share_one_order,
+            what_is_published_together_keeps_its_order,
             messages_come_back_as_they_were,
             who_is_told_of_a_message_finds_it,
             every_watcher_hears_every_message_in_order,

@@ -301,10 +301,8 @@ impl Inner {
 
     async fn publish_all(self: &Rc<Self>) {
         let engine = self.hub.engine();
-        let drafts = self.drafts.take().into_iter();
-        let mut waiting: Vec<_> = drafts
-            .map(|(ask, draft)| (ask, engine.publish(draft)))
-            .collect();
+        let (asks, drafts): (Vec<_>, Vec<_>) = self.drafts.take().into_iter().unzip();
+        let mut waiting: Vec<_> = asks.into_iter().zip(engine.publish_all(drafts)).collect();
         let mut answers = Vec::new();
         while !waiting.is_empty() {
             poll_fn(|context| {

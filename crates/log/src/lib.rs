@@ -43,6 +43,7 @@ mod housekeeping;
 mod lock;
 mod log;
 mod open;
+mod queue;
 mod reader;
 mod recovery;
 mod rows;

@@ -1,8 +1,7 @@
 //! The log as its callers have it: queues in front of the threads that do the work (shell).
 
 use std::fmt;
-use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
@@ -15,11 +14,12 @@ use tidings_wire::{ChannelName, Data, Epoch, Event, Presence, User};
 use crate::housekeeping::Housekeeping;
 use crate::lock::DirectoryLock;
 use crate::open::{Opened, current_boot, open};
+use crate::queue::Queue;
 use crate::reader::{self, Read};
 use crate::recovery::Recovered;
 use crate::shared::{Shared, lock};
 use crate::statistics::{Files, Statistics};
-use crate::writer::{Task, Wal, Writer};
+use crate::writer::{Wal, Writer};
 use crate::{Durability, LogConfig, OpenError};
 
 /// The durable log of one machine: an [`Engine`] on a SQLite file.
@@ -28,9 +28,7 @@ use crate::{Durability, LogConfig, OpenError};
 /// file is left so that the next start has nothing to do. That may take some tenths of a second.
 pub struct Log {
     shared: Arc<Shared>,
-    publishes: SyncSender<Task>,
     reads: Mutex<Option<SyncSender<Read>>>,
-    bytes_waiting_max: usize,
     running: Mutex<Option<Running>>,
 }
 
@@ -60,27 +58,22 @@ impl Log {
         let Some(running) = lock(&self.running).take() else {
             return;
         };
-        self.shared.is_closed.store(true, Ordering::Release);
+        self.shared.queue.close();
         *lock(&self.reads) = None;
         for reader in running.readers {
             let _ = reader.join();
         }
-        let _ = self.publishes.send(Task::Close);
         let _ = running.writer.join();
     }
 
     /// What was counted since the log was opened.
     pub fn statistics(&self) -> Statistics {
-        let waiting = self.shared.bytes_waiting.load(Ordering::Relaxed);
+        let waiting = self.shared.queue.bytes();
         Statistics {
             head: self.shared.head(),
             waiting_bytes: waiting as u64,
             ..lock(&self.shared.statistics).clone()
         }
-    }
-
-    fn is_closed(&self) -> bool {
-        self.shared.is_closed.load(Ordering::Acquire)
     }
 
     /// Called under the roster's lock, so that all watchers hear in the order of what happened.
@@ -113,7 +106,9 @@ fn start(opened: Opened, config: &LogConfig) -> Result<Log, String> {
     connection
         .pragma_update(None, "synchronous", synchronous)
         .map_err(failed)?;
-    let shared = Arc::new(Shared::new(epoch, config.clock.clone(), chain.head()));
+    let queue = Queue::new(config.publishes_waiting_max, config.bytes_waiting_max);
+    let shared = Shared::new(epoch, config.clock.clone(), chain.head(), queue);
+    let shared = Arc::new(shared);
     let (reads, waiting) = sync_channel(config.reads_waiting_max);
     let waiting = Arc::new(Mutex::new(waiting));
     let readers = (0..config.readers.max(1)).map(|number| {
@@ -123,14 +118,12 @@ fn start(opened: Opened, config: &LogConfig) -> Result<Log, String> {
         spawn(format!("log-reader-{number}"), run)
     });
     let readers = readers.collect::<Result<Vec<_>, _>>()?;
-    let (publishes, tasks): (_, Receiver<Task>) = sync_channel(config.publishes_waiting_max);
     let mut writer = Writer {
         wal: Wal::of(&mut connection, config.wal_pages).map_err(failed)?,
         connection,
         housekeeping: Housekeeping::new(&chain, has_repeats),
         chain,
         shared: shared.clone(),
-        tasks,
         files: Files::of(&path),
         next_look: Instant::now(),
         batch_messages_max: config.batch_messages_max.max(1),
@@ -143,9 +136,7 @@ fn start(opened: Opened, config: &LogConfig) -> Result<Log, String> {
     let writer = spawn("log-writer".to_owned(), move || writer.run())?;
     Ok(Log {
         shared,
-        publishes,
         reads: Mutex::new(Some(reads)),
-        bytes_waiting_max: config.bytes_waiting_max,
         running: Mutex::new(Some(Running {
             writer,
             readers,
@@ -169,27 +160,12 @@ impl Engine for Log {
     }
 
     fn publish(&self, draft: Draft) -> Answer<Published> {
-        if self.is_closed() {
-            return Answer::ready(Err(EngineError::Closed));
-        }
-        let bytes = draft.data.len();
-        let waiting = &self.shared.bytes_waiting;
-        let before = waiting.fetch_add(bytes, Ordering::Relaxed);
-        let (responder, answer) = Answer::pending();
-        let sent = match before > 0 && before + bytes > self.bytes_waiting_max {
-            true => Err(EngineError::Busy),
-            false => self
-                .publishes
-                .try_send(Task::Publish(draft, responder))
-                .map_err(refusal),
-        };
-        match sent {
-            Ok(()) => answer,
-            Err(error) => {
-                waiting.fetch_sub(bytes, Ordering::Relaxed);
-                Answer::ready(Err(error))
-            }
-        }
+        let closed = || Answer::ready(Err(EngineError::Closed));
+        self.publish_all(vec![draft]).pop().unwrap_or_else(closed)
+    }
+
+    fn publish_all(&self, drafts: Vec<Draft>) -> Vec<Answer<Published>> {
+        self.shared.queue.put(drafts)
     }
 
     fn read(&self, query: Query) -> Answer<Page> {

@@ -1,13 +1,14 @@
 //! What the log's threads and its callers share.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tidings_engine::{Clock, Notifier, Roster};
 use tidings_wire::{ChannelName, Encoded, Epoch, Event};
 
 use crate::channels::Channel;
+use crate::queue::Queue;
 use crate::statistics::Statistics;
 
 #[derive(Debug)]
@@ -20,15 +21,14 @@ pub(crate) struct Shared {
     head: AtomicU64,
     /// Where channels end whose rows are behind their messages; bounded as those are.
     unsaved: Mutex<HashMap<ChannelName, u64>>,
-    /// Bytes of data that wait for the writer.
-    pub(crate) bytes_waiting: AtomicUsize,
-    pub(crate) is_closed: AtomicBool,
+    /// Publishes that wait for the writer.
+    pub(crate) queue: Queue,
     /// Locked once a batch or a read, and by whoever watches.
     pub(crate) statistics: Mutex<Statistics>,
 }
 
 impl Shared {
-    pub(crate) fn new(epoch: Epoch, clock: Arc<dyn Clock>, head: u64) -> Self {
+    pub(crate) fn new(epoch: Epoch, clock: Arc<dyn Clock>, head: u64, queue: Queue) -> Self {
         Self {
             epoch,
             clock,
@@ -36,8 +36,7 @@ impl Shared {
             roster: Mutex::default(),
             head: AtomicU64::new(head),
             unsaved: Mutex::default(),
-            bytes_waiting: AtomicUsize::new(0),
-            is_closed: AtomicBool::new(false),
+            queue,
             statistics: Mutex::default(),
         }
     }

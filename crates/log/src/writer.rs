@@ -7,7 +7,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
@@ -17,18 +16,11 @@ use tidings_wire::{Encoded, Event, Message};
 use crate::chain::Chain;
 use crate::error::{Fault, engine_error};
 use crate::housekeeping::{Housekeeping, known};
+use crate::queue::Work;
 use crate::rows::{Inserter, forgotten_floor, save_account, save_channels};
 use crate::schema::meta;
 use crate::shared::{Shared, lock};
 use crate::statistics::{Files, LOOK_EVERY, oldest};
-
-/// What the writer is asked for.
-pub(crate) enum Task {
-    /// A message is to be stored.
-    Publish(Draft, Responder<Published>),
-    /// Everything before this is to be stored, and then no more.
-    Close,
-}
 
 /// The log's writing end.
 pub(crate) struct Writer {
@@ -36,7 +28,6 @@ pub(crate) struct Writer {
     pub(crate) chain: Chain,
     pub(crate) housekeeping: Housekeeping,
     pub(crate) shared: Arc<Shared>,
-    pub(crate) tasks: Receiver<Task>,
     pub(crate) files: Files,
     /// When to look for what cannot be counted.
     pub(crate) next_look: Instant,
@@ -65,14 +56,6 @@ pub const WAL_GROWTH_MAX: u64 = 4;
 /// How long the writer waits for readers when the WAL is too long, in milliseconds.
 const WAL_BUSY_MS: u64 = 100;
 
-/// One commit's work.
-#[derive(Default)]
-struct Work {
-    drafts: Vec<(Draft, Responder<Published>)>,
-    bytes: usize,
-    is_last: bool,
-}
-
 /// What a transaction stored.
 struct Stored {
     answers: Vec<Published>,
@@ -100,38 +83,12 @@ impl Writer {
     /// Everything that waits, within a batch's bounds; nothing if there is nothing and housekeeping
     /// is due.
     fn next_work(&mut self) -> Work {
-        let mut work = Work::default();
         let wait = match self.is_housekeeping_due() {
             true => Duration::ZERO,
             false => IDLE_TICK,
         };
-        let mut next = match self.tasks.recv_timeout(wait) {
-            Ok(task) => Some(task),
-            Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => Some(Task::Close),
-        };
-        while let Some(task) = next {
-            match task {
-                Task::Publish(draft, responder) => {
-                    work.bytes += draft.data.len();
-                    work.drafts.push((draft, responder));
-                }
-                Task::Close => {
-                    work.is_last = true;
-                    break;
-                }
-            }
-            let is_full =
-                work.drafts.len() >= self.batch_messages_max || work.bytes >= self.batch_bytes_max;
-            next = if is_full {
-                None
-            } else {
-                self.tasks.try_recv().ok()
-            };
-        }
-        let waiting = &self.shared.bytes_waiting;
-        waiting.fetch_sub(work.bytes, Ordering::Relaxed);
-        work
+        let queue = &self.shared.queue;
+        queue.take(wait, self.batch_messages_max, self.batch_bytes_max)
     }
 
     fn is_housekeeping_due(&self) -> bool {

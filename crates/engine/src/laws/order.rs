@@ -28,6 +28,24 @@ pub fn each_message_names_the_one_before_it_in_its_channel(make: fn(Setup) -> Su
     assert_eq!(prevs, [0, published[0], published[2]]);
 }
 
+/// Law 1: what is published together is stored in its order, a repeated one at its first place.
+pub fn what_is_published_together_keeps_its_order(make: fn(Setup) -> Subject) {
+    let engine = make(setup());
+    let drafts = [("a", "1"), ("b", "2"), ("a", "3"), ("a", "1")];
+    let drafts = drafts.map(|(name, id)| draft(name, id)).to_vec();
+    let answers = engine.publish_all(drafts);
+    let published: Vec<_> = answers
+        .into_iter()
+        .map(|answer| answer.wait().expect("there is room"))
+        .collect();
+    let places: Vec<_> = published.iter().map(|published| published.seq).collect();
+    assert!(places[..3].is_sorted_by(|a, b| a < b), "{places:?}");
+    assert_eq!((places[3], published[3].repeated), (places[0], true));
+    let page = read(&*engine, query("a", 10));
+    assert_eq!(seqs(&page), [places[0], places[2]]);
+    assert!(engine.publish_all(Vec::new()).is_empty());
+}
+
 /// Law 1: whoever publishes at the same time, no `seq` is given twice and no link is missing.
 pub fn many_publishers_share_one_order(make: fn(Setup) -> Subject) {
     const EACH: usize = 50;
