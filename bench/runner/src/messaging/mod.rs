@@ -18,7 +18,7 @@ use options::{HELP, Options};
 /// Does what the words after `bench messaging` say.
 pub(crate) fn main(words: impl IntoIterator<Item = String>) -> Result<(), String> {
     let options = Options::parse(words)?;
-    if options.help {
+    if options.common.help {
         print!("{HELP}");
         return Ok(());
     }

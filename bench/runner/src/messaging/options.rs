@@ -1,11 +1,9 @@
 //! The command line of `cargo xtask bench messaging`.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use super::scenario::{FULL, QUICK, Scenario};
-use crate::command_line::{Words, duration, names, number};
-use crate::peer::Peer;
+use crate::command_line::{Common, Usual};
 
 pub(crate) const HELP: &str = "\
 cargo xtask bench [messaging] [options]    one publishes, many follow: against other servers
@@ -38,80 +36,44 @@ cargo xtask bench [messaging] [options]    one publishes, many follow: against o
 
 /// What was asked for.
 pub(crate) struct Options {
-    pub(crate) help: bool,
-    pub(crate) list: bool,
-    pub(crate) realtime: bool,
-    pub(crate) scenarios: Vec<Scenario>,
-    /// Empty for all.
-    pub(crate) peers: Vec<String>,
-    pub(crate) added: Vec<Peer>,
-    pub(crate) reference: Option<String>,
-    pub(crate) repeats: usize,
-    pub(crate) measured: Duration,
-    pub(crate) within: Duration,
-    pub(crate) out: Option<PathBuf>,
+    pub(crate) common: Common<Scenario>,
     /// The server of the main workspace, where xtask built it.
     pub(crate) tidings: Option<PathBuf>,
-    /// Whether this is the whole table with all peers at full length, as the report in docs/ has it.
-    pub(crate) is_full: bool,
     /// The words, to tell them in the report.
     pub(crate) words: String,
 }
+
+const WHOLE: Usual = Usual {
+    scenarios: FULL,
+    repeats: 3,
+    seconds: 1.0,
+    minutes: 25.0,
+};
+
+const SHORT: Usual = Usual {
+    scenarios: QUICK,
+    repeats: 1,
+    seconds: 0.7,
+    minutes: 4.0,
+};
 
 impl Options {
     /// Reads the words after `bench messaging`. An error is a sentence for the user.
     pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Self, String> {
         let words: Vec<String> = words.into_iter().collect();
         let told = told(&words);
-        let mut words = Words::new(words);
-        let (mut help, mut list, mut quick, mut realtime) = (false, false, false, false);
-        let (mut only, mut peers, mut added) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut reference, mut out, mut tidings) = (None, None, None);
-        let (mut repeats, mut seconds, mut minutes) = (None, None, None);
-        while let Some(flag) = words.flag() {
-            let mut value = || words.value(&flag);
-            match flag.as_str() {
-                "--help" | "-h" => help = true,
-                "--list" => list = true,
-                "--quick" => quick = true,
-                "--realtime" => realtime = true,
-                "--only" => only.extend(names(&value()?)),
-                "--peers" => peers.extend(names(&value()?)),
-                "--peer" => added.push(Peer::external(&value()?)?),
-                "--reference" => reference = Some(value()?),
-                "--repeats" => repeats = Some(number(&flag, &value()?)?),
-                "--seconds" => seconds = Some(number(&flag, &value()?)?),
-                "--minutes" => minutes = Some(number(&flag, &value()?)?),
-                "--out" => out = Some(PathBuf::from(value()?)),
+        let mut tidings = None;
+        let common = Common::parse(words, &WHOLE, &SHORT, |flag, value| {
+            match flag {
                 "--tidings" => tidings = Some(PathBuf::from(value()?)),
                 "--install" => {} // is for xtask
-                _ => return Err(format!("there is no option '{flag}'; see --help")),
+                _ => return Ok(false),
             }
-        }
-        let is_usual = !quick && repeats.is_none() && seconds.is_none();
-        let is_full = is_usual && only.is_empty() && peers.is_empty();
-        if only.is_empty() {
-            let table = if quick { QUICK } else { FULL };
-            only.extend(table.iter().map(|name| (*name).to_owned()));
-        }
-        let usual = if quick { (1, 0.7, 4.0) } else { (3, 1.0, 25.0) };
+            Ok(true)
+        })?;
         Ok(Self {
-            help,
-            list,
-            realtime,
-            scenarios: only
-                .iter()
-                .map(|name| name.parse())
-                .collect::<Result<_, _>>()?,
-            peers,
-            added,
-            reference,
-            repeats: repeats.unwrap_or(usual.0).max(1),
-            measured: duration("--seconds", seconds.unwrap_or(usual.1))?,
-            within: duration("--minutes", minutes.unwrap_or(usual.2) * 60.0)?,
-            out,
+            common,
             tidings,
-            is_full,
             words: told,
         })
     }
@@ -146,9 +108,9 @@ mod tests {
     #[test]
     fn without_options_all_scenarios_run_three_times() {
         let options = parse("--tidings target/release/tidings").unwrap();
-        assert_eq!(options.scenarios.len(), FULL.len());
-        assert_eq!(options.repeats, 3);
-        assert!(options.is_full);
+        assert_eq!(options.common.scenarios.len(), FULL.len());
+        assert_eq!(options.common.repeats, 3);
+        assert!(options.common.is_full);
         assert_eq!(options.words, "");
     }
 
@@ -162,7 +124,7 @@ mod tests {
             "--seconds 0.1",
         ] {
             let options = parse(line).unwrap();
-            assert!(!options.is_full, "{line}");
+            assert!(!options.common.is_full, "{line}");
             assert_eq!(options.words, format!(" {line}"));
         }
     }

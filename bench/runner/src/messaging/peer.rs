@@ -264,7 +264,7 @@ pub(crate) fn known(options: &Options) -> (Vec<Contender>, Vec<String>) {
         part: Part::Peer,
         template: Some("sockudo.json"),
     });
-    all.extend(options.added.iter().map(|peer| Contender {
+    all.extend(options.common.added.iter().map(|peer| Contender {
         peer: peer.clone(),
         protocol: &Plain,
         about: broadcast(Version::User),

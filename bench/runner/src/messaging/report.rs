@@ -90,8 +90,8 @@ impl Report {
             machine: machine::describe(),
             command: format!("cargo xtask bench messaging{}", options.words),
             reference: reference.to_owned(),
-            measured_seconds: options.measured.as_secs_f64(),
-            repeats: options.repeats,
+            measured_seconds: options.common.measured.as_secs_f64(),
+            repeats: options.common.repeats,
             is_cut_short: false,
             peers: peers
                 .iter()

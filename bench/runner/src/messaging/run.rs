@@ -26,16 +26,21 @@ const DESCRIPTORS_SPARE: u64 = 200;
 /// Runs what was asked for, and writes the report.
 pub(crate) fn all(options: &Options) -> Result<(), String> {
     let (known, missing) = known(options);
-    let peers = peer::chosen(&known, &missing, &options.peers, &options.added)?;
-    if options.list {
+    let peers = peer::chosen(
+        &known,
+        &missing,
+        &options.common.peers,
+        &options.common.added,
+    )?;
+    if options.common.list {
         list(options, &peers, &missing);
         return Ok(());
     }
-    let reference = peer::reference(&peers, options.reference.as_deref())?;
+    let reference = peer::reference(&peers, options.common.reference.as_deref())?;
     let target = program::target();
     let logs = target.join("logs");
     fs::create_dir_all(&logs).map_err(|error| format!("{}: {error}", logs.display()))?;
-    let out = match (&options.out, options.is_full) {
+    let out = match (&options.common.out, options.common.is_full) {
         (Some(out), _) => out.clone(),
         (None, true) => program::published(),
         (None, false) => target.clone(),
@@ -44,18 +49,18 @@ pub(crate) fn all(options: &Options) -> Result<(), String> {
     let mut report = Report::new(options, &reference, &peers, &missing);
     let session = Session {
         descriptors: machine::raise_descriptors(),
-        measured: options.measured,
-        until: Instant::now() + options.within,
+        measured: options.common.measured,
+        until: Instant::now() + options.common.within,
         logs,
         scratch: target.join("scratch"),
     };
     machine::move_to(Place::Generator);
-    if options.realtime {
+    if options.common.realtime {
         machine::go_first()?;
     }
     announce(options, &peers, &missing);
-    for scenario in &options.scenarios {
-        if !session.run(*scenario, &peers, options.repeats, &mut report) {
+    for scenario in &options.common.scenarios {
+        if !session.run(*scenario, &peers, options.common.repeats, &mut report) {
             report.cut_short();
             println!("The time is up: what did not run is left out.");
             break;
@@ -65,7 +70,7 @@ pub(crate) fn all(options: &Options) -> Result<(), String> {
     }
     report.write_json(&target)?;
     // What is in docs/ tells of everything, or stays as it was.
-    let out = match report.is_cut_short() && options.out.is_none() {
+    let out = match report.is_cut_short() && options.common.out.is_none() {
         true => target,
         false => out,
     };
@@ -76,7 +81,12 @@ pub(crate) fn all(options: &Options) -> Result<(), String> {
 }
 
 fn list(options: &Options, peers: &[Contender], missing: &[String]) {
-    let scenarios: Vec<String> = options.scenarios.iter().map(Scenario::to_string).collect();
+    let scenarios: Vec<String> = options
+        .common
+        .scenarios
+        .iter()
+        .map(Scenario::to_string)
+        .collect();
     let names: Vec<&str> = peers.iter().map(Contender::name).collect();
     println!(
         "scenarios: {}\npeers: {}",
@@ -97,10 +107,10 @@ fn announce(options: &Options, peers: &[Contender], missing: &[String]) {
     }
     println!(
         "{} scenarios, {} peers, {} repeats; at most {:.0} minutes.",
-        options.scenarios.len(),
+        options.common.scenarios.len(),
         peers.len(),
-        options.repeats,
-        (options.within.as_secs_f64() / 60.0).ceil(),
+        options.common.repeats,
+        (options.common.within.as_secs_f64() / 60.0).ceil(),
     );
 }
 

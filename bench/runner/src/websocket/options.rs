@@ -1,11 +1,9 @@
 //! The command line of `cargo xtask bench websocket`.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use super::scenario::{FULL, QUICK, Scenario};
-use crate::command_line::{Words, duration, names, number};
-use crate::peer::Peer;
+use crate::command_line::{Common, Usual};
 
 pub(crate) const HELP: &str = "\
 cargo xtask bench websocket [options]      echo servers against each other
@@ -34,76 +32,43 @@ cargo xtask bench websocket [options]      echo servers against each other
 
 /// What was asked for.
 pub(crate) struct Options {
-    pub(crate) help: bool,
-    pub(crate) list: bool,
-    pub(crate) realtime: bool,
-    pub(crate) scenarios: Vec<Scenario>,
-    /// Empty for all.
-    pub(crate) peers: Vec<String>,
-    pub(crate) added: Vec<Peer>,
-    pub(crate) reference: Option<String>,
-    pub(crate) repeats: usize,
-    pub(crate) measured: Duration,
-    pub(crate) within: Duration,
-    pub(crate) out: Option<PathBuf>,
+    pub(crate) common: Common<Scenario>,
     /// Where xtask built `examples/echo` of the main workspace.
     pub(crate) echo: Option<PathBuf>,
 }
 
+const WHOLE: Usual = Usual {
+    scenarios: FULL,
+    repeats: 3,
+    seconds: 0.8,
+    minutes: 25.0,
+};
+
+const SHORT: Usual = Usual {
+    scenarios: QUICK,
+    repeats: 1,
+    seconds: 0.5,
+    minutes: 3.0,
+};
+
 impl Options {
     /// Reads the words after `bench websocket`. An error is a sentence for the user.
     pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Self, String> {
-        let mut words = Words::new(words);
-        let (mut help, mut list, mut quick, mut realtime) = (false, false, false, false);
-        let (mut only, mut peers, mut added) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut reference, mut out, mut echo) = (None, None, None);
-        let (mut repeats, mut seconds, mut minutes) = (None, None, None);
-        while let Some(flag) = words.flag() {
-            let mut value = || words.value(&flag);
-            match flag.as_str() {
-                "--help" | "-h" => help = true,
-                "--list" => list = true,
-                "--quick" => quick = true,
-                "--realtime" => realtime = true,
-                "--only" => only.extend(names(&value()?)),
-                "--peers" => peers.extend(names(&value()?)),
-                "--peer" => added.push(Peer::external(&value()?)?),
-                "--reference" => reference = Some(value()?),
-                "--repeats" => repeats = Some(number(&flag, &value()?)?),
-                "--seconds" => seconds = Some(number(&flag, &value()?)?),
-                "--minutes" => minutes = Some(number(&flag, &value()?)?),
-                "--out" => out = Some(PathBuf::from(value()?)),
-                "--echo" => echo = Some(PathBuf::from(value()?)),
-                _ => return Err(format!("there is no option '{flag}'; see --help")),
+        let mut echo = None;
+        let common = Common::parse(words, &WHOLE, &SHORT, |flag, value| {
+            if flag == "--echo" {
+                echo = Some(PathBuf::from(value()?));
             }
-        }
-        if only.is_empty() {
-            let table = if quick { QUICK } else { FULL };
-            only.extend(table.iter().map(|name| (*name).to_owned()));
-        }
-        let usual = if quick { (1, 0.5, 3.0) } else { (3, 0.8, 25.0) };
-        Ok(Self {
-            help,
-            list,
-            realtime,
-            scenarios: only
-                .iter()
-                .map(|name| name.parse())
-                .collect::<Result<_, _>>()?,
-            peers,
-            added,
-            reference,
-            repeats: repeats.unwrap_or(usual.0).max(1),
-            measured: duration("--seconds", seconds.unwrap_or(usual.1))?,
-            within: duration("--minutes", minutes.unwrap_or(usual.2) * 60.0)?,
-            out,
-            echo,
-        })
+            Ok(flag == "--echo")
+        })?;
+        Ok(Self { common, echo })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn parse(line: &str) -> Result<Options, String> {
@@ -113,16 +78,16 @@ mod tests {
     #[test]
     fn without_options_all_scenarios_run_three_times() {
         let options = parse("").unwrap();
-        assert_eq!(options.scenarios.len(), FULL.len());
-        assert_eq!(options.repeats, 3);
+        assert_eq!(options.common.scenarios.len(), FULL.len());
+        assert_eq!(options.common.repeats, 3);
     }
 
     #[test]
     fn quick_is_short_unless_said_otherwise() {
         let options = parse("--quick --repeats 2").unwrap();
-        assert_eq!(options.scenarios.len(), QUICK.len());
-        assert_eq!(options.repeats, 2);
-        assert_eq!(options.within, Duration::from_secs(180));
+        assert_eq!(options.common.scenarios.len(), QUICK.len());
+        assert_eq!(options.common.repeats, 2);
+        assert_eq!(options.common.within, Duration::from_secs(180));
     }
 
     #[test]

@@ -55,7 +55,7 @@ pub(crate) fn known(options: &Options) -> (Vec<Peer>, Vec<String>) {
             .with("{mode}");
         all.push(peer.compiling_late());
     }
-    all.extend(options.added.iter().cloned());
+    all.extend(options.common.added.iter().cloned());
 
     let mut missing = Vec::new();
     all.retain(|peer| {

@@ -32,13 +32,18 @@ const DESCRIPTORS_SPARE: u64 = 100;
 /// Runs what was asked for, and writes the report.
 pub(crate) fn all(options: &Options) -> Result<(), String> {
     let (known, missing) = known(options);
-    let peers = peer::chosen(&known, &missing, &options.peers, &options.added)?;
-    if options.list {
+    let peers = peer::chosen(
+        &known,
+        &missing,
+        &options.common.peers,
+        &options.common.added,
+    )?;
+    if options.common.list {
         list(options, &peers, &missing);
         return Ok(());
     }
-    let reference = peer::reference(&peers, options.reference.as_deref())?;
-    let out = options.out.clone().unwrap_or_else(program::target);
+    let reference = peer::reference(&peers, options.common.reference.as_deref())?;
+    let out = options.common.out.clone().unwrap_or_else(program::target);
     let logs = out.join("logs");
     fs::create_dir_all(&logs).map_err(|error| format!("{}: {error}", logs.display()))?;
 
@@ -46,17 +51,17 @@ pub(crate) fn all(options: &Options) -> Result<(), String> {
     let mut session = Session {
         descriptors: machine::raise_descriptors(),
         counter: Counter::find(),
-        measured: options.measured,
-        until: Instant::now() + options.within,
+        measured: options.common.measured,
+        until: Instant::now() + options.common.within,
         logs,
     };
     machine::move_to(Place::Generator);
-    if options.realtime {
+    if options.common.realtime {
         machine::go_first()?;
     }
     announce(options, &peers, &missing, &session);
-    for scenario in &options.scenarios {
-        if !session.run(*scenario, &peers, options.repeats, &mut report) {
+    for scenario in &options.common.scenarios {
+        if !session.run(*scenario, &peers, options.common.repeats, &mut report) {
             report.cut_short();
             println!("The time is up: what did not run is left out.");
             break;
@@ -71,7 +76,12 @@ pub(crate) fn all(options: &Options) -> Result<(), String> {
 }
 
 fn list(options: &Options, peers: &[Peer], missing: &[String]) {
-    let scenarios: Vec<String> = options.scenarios.iter().map(Scenario::to_string).collect();
+    let scenarios: Vec<String> = options
+        .common
+        .scenarios
+        .iter()
+        .map(Scenario::to_string)
+        .collect();
     let names: Vec<&str> = peers.iter().map(|peer| peer.name.as_str()).collect();
     println!(
         "scenarios: {}\npeers: {}",
@@ -94,13 +104,13 @@ fn announce(options: &Options, peers: &[Peer], missing: &[String], session: &Ses
         Some(counter) => println!("System calls are counted by {}.", counter.name()),
         None => println!("Neither perf nor strace works here: system calls are not counted."),
     }
-    let runs = options.scenarios.len() * peers.len() * options.repeats;
+    let runs = options.common.scenarios.len() * peers.len() * options.common.repeats;
     println!(
         "{} scenarios, {} peers, {} repeats: {runs} runs, some {:.0} minutes.",
-        options.scenarios.len(),
+        options.common.scenarios.len(),
         peers.len(),
-        options.repeats,
-        (runs as f64 * (options.measured + BESIDE).as_secs_f64() / 60.0).ceil(),
+        options.common.repeats,
+        (runs as f64 * (options.common.measured + BESIDE).as_secs_f64() / 60.0).ceil(),
     );
 }
 
