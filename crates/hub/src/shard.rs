@@ -5,7 +5,7 @@
 //! that under load a link is woken once for many messages.
 
 use std::cell::{Cell, RefCell};
-use std::future::{Future, poll_fn};
+use std::future::{Future, poll_fn, ready};
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -401,6 +401,8 @@ async fn pump(
                 waiting.push(answer);
                 None
             }
+            // There was as much as is taken at a time, and whoever waits waits for all.
+            () = ready(()), if !waiting.is_empty() => None,
             _ = ticks.tick() => {
                 let Some(inner) = shard.upgrade() else {
                     return;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tidings_engine::Engine;
 use tidings_hub::{Limits, Link, Room, Shard, Stretch};
 use tidings_wire::{Data, ReplyBody, User};
+use tokio::time::timeout;
 
 use crate::house::*;
 
@@ -258,4 +259,25 @@ fn a_session_that_does_not_arrive_ends() {
         assert!(house.present("a").await.is_empty());
         assert!(house.shard.connect(None).is_ok());
     });
+}
+
+#[test]
+fn a_session_is_received_however_many_notices_there_are_before_it() {
+    // As many as the shard takes at a time, so that it cannot tell whether there are more. Which it looks at
+    // first, the notices or the session, is chance.
+    const NOTICES_AT_A_TIME: usize = 256;
+    for _ in 0..20 {
+        run(async || {
+            let (house, other, mut link) = two_shards().await;
+            let moving = link.leave().expect("it is in step");
+            for _ in 0..NOTICES_AT_A_TIME {
+                let user = User::new("x").unwrap();
+                house
+                    .engine
+                    .signal(channel("b"), user, Data::from_text("1"));
+            }
+            let received = timeout(Duration::from_secs(60), other.receive(moving)).await;
+            assert!(received.is_ok(), "it waits for ever");
+        });
+    }
 }
