@@ -1,5 +1,6 @@
 //! What the two command lines have in common.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -30,6 +31,22 @@ pub(crate) struct Usual {
     pub(crate) repeats: usize,
     pub(crate) seconds: f64,
     pub(crate) minutes: f64,
+}
+
+impl<S: fmt::Display> Common<S> {
+    /// Tells what could be run, and what could not.
+    pub(crate) fn list<'n>(&self, peers: impl Iterator<Item = &'n str>, missing: &[String]) {
+        let scenarios: Vec<String> = self.scenarios.iter().map(S::to_string).collect();
+        let peers: Vec<&str> = peers.collect();
+        println!(
+            "scenarios: {}\npeers: {}",
+            scenarios.join(" "),
+            peers.join(" ")
+        );
+        for line in missing {
+            println!("not here: {line}");
+        }
+    }
 }
 
 impl<S: FromStr<Err = String>> Common<S> {

@@ -6,6 +6,7 @@
 //! the [`process`] and of the [`machine`]; [`statistics`] over the repeats.
 
 mod command_line;
+mod frame;
 mod machine;
 mod messaging;
 mod peer;

@@ -39,7 +39,9 @@ pub(crate) fn all(options: &Options) -> Result<(), String> {
         &options.common.added,
     )?;
     if options.common.list {
-        list(options, &peers, &missing);
+        options
+            .common
+            .list(peers.iter().map(|peer| peer.name.as_str()), &missing);
         return Ok(());
     }
     let reference = peer::reference(&peers, options.common.reference.as_deref())?;
@@ -73,24 +75,6 @@ pub(crate) fn all(options: &Options) -> Result<(), String> {
     println!("\n{}", report.summary());
     println!("In full: {}", out.join("websocket.md").display());
     Ok(())
-}
-
-fn list(options: &Options, peers: &[Peer], missing: &[String]) {
-    let scenarios: Vec<String> = options
-        .common
-        .scenarios
-        .iter()
-        .map(Scenario::to_string)
-        .collect();
-    let names: Vec<&str> = peers.iter().map(|peer| peer.name.as_str()).collect();
-    println!(
-        "scenarios: {}\npeers: {}",
-        scenarios.join(" "),
-        names.join(" ")
-    );
-    for line in missing {
-        println!("not here: {line}");
-    }
 }
 
 fn announce(options: &Options, peers: &[Peer], missing: &[String], session: &Session) {

@@ -1,5 +1,7 @@
 //! Frames as a client writes and reads them; RFC 6455, 5.2.
 
+use crate::frame;
+
 /// What a frame is about. No server under load here has a reason to fragment what it sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Opcode {
@@ -71,30 +73,12 @@ const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 /// Appends a whole masked text frame.
 pub(super) fn push_text(frames: &mut Vec<u8>, text: &str) {
-    push(frames, 0x81, text.as_bytes());
+    frame::push(frames, 0x81, text.as_bytes(), MASK);
 }
 
 /// Appends the answer to a ping.
 pub(super) fn push_pong(frames: &mut Vec<u8>, payload: &[u8]) {
-    push(frames, 0x8a, payload);
-}
-
-fn push(frames: &mut Vec<u8>, first: u8, payload: &[u8]) {
-    frames.push(first);
-    match payload.len() {
-        length @ 0..=125 => frames.push(0x80 | length as u8),
-        length @ 126..=0xffff => {
-            frames.push(0x80 | 126);
-            frames.extend_from_slice(&(length as u16).to_be_bytes());
-        }
-        length => {
-            frames.push(0x80 | 127);
-            frames.extend_from_slice(&(length as u64).to_be_bytes());
-        }
-    }
-    frames.extend_from_slice(&MASK);
-    let masked = payload.iter().zip(MASK.iter().cycle());
-    frames.extend(masked.map(|(byte, key)| byte ^ key));
+    frame::push(frames, 0x8a, payload, MASK);
 }
 
 #[cfg(test)]

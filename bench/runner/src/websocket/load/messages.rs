@@ -5,6 +5,7 @@ use std::iter;
 use flate2::{Compress, FlushCompress};
 
 use super::Trouble;
+use crate::frame;
 use crate::websocket::scenario::Payload;
 
 /// Messages, and the bytes that a client sends for them.
@@ -38,6 +39,8 @@ const TEXT: u8 = 1;
 const BINARY: u8 = 2;
 /// RFC 7692, 6: set on a message that is compressed.
 const RSV1: u8 = 0x40;
+/// Says that the frame is the last of its message: it is whole.
+const FIN: u8 = 0x80;
 
 impl Messages {
     /// A cycle of messages of `bytes` each, of which up to `in_a_row` are sent in one write.
@@ -63,13 +66,13 @@ impl Messages {
         for payload in &payloads {
             let key = (random.next() as u32).to_ne_bytes();
             match deflate {
-                Deflate::Off => push_frame(&mut wire, opcode, payload, key),
+                Deflate::Off => frame::push(&mut wire, FIN | opcode, payload, key),
                 Deflate::Each | Deflate::Together => {
                     if deflate == Deflate::Each {
                         compressor.reset();
                     }
                     let compressed = compress(&mut compressor, payload)?;
-                    push_frame(&mut wire, opcode | RSV1, &compressed, key);
+                    frame::push(&mut wire, FIN | RSV1 | opcode, &compressed, key);
                 }
             }
             begins.push(wire.len());
@@ -141,28 +144,6 @@ impl Cursor {
             self.position -= messages.begins[cycle];
         }
     }
-}
-
-fn push_frame(wire: &mut Vec<u8>, first: u8, payload: &[u8], key: [u8; 4]) {
-    wire.push(0x80 | first);
-    match payload.len() {
-        length @ 0..=125 => wire.push(0x80 | length as u8),
-        length @ 126..=0xffff => {
-            wire.push(0x80 | 126);
-            wire.extend_from_slice(&(length as u16).to_be_bytes());
-        }
-        length => {
-            wire.push(0x80 | 127);
-            wire.extend_from_slice(&(length as u64).to_be_bytes());
-        }
-    }
-    wire.extend_from_slice(&key);
-    wire.extend(
-        payload
-            .iter()
-            .zip(key.iter().cycle())
-            .map(|(byte, key)| byte ^ key),
-    );
 }
 
 /// RFC 7692, 7.2.1: deflate, flush, take the last four bytes away.
