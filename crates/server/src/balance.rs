@@ -23,7 +23,7 @@ pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(1);
 const ON_THE_WAY_MAX: usize = 256;
 
 /// A connection is accepted elsewhere if that shard has so many fewer, and an eighth fewer: a few more or
-/// less do not matter, and to hand one over costs some microseconds.
+/// less do not matter, and to hand one over is more work than to keep it.
 const FEWER_CONNECTIONS: usize = 8;
 
 /// It is also accepted elsewhere if this shard is so busy, and that one by so much less, in thousandths of
@@ -31,7 +31,7 @@ const FEWER_CONNECTIONS: usize = 8;
 const BUSY: u32 = 500;
 const LESS_BUSY: u32 = 200;
 
-/// Sockets that are sent away between two looks: a move costs about what some deliveries do.
+/// Sockets that are sent away between two looks, so that no turn is long because of them.
 const SENT_AWAY_MAX: usize = 1_000;
 
 /// What a shard has to do.

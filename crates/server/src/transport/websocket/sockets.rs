@@ -66,7 +66,8 @@ pub(crate) struct Moved {
 }
 
 impl Sockets {
-    /// Starts the task, which lives until the last handle and the last socket are gone.
+    /// Starts the task, which lives as long as something can come to it and a socket is left; at the longest as
+    /// the shard's thread.
     pub(crate) fn start(
         shard: Shard,
         counts: Arc<Counts>,
