@@ -7,17 +7,18 @@
  *     room.addEventListener('message', (event) => console.log(event.data));
  *     await room.publish({ text: 'hi' });
  *
- * This file is the shell around the pure `Session`: it makes links and times them out, feeds the
- * session what they bring, does what it says. A link that is lost is replaced, and the session tells
- * the new one everything that still matters; so a change of transport is nothing special either.
+ * This file is what the application sees. Behind it the pure `Session` says what is wanted of the
+ * server, and the `Connection` carries it, over whatever works.
  *
  * @import { From } from './channel.js'
- * @import { Environment, Link, Loss, Transport } from './transport/link.js'
+ * @import { Clock } from './alarm.js'
+ * @import { Environment, Transport } from './transport/link.js'
  * @import { Frame } from './wire/frames.js'
  */
+import { Alarm } from './alarm.js';
 import { Backoff } from './backoff.js';
 import { Channel } from './channel.js';
-import { Heartbeat } from './heartbeat.js';
+import { Connection } from './connection.js';
 import { QUEUE_BYTES_MAX, Session } from './session.js';
 import { longPoll, poll } from './transport/poll.js';
 import { sse } from './transport/sse.js';
@@ -31,8 +32,11 @@ export { Channel, TidingsError };
 
 /** @type {Record<TransportName, Transport>} */
 const TRANSPORTS = { websocket, sse, 'long-poll': longPoll, poll };
-/** @type {TransportName[]} What `auto` tries, until one works. */
+/** @type {TransportName[]} What `auto` may use, the best first. */
 const AUTO = ['websocket', 'sse', 'long-poll'];
+
+/** How much later than the one before a link may bring the same signal, in ms. */
+const ECHO_MS = 1000;
 
 /**
  * @typedef {object} Settings
@@ -43,8 +47,10 @@ const AUTO = ['websocket', 'sse', 'long-poll'];
  * @property {() => number} now monotonic, in ms
  * @property {() => number} random uniform in [0, 1)
  * @property {Pick<Crypto, 'getRandomValues'>} crypto makes message ids
- * @property {Pick<EventTarget, 'addEventListener'>} page where `online`, `pageshow` and
+ * @property {Pick<EventTarget, 'addEventListener'>} page where `online`, `pageshow`, `resume` and
  *   `visibilitychange` are heard; default: the global scope, if it has such events
+ * @property {Pick<Storage, 'getItem' | 'setItem'>} [storage] where the transport that worked is remembered; default:
+ *   `localStorage`, in a page
  */
 
 /**
@@ -56,7 +62,8 @@ const AUTO = ['websocket', 'sse', 'long-poll'];
  * @typedef {object} TidingsEvents
  * @property {Event} open a link stands; again after each reconnection
  * @property {Event & { readyState: number, reason: string }} state `readyState` has changed, and why
- * @property {Event & { name: TransportName, reason: string }} transport another transport is in use, and why
+ * @property {Event & { name: TransportName, reason: string }} transport another transport is in use, and why:
+ *   `start`, `chosen`, `better`, or what became of the one before
  * @property {Event & { error: TidingsError }} error something was refused that nobody waits for
  * @property {Event & { code: number, reason: string, wasClean: boolean }} close it is over: by `close()`, or
  *   because the server refuses us for good. There is no reconnection after it
@@ -69,41 +76,31 @@ export class Tidings extends EventTarget {
 	static CLOSED = 3;
 
 	#options;
-	/** @type {TransportName[]} What to try. */
-	#order = AUTO;
-	/** Which of them is tried. */
-	#choice = 0;
-	/** Whether it has worked. */
-	#proven = false;
-	/** @type {TransportName | undefined} */
+	/** What is used, or was. @type {TransportName | undefined} */
 	#transport;
+	/** Whether the choice is ours. */
+	#isAuto = true;
 	#readyState = Tidings.CONNECTING;
 
 	#session;
-	#backoff;
+	#connection;
+	#alarm;
 	/** @type {Map<string, Channel>} */
 	#channels = new Map();
 	/** @type {Map<number, { resolve: (answer: unknown) => void, reject: (error: unknown) => void }>} */
 	#waiting = new Map();
 	#flushing = false;
-
-	/** Number of the present link: what an older one says is not heard. */
-	#number = 0;
-	/** @type {Link | undefined} */
-	#link;
-	/** @type {Heartbeat | undefined} */
-	#heartbeat;
-	/** When to connect, or to give up a link that does not open, or that is to be left. */
-	#deadline = Infinity;
-	/** Why the last link was lost; empty once another is being made. */
-	#reason = '';
-	/** @type {unknown} */
-	#timer;
-	#timerAt = Infinity;
+	/** Number of the link in use. */
+	#use = 0;
+	/** Signals, joins and leaves of this moment, as text, in their order: by which link they came, and when.
+	 * @type {Map<string, { use: number, at: number }>} */
+	#passed = new Map();
 	#life = new AbortController();
 
 	/** Who the server takes us for; unknown over polls. @type {string | undefined} */
 	user;
+	/** How long the server took to answer, the last time that it was measured, in ms. @type {number | undefined} */
+	roundTripTime;
 
 	/**
 	 * Connects at once.
@@ -113,7 +110,7 @@ export class Tidings extends EventTarget {
 	constructor(url, options = {}) {
 		super();
 		const crypto = options.crypto ?? globalThis.crypto;
-		/** @type {Settings & Omit<Environment, 'token'>} */
+		/** @type {Settings & Omit<Environment, 'token'> & Clock} */
 		this.#options = {
 			transport: 'auto',
 			token: '',
@@ -129,18 +126,32 @@ export class Tidings extends EventTarget {
 			random: Math.random,
 			page: globalThis,
 			...options,
+			storage: 'storage' in options ? options.storage : ownStorage(),
 			crypto,
 			url: new URL(url, globalThis.location?.href).href.replace(/^ws/, 'http').replace(/\/+$/, ''),
 			session: randomId(crypto),
 		};
-		const { random, queueBytesMax, page, transport } = this.#options;
-		this.#choose(transport);
-		this.#backoff = new Backoff(random);
+		const { random, queueBytesMax, page, transport, token } = this.#options;
+		const order = this.#order(transport);
 		this.#session = new Session(new Backoff(random), queueBytesMax);
-		for (const type of ['online', 'pageshow', 'visibilitychange']) {
-			page.addEventListener?.(type, () => this.#handleReturn(), { signal: this.#life.signal });
+		this.#alarm = new Alarm(this.#options, () => this.#flush());
+		const remembered = /** @type {TransportName} */ (this.#storage(({ storage }, key) => storage?.getItem(key)));
+		this.#connection = new Connection(
+			{ transports: TRANSPORTS, order, first: remembered },
+			{ environment: this.#options, token, random, backoff: new Backoff(random) },
+			{
+				greet: () => this.#session.greet(),
+				frame: (frame, isInUse) => this.#handleFrame(frame, isInUse),
+				use: (use) => this.#handleUse(use),
+				lost: (reason) => this.#setState(Tidings.CONNECTING, reason),
+				refused: ({ code, reason }) => this.#finish(code, reason, false),
+			},
+		);
+		for (const type of ['online', 'pageshow', 'resume', 'visibilitychange']) {
+			// `resume` does not bubble.
+			const how = { signal: this.#life.signal, capture: true };
+			page.addEventListener?.(type, () => this.#handleReturn(type), how);
 		}
-		this.#connect('start');
 	}
 
 	/** `CONNECTING`, `OPEN`, `CLOSING` or `CLOSED`, as of a `WebSocket`. */
@@ -154,16 +165,18 @@ export class Tidings extends EventTarget {
 	}
 
 	/**
-	 * The transport in use; set it at any moment to change it, also to `auto`.
+	 * The transport in use, or used last. Set it at any moment to change it, also to `auto`: the one in use goes on
+	 * until the new one carries everything, so nothing is missed, and nothing comes late.
 	 * @returns {TransportName | 'auto'} `auto` until there is one
+	 * @throws {TypeError} when there is no such transport here
 	 */
 	get transport() {
 		return this.#transport ?? 'auto';
 	}
 
 	set transport(name) {
-		this.#choose(name);
-		if (this.#readyState < Tidings.CLOSING) this.#connect('chosen');
+		const order = this.#order(name);
+		if (this.#readyState < Tidings.CLOSING) this.#connection.choose(order);
 	}
 
 	/**
@@ -190,11 +203,7 @@ export class Tidings extends EventTarget {
 					cursor: () => session.cursor(name),
 					publish: (data, id = randomId(this.#options.crypto)) =>
 						this.#ask(() => session.publish(name, data, id)),
-					signal: (data) => {
-						const open = this.#readyState === Tidings.OPEN;
-						if (open) this.#link?.send({ type: 'signal', channel: name, ...encodeData(data) });
-						return open;
-					},
+					signal: (data) => this.#connection.send({ type: 'signal', channel: name, ...encodeData(data) }),
 					history: (range) => this.#ask(() => session.ask({ type: 'history', channel: name, ...range })),
 					presence: () => this.#ask(() => session.ask({ type: 'presence', channel: name })),
 				},
@@ -228,139 +237,65 @@ export class Tidings extends EventTarget {
 	}
 
 	/**
-	 * Makes a new link in place of the present one.
-	 * @param {string} reason
+	 * @param {Frame} frame
+	 * @param {boolean} isInUse whether it is of the link in use, and not of one that is tried beside it
 	 */
-	async #connect(reason) {
-		const number = this.#leave();
-		this.#reason = '';
-		this.#setState(Tidings.CONNECTING, reason);
-		this.#deadline = this.#options.now() + this.#options.timeout;
-		this.#arm();
-		const { token } = this.#options;
-		let bearer;
-		try {
-			bearer = await (typeof token === 'function' ? token() : token);
-		} catch (error) {
-			if (number === this.#number) this.#retry(this.#backoff.next(), String(error));
-			return;
-		}
-		if (number !== this.#number) return;
-		try {
-			const name = /** @type {TransportName} */ (this.#order[this.#choice]);
-			if (name !== this.#transport) {
-				this.#transport = name;
-				this.#emit('transport', { name, reason });
-			}
-			this.#link = TRANSPORTS[name]({ ...this.#options, token: bearer }, {
-				frame: (frame) => number === this.#number && this.#handleFrame(frame),
-				lost: (loss) => number === this.#number && this.#handleLoss(loss),
-			});
-			this.#session.handleLink(this.#link.window);
-			this.#flush();
-		} catch (error) {
-			if (number === this.#number) this.#handleLoss({ reason: String(error) });
-		}
-	}
-
-	/**
-	 * Gives the present link up.
-	 * @param {number} [code]
-	 * @param {string} [reason]
-	 * @returns {number} of the next one
-	 */
-	#leave(code, reason) {
-		this.#link?.close(code, reason);
-		this.#link = this.#heartbeat = undefined;
-		return ++this.#number;
-	}
-
-	/** @param {Frame} frame */
-	#handleFrame(frame) {
-		const now = this.#options.now();
-		if (frame.type === 'hello') {
-			this.#heartbeat = new Heartbeat(frame.heartbeat, now);
-			this.user = frame.user ?? this.user;
-			if (this.#readyState === Tidings.CONNECTING) {
-				this.#proven = true;
-				this.#deadline = Infinity;
-				this.#setState(Tidings.OPEN, '');
-				this.#emit('open', {});
-			}
-		} else if (frame.type === 'reconnect') {
-			// The server ends: all its clients spread themselves over this time.
-			this.#deadline = now + this.#options.random() * frame.after_ms;
-		} else {
-			// On HTTP an answer says nothing of the stream, and it is the stream that may be dead.
-			if (frame.type === 'pong' || !('req' in frame)) this.#heartbeat?.handleHeard(now);
-			if (frame.type !== 'error') this.#backoff.reset();
-			this.#session.handleFrame(frame, now);
-		}
-		this.#flush();
-	}
-
-	/** @param {Loss} loss */
-	#handleLoss({ reason, code = 1006, after = 0 }) {
-		const expired = code === 4002 && typeof this.#options.token !== 'function';
-		if (code === 1008 || code === 4001 || expired) return this.#finish(code, reason, false);
-		this.#leave();
-		let delay = 0;
-		// What has worked is kept. What has not makes way for the next at once, until all have failed.
-		if (!this.#proven) this.#choice = (this.#choice + 1) % this.#order.length;
-		if (this.#proven || !this.#choice) delay = Math.max(this.#backoff.next(), after);
-		// A server that ends has said when to come back.
-		const asked = this.#readyState === Tidings.OPEN && this.#deadline < Infinity ? this.#deadline : 0;
-		this.#retry(Math.max(delay, asked - this.#options.now()), reason);
-	}
-
-	/**
-	 * @param {number} delay ms
-	 * @param {string} reason
-	 */
-	#retry(delay, reason) {
-		this.#reason = reason;
-		this.#deadline = this.#options.now() + delay;
-		this.#setState(Tidings.CONNECTING, reason);
-		this.#arm();
-	}
-
-	/** When the network or the user is back: no waiting, no trusting. */
-	#handleReturn() {
-		if (globalThis.document?.visibilityState === 'hidden') return;
-		this.#backoff.reset();
-		if (this.#heartbeat) this.#heartbeat.handleDoubt(this.#options.now());
-		else if (this.#reason) this.#deadline = 0;
-		this.#arm();
-	}
-
-	#handleTimer() {
-		const now = this.#options.now();
-		this.#timerAt = Infinity;
-		if (now >= this.#deadline) {
-			// A link that has not opened in time; else it is time for a link, or for another.
-			if (this.#link && this.#readyState !== Tidings.OPEN) this.#handleLoss({ reason: 'no answer in time' });
-			else this.#connect(this.#link ? 'drain' : this.#reason);
-			return;
-		}
-		switch (this.#heartbeat?.handleTick(now)) {
-			case 'ping':
-				this.#link?.send({ type: 'ping', req: 0 });
+	#handleFrame(frame, isInUse) {
+		switch (frame.type) {
+			case 'hello':
+				this.user = frame.user ?? this.user;
 				break;
-			case 'dead':
-				return this.#handleLoss({ reason: 'silence' });
+			case 'measured':
+				this.roundTripTime = frame.roundTripTime;
+				break;
+			case 'signal':
+			case 'join':
+			case 'leave':
+				if (!isInUse || this.#isEcho(frame)) break;
+			// fall through
+			default:
+				this.#session.handleFrame(frame, this.#options.now());
 		}
 		this.#flush();
 	}
 
-	/** Sets the one timer to the nearest of all times. */
-	#arm() {
-		const { now, setTimeout, clearTimeout } = this.#options;
-		const resume = this.#session.pollTimeout();
-		const at = Math.min(this.#deadline, this.#heartbeat?.due ?? Infinity, resume > now() ? resume : Infinity);
-		if (at >= this.#timerAt) return;
-		clearTimeout(this.#timer);
-		this.#timerAt = at;
-		this.#timer = setTimeout(() => this.#handleTimer(), at - now());
+	/**
+	 * Whether the link before has brought it a moment ago: it has no number by which that would be known.
+	 * @param {Frame} frame
+	 */
+	#isEcho(frame) {
+		const now = this.#options.now();
+		for (const [text, { at }] of this.#passed) {
+			if (now - at < ECHO_MS) break;
+			this.#passed.delete(text);
+		}
+		const text = JSON.stringify(frame);
+		const before = this.#passed.get(text);
+		this.#passed.delete(text);
+		if (before && before.use !== this.#use) return true;
+		this.#passed.set(text, { use: this.#use, at: now });
+		return false;
+	}
+
+	/** @param {{ name: TransportName, window: number, told: Set<string>, reason: string }} use */
+	#handleUse({ name, window, told, reason }) {
+		this.#use++;
+		this.#session.handleLink(window, told);
+		if (name !== this.#transport) {
+			this.#transport = name;
+			if (this.#isAuto) this.#storage(({ storage }, key) => storage?.setItem(key, name));
+			this.#emit('transport', { name, reason });
+		}
+		if (this.#readyState === Tidings.CONNECTING) {
+			this.#setState(Tidings.OPEN, reason);
+			this.#emit('open', {});
+		}
+		this.#flush();
+	}
+
+	/** @param {string} type of the event that says that the network, or the user, is back */
+	#handleReturn(type) {
+		if (globalThis.document?.visibilityState !== 'hidden') this.#connection.handleReturn(type === 'online');
 	}
 
 	/** Does what the session says. */
@@ -381,9 +316,11 @@ export class Tidings extends EventTarget {
 			else this.#emit('error', { error: output.error });
 		}
 		this.#flushing = false;
+		if (this.#readyState !== Tidings.OPEN) return;
 		const now = this.#options.now();
-		for (let command; this.#link && (command = this.#session.pollCommand(now)); ) this.#link.send(command);
-		if (this.#readyState < Tidings.CLOSING) this.#arm();
+		for (let command; (command = this.#session.pollCommand(now)); ) this.#connection.send(command);
+		const resume = this.#session.pollTimeout();
+		if (resume > now) this.#alarm.set(resume);
 	}
 
 	/**
@@ -405,9 +342,9 @@ export class Tidings extends EventTarget {
 	 * @param {boolean} wasClean
 	 */
 	#finish(code, reason, wasClean) {
-		this.#leave(code, reason);
+		this.#connection.close(code, reason);
 		this.#life.abort();
-		this.#options.clearTimeout(this.#timer);
+		this.#alarm.clear();
 		this.#setState(Tidings.CLOSING, reason);
 		for (const { reject } of this.#waiting.values()) reject(closed(reason));
 		this.#waiting.clear();
@@ -418,17 +355,31 @@ export class Tidings extends EventTarget {
 	}
 
 	/**
+	 * What to try for a wish.
 	 * @param {TransportName | 'auto'} name
+	 * @returns {TransportName[]}
 	 * @throws {TypeError} when there is no such transport here
 	 */
-	#choose(name) {
+	#order(name) {
 		const { WebSocket } = this.#options;
-		const order = name === 'auto' ? AUTO.slice(WebSocket ? 0 : 1) : [name];
-		if (!Object.hasOwn(TRANSPORTS, order[0] ?? '')) throw new TypeError(`there is no transport "${name}"`);
+		this.#isAuto = name === 'auto';
+		if (name === 'auto') return AUTO.slice(WebSocket ? 0 : 1);
+		if (!Object.hasOwn(TRANSPORTS, name)) throw new TypeError(`there is no transport "${name}"`);
 		if (name === 'websocket' && !WebSocket) throw new TypeError('no WebSocket here: give one in the options');
-		this.#order = order;
-		this.#choice = 0;
-		this.#proven = false;
+		return [name];
+	}
+
+	/**
+	 * Where what worked is remembered, if the page may remember anything.
+	 * @template Value
+	 * @param {(options: Settings, key: string) => Value} use
+	 */
+	#storage(use) {
+		try {
+			return use(this.#options, `tidings:${this.#options.url}`);
+		} catch {
+			// Full, or forbidden: then every page begins anew.
+		}
 	}
 
 	/**
@@ -447,6 +398,15 @@ export class Tidings extends EventTarget {
 	 */
 	#emit(type, fields) {
 		this.dispatchEvent(Object.assign(new Event(type), fields));
+	}
+}
+
+/** A page's, if it has one that may be looked at. @returns {Storage | undefined} */
+function ownStorage() {
+	try {
+		return globalThis.document && globalThis.localStorage;
+	} catch {
+		// Blocked for this page.
 	}
 }
 

@@ -8,11 +8,11 @@
  * and said again on the next link, publishes in their order and under their ids.
  *
  * @import { Backoff } from './backoff.js'
- * @import { Command, Frame, Page, Publish, Range } from './wire/frames.js'
+ * @import { Command, Frame, Page, Publish, Range, Subscribe } from './wire/frames.js'
  */
 import { Subscription } from './subscription.js';
 import { decodeData, decodeMessage, encodeData } from './wire/data.js';
-import { TidingsError } from './wire/error.js';
+import { errorOf, TidingsError } from './wire/error.js';
 
 /** Default bound of what is published and not yet answered, in bytes of JSON: a page's worth. */
 export const QUEUE_BYTES_MAX = 1 << 20;
@@ -84,15 +84,14 @@ export class Session {
 			after,
 			history,
 		);
+		subscription.req = ++this.#req;
 		this.#subscriptions.set(channel, subscription);
 		this.#subscribe(channel, subscription);
 	}
 
 	/** @param {string} channel */
 	unsubscribe(channel) {
-		if (this.#subscriptions.delete(channel)) {
-			this.#commands.push({ type: 'unsubscribe', req: ++this.#req, channel });
-		}
+		if (this.#subscriptions.delete(channel)) this.#unsubscribe(channel);
 	}
 
 	/**
@@ -132,13 +131,23 @@ export class Session {
 	}
 
 	/**
-	 * A new link, to be told everything anew.
-	 * @param {number} window how many publishes may be unanswered on it and still keep their order
+	 * What to tell a link first that may be used later. What it brings may be handed in meanwhile.
+	 * @returns {Subscribe[]}
 	 */
-	handleLink(window) {
+	greet() {
+		return [...this.#subscriptions].map(([channel, { req, cursor }]) => ({ type: 'subscribe', req, channel, after: cursor }));
+	}
+
+	/**
+	 * Another link is used from now on: it is told everything that it does not know, and asked again whatever
+	 * the one before has not answered.
+	 * @param {number} window how many publishes may be unanswered on it and still keep their order
+	 * @param {Set<string>} [told] channels that it was told to follow
+	 */
+	handleLink(window, told = new Set()) {
 		this.#window = window;
-		this.#commands = [];
-		for (const [channel, subscription] of this.#subscriptions) this.#subscribe(channel, subscription);
+		this.#commands = this.greet().filter(({ channel }) => !told.has(channel));
+		for (const channel of told) if (!this.#subscriptions.has(channel)) this.#unsubscribe(channel);
 		for (const { command } of this.#questions.values()) this.#commands.push(command);
 		this.#rewind();
 	}
@@ -181,7 +190,7 @@ export class Session {
 				return this.#settle(frame.req, { answer: page }, page);
 			}
 			case 'error':
-				return this.#handleError(frame.req, frame.error ?? new TidingsError(frame.code, frame.message), now);
+				return this.#handleError(frame.req, errorOf(frame), now);
 		}
 	}
 
@@ -218,8 +227,12 @@ export class Session {
 	 * @param {Subscription} subscription
 	 */
 	#subscribe(channel, subscription) {
-		const req = (subscription.req = ++this.#req);
-		this.#commands.push({ type: 'subscribe', req, channel, after: subscription.cursor });
+		this.#commands.push({ type: 'subscribe', req: subscription.req, channel, after: subscription.cursor });
+	}
+
+	/** @param {string} channel */
+	#unsubscribe(channel) {
+		this.#commands.push({ type: 'unsubscribe', req: ++this.#req, channel });
 	}
 
 	/**
@@ -253,6 +266,8 @@ export class Session {
 	#settle(req, outcome, page) {
 		const publishing = this.#publishes.get(req);
 		const question = this.#questions.get(req);
+		// Two links may answer the same.
+		if (!publishing && !question) return;
 		if (publishing) this.bufferedAmount -= publishing.bytes;
 		this.#publishes.delete(req);
 		this.#questions.delete(req);

@@ -33,7 +33,7 @@ export class Subscription {
 	#page = 0;
 	/** Whether messages before the next one are gone, which the application was told. */
 	#torn = false;
-	/** Number of the `subscribe` last sent. */
+	/** Number of its `subscribe`, the same on each link. */
 	req = 0;
 
 	/**

@@ -5,6 +5,7 @@
  * together, from the lowest of their cursors on, by one `Reader`; when one is added or taken away
  * the reader is stopped and begins again.
  *
+ * @import { Rhythm } from '../heartbeat.js'
  * @import { Command, Frame, Hello } from '../wire/frames.js'
  * @import { Ear, Environment, Link } from './link.js'
  */
@@ -24,7 +25,8 @@ const REQUESTS = {
  * @property {Environment} environment
  * @property {string} path of the request, without parameters of the reader's own
  * @property {() => string} after the cursor to read from
- * @property {(path: string, accept?: string) => Promise<Response>} get
+ * @property {(path: string, how?: { accept?: string, isHeld?: boolean }) => Promise<Response>} get an answer that is
+ *   held back until there is something may take any time
  * @property {(cursor: string, hello: Hello) => void} begin the server answers, from `cursor` on
  * @property {(frame: Frame) => void} frame
  * @property {(cursor: string) => void} advance everything up to `cursor` was given
@@ -48,7 +50,20 @@ const REQUESTS = {
  * @param {unknown} error
  * @returns {error is TidingsError}
  */
-const isRefusal = (error) => error instanceof TidingsError && !error.later && error.status !== 401;
+const isRefusal = (error) =>
+	error instanceof TidingsError && !error.later && !error.isForeign && error.status !== 401;
+
+/**
+ * What is read brings a sign of life at every interval, and may be a little late: only then is it asked
+ * for again.
+ * @param {Rhythm} rhythm
+ */
+const patient = ({ interval, timeout, tries, ...more }) => ({
+	interval: interval + timeout,
+	timeout,
+	tries: Math.max(0, tries - 1),
+	...more,
+});
 
 /**
  * @param {Environment} environment
@@ -66,24 +81,31 @@ export function http(environment, ear, read) {
 	/**
 	 * @param {string} path
 	 * @param {AbortSignal} signal
-	 * @param {{ accept?: string, body?: object }} [how]
+	 * @param {{ accept?: string, body?: object, isHeld?: boolean }} [how]
 	 */
-	async function call(path, signal, { accept = 'application/json', body } = {}) {
-		const { url, token, fetch } = environment;
+	async function call(path, signal, { accept = 'application/json', body, isHeld } = {}) {
+		const { url, token, fetch, now, setTimeout, clearTimeout, timeout } = environment;
 		/** @type {Record<string, string>} */
 		const headers = { accept };
 		// A header carries bytes, and a guest's name is any text: as UTF-8, byte by byte.
 		if (token) headers.authorization = `Bearer ${String.fromCharCode(...new TextEncoder().encode(token))}`;
 		if (body) headers['content-type'] = 'application/json';
-		const response = await fetch(url + path, {
-			method: body ? 'POST' : 'GET',
-			body: body && JSON.stringify(body),
-			headers,
-			signal,
-			cache: 'no-store',
-		});
-		if (!response.ok) throw await readProblem(response);
-		return response;
+		const askedAt = now();
+		const timer = isHeld ? undefined : setTimeout(() => signal.aborted || lose(new Error('no answer in time')), timeout * 2);
+		try {
+			const response = await fetch(url + path, {
+				method: body ? 'POST' : 'GET',
+				body: body && JSON.stringify(body),
+				headers,
+				signal,
+				cache: 'no-store',
+			});
+			if (!response.ok) throw await readProblem(response);
+			if (!isHeld) ear.frame({ type: 'measured', roundTripTime: now() - askedAt });
+			return response;
+		} finally {
+			clearTimeout(timer);
+		}
 	}
 
 	/** @param {unknown} error */
@@ -92,7 +114,7 @@ export function http(environment, ear, read) {
 		const problem = error instanceof TidingsError ? error : undefined;
 		// The close codes say what the statuses said: come with another token, not at all, or again.
 		let code = isRefusal(error) ? 1008 : 1006;
-		if (problem?.status === 401) code = problem.code === 'token_expired' ? 4002 : 4001;
+		if (problem?.status === 401 && !problem.isForeign) code = problem.code === 'token_expired' ? 4002 : 4001;
 		ear.lost({ code, reason: String(error), after: problem?.after });
 	}
 
@@ -101,7 +123,6 @@ export function http(environment, ear, read) {
 		const { type, req, channel, id, data, bytes, ...range } = /** @type {Record<string, string>} */ (command);
 		const [resource, answer] = REQUESTS[/** @type {keyof typeof REQUESTS} */ (type)];
 		const query = String(new URLSearchParams(JSON.parse(JSON.stringify(range))));
-		const timer = environment.setTimeout(() => lose(new Error('no answer in time')), environment.timeout * 2);
 		try {
 			const response = await call(
 				`/v1/channels/${encodeURIComponent(channel ?? '')}/${resource}${query && `?${query}`}`,
@@ -111,10 +132,8 @@ export function http(environment, ear, read) {
 			if (answer) ear.frame({ ...(await response.json()), type: answer, req });
 		} catch (error) {
 			if (life.signal.aborted) return;
-			if (!(error instanceof TidingsError) || error.status === 401) lose(error);
+			if (!(error instanceof TidingsError) || error.status === 401 || (error.isForeign && !error.later)) lose(error);
 			else ear.frame({ type: 'error', req: Number(req), code: error.code, message: error.message, error });
-		} finally {
-			environment.clearTimeout(timer);
 		}
 	}
 
@@ -160,7 +179,9 @@ export function http(environment, ear, read) {
 					if (!isRefusal(error) || !(await vet(of, signal))) throw error;
 				}
 			}
-			// Nothing to read: it is as open as it can be.
+			// Nothing to read: it works if the server itself answers, and not a hotel.
+			const answer = await (await call('/readyz', signal)).text();
+			if (!answer.startsWith('ready')) throw new TypeError('the answer is not the server\'s');
 			ear.frame({ type: 'hello', heartbeat: { interval: Infinity, timeout: 0, tries: 0 } });
 		} catch (error) {
 			if (!signal.aborted) lose(error);
@@ -180,10 +201,10 @@ export function http(environment, ear, read) {
 			environment,
 			path: path(of),
 			after: () => formatCursor(lowest()),
-			get: (path, accept) => call(path, signal, { accept }),
+			get: (path, how) => call(path, signal, how),
 			frame: ear.frame,
 			begin(cursor, hello) {
-				ear.frame(hello);
+				ear.frame({ ...hello, heartbeat: patient(hello.heartbeat) });
 				const { epoch, seq } = parseCursor(cursor);
 				// A log that has lost its end in a crash begins before what it was asked for.
 				const truncated = seq < lowest().seq;
@@ -226,7 +247,9 @@ export function http(environment, ear, read) {
 			} else if (command.type === 'unsubscribe') {
 				places.delete(command.channel);
 				restart();
-			} else if (command.type !== 'ping') {
+			} else if (command.type === 'ping') {
+				restart();
+			} else {
 				request(command);
 			}
 		},

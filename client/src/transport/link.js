@@ -7,12 +7,13 @@
 /**
  * @typedef {object} Link
  * @property {number} window how many publishes may be unanswered at once and still keep their order
- * @property {(command: Command) => void} send may be called at once; a link that is not open yet keeps it
+ * @property {(command: Command) => void} send may be called at once; a link that is not open yet keeps it. After a
+ *   `ping` something comes soon, or the link is dead
  * @property {(code?: number, reason?: string) => void} close gives it up; nothing is heard from it afterwards
  */
 
 /**
- * What the client hears of a link. The first frame is `hello`; it may be said again.
+ * What the client hears of a link. A `hello` says that it works, and may be said again.
  * @typedef {object} Ear
  * @property {(frame: Frame) => void} frame
  * @property {(loss: Loss) => void} lost said once; the link is then closed by the client
@@ -38,6 +39,7 @@
  *   HTTP may take twice as long
  * @property {typeof globalThis.fetch} fetch
  * @property {typeof globalThis.WebSocket} [WebSocket]
+ * @property {() => number} now monotonic, in ms
  * @property {(run: () => void, ms: number) => unknown} setTimeout
  * @property {(timer: unknown) => void} clearTimeout
  */

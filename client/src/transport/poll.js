@@ -1,6 +1,7 @@
 /**
  * Polling, short and long: a long poll's answer waits for something to say.
  *
+ * @import { Rhythm } from '../heartbeat.js'
  * @import { Reader } from './http.js'
  * @import { Transport } from './link.js'
  */
@@ -8,25 +9,28 @@ import { http } from './http.js';
 
 /** Most events of one answer. */
 const LIMIT = 100;
-/** A poll is given up when its answer is so many `timeout`s late. */
-const TRIES = 2;
 
 /** @type {(long: boolean) => Reader} */
 const reader = (long) => async ({ environment, path, after, get, frame, begin, advance }) => {
-	const { wait, pollEvery, timeout, session, setTimeout } = environment;
-	const heartbeat = { interval: wait * 1000 + pollEvery, timeout, tries: TRIES };
+	const { pollEvery, session, setTimeout } = environment;
+	let { wait } = environment;
+	/** @type {Rhythm | undefined} */
+	let heartbeat;
 	// The first is answered at once, to know that the way is open.
 	for (let held = 0; ; ) {
 		const parameters = `&after=${after()}&limit=${LIMIT}&session=${session}`;
-		const response = await get(path + parameters + (held ? `&wait=${held}` : ''));
-		const { cursor, events, more } = await response.json();
-		begin(cursor, { type: 'hello', heartbeat });
-		for (const event of events) frame(event);
-		advance(cursor);
-		if (!more) {
-			if (long) held = wait;
-			else await new Promise((resolve) => setTimeout(() => resolve(0), pollEvery));
-		}
+		const response = await get(path + parameters + (held ? `&wait=${held}` : ''), { isHeld: held > 0 });
+		const answer = await response.json();
+		heartbeat ??= /** @type {Rhythm} */ (answer.heartbeat);
+		// An answer that waits is a sign of life when it comes, so it waits no longer than for one.
+		wait = Math.min(wait, Math.max(1, Math.floor(heartbeat.interval / 1000)));
+		const interval = long ? wait * 1000 : pollEvery;
+		begin(answer.cursor, { type: 'hello', heartbeat: { ...heartbeat, interval } });
+		for (const event of answer.events) frame(event);
+		advance(answer.cursor);
+		if (answer.more) held = 0;
+		else if (long) held = wait;
+		else await new Promise((resolve) => setTimeout(() => resolve(0), pollEvery));
 	}
 };
 

@@ -9,10 +9,15 @@ import { EventStream } from '../wire/event-stream.js';
 import { http } from './http.js';
 
 const TYPE = 'text/event-stream';
+/**
+ * The server writes a little, one second after its hello. Where that has not come by now, in ms, somebody
+ * on the way holds back what is small.
+ */
+const LITTLE_WITHIN_MS = 3000;
 
 /** @type {Reader} */
 async function read({ path, after, get, frame, begin, advance }) {
-	const response = await get(`${path}&after=${after()}`, TYPE);
+	const response = await get(`${path}&after=${after()}`, { accept: TYPE });
 	if (!response.body || !response.headers.get('content-type')?.startsWith(TYPE)) {
 		throw new TypeError('the answer is not an event stream');
 	}
@@ -26,7 +31,8 @@ async function read({ path, after, get, frame, begin, advance }) {
 		frame({ type: 'pong' });
 		for (const { event, id, data } of stream.push(decoder.decode(value, { stream: true }))) {
 			if (event === 'hello') {
-				begin(id ?? '', JSON.parse(data));
+				const hello = JSON.parse(data);
+				begin(id ?? '', { ...hello, heartbeat: { ...hello.heartbeat, within: LITTLE_WITHIN_MS } });
 				continue;
 			}
 			if (data) frame(JSON.parse(data));

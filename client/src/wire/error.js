@@ -1,5 +1,7 @@
 /**
  * What the server, or the client itself, refuses.
+ *
+ * @import { ErrorFrame } from './frames.js'
  */
 
 /** Codes after which the same again can do: docs/protocol.md, "Codes". */
@@ -34,7 +36,21 @@ export class TidingsError extends Error {
 	get name() {
 		return 'TidingsError';
 	}
+
+	/**
+	 * Whether somebody on the way said so who knows nothing of the server: a proxy, a hotel. That our
+	 * request is too large for them (413, 414, 431) is for good all the same.
+	 */
+	get isForeign() {
+		return this.code === `http_${this.status}` && ![413, 414, 431].includes(this.status ?? 0);
+	}
 }
+
+/**
+ * What an `error` frame says.
+ * @param {ErrorFrame} frame
+ */
+export const errorOf = ({ error, code, message }) => error ?? new TidingsError(code, message);
 
 /**
  * Reads an RFC 9457 problem; takes what is there when a proxy answered instead.

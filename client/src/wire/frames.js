@@ -4,6 +4,7 @@
  * Every transport speaks them. On HTTP they are made from requests and answers; `cursor` and `pong`
  * (the stream moved on, the stream is alive) are made there only.
  *
+ * @import { TransportName } from '../client.js'
  * @import { Rhythm } from '../heartbeat.js'
  * @import { TidingsError } from './error.js'
  */
@@ -61,11 +62,11 @@
  */
 
 /** @typedef {Message & Data & { type: 'message' }} MessageFrame */
-/** @typedef {{ type: 'hello', user?: string, heartbeat: Rhythm }} Hello */
+/** @typedef {{ type: 'hello', user?: string, heartbeat: Rhythm, transport?: TransportName }} Hello */
 /** @typedef {{ type: 'error', req?: number, code: string, message: string, error?: TidingsError }} ErrorFrame */
 
 /**
- * Server to client.
+ * Server to client; `measured` is the link's own word for how long the server took to answer, in ms.
  * @typedef {MessageFrame | Hello | ErrorFrame
  *   | { type: 'subscribed', channel: string, cursor: string, truncated: boolean }
  *   | { type: 'unsubscribed', req?: number, channel: string, code?: string }
@@ -77,6 +78,7 @@
  *   | { type: 'history', req: number, truncated: boolean, messages: MessageFrame[] }
  *   | { type: 'presence', req: number } & Presence
  *   | { type: 'reconnect', after_ms: number }
+ *   | { type: 'measured', roundTripTime: number }
  *   | { type: 'pong' }} Frame
  */
 

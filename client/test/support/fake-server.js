@@ -33,6 +33,7 @@ export class FakeServer {
 	fetch = async (input, init = {}) => {
 		const url = new URL(input);
 		init.signal?.throwIfAborted();
+		if (url.pathname === '/readyz') return new Response('ready\n');
 		// A header is bytes, which `Headers` shows one character each.
 		const bearer = Buffer.from(new Headers(init.headers).get('authorization') ?? '', 'latin1').toString();
 		const user = this.#user(bearer.replace('Bearer ', '') || undefined);
@@ -197,7 +198,8 @@ export class FakeServer {
 		if (!channels.length) return problem(400, 'bad_request');
 		if (channels.some((channel) => this.forbidden.has(channel))) return problem(403, 'forbidden');
 		if (init.headers.accept === 'text/event-stream') return this.#stream(channels, after ?? this.cursor, init, user);
-		if (!after) return Response.json({ cursor: this.cursor, events: [], truncated: false, more: false });
+		const { heartbeat } = this;
+		if (!after) return Response.json({ cursor: this.cursor, events: [], truncated: false, more: false, heartbeat });
 		const [limit, wait] = ['limit', 'wait'].map((name) => Number(url.searchParams.get(name)));
 		return this.#poll(channels, after, limit, wait, init, user, url.searchParams.get('session'));
 	}
@@ -221,7 +223,7 @@ export class FakeServer {
 		const cursor = more ? `${this.epoch}-${messages.at(-1).seq}` : this.cursor;
 		const events = [...truncated, ...messages, ...lease.queue.splice(0)];
 		if (this.duplicating) events.push(...messages);
-		return Response.json({ cursor, events, truncated: truncated.length > 0, more });
+		return Response.json({ cursor, events, truncated: truncated.length > 0, more, heartbeat: this.heartbeat });
 	}
 
 	/** What stands for a poller between its polls: it is present, and its signals are kept. */
@@ -264,8 +266,7 @@ export class FakeServer {
 					controller.error(new TypeError('connection reset'));
 				};
 				init.signal?.addEventListener('abort', () => this.#links.has(link) && link.end());
-				write(`: ${' '.repeat(2048)}\nretry: 1000\n\n`);
-				write(`event: hello\nid: ${last}\ndata: ${JSON.stringify(this.#hello(user))}\n\n`);
+				write(`: ${' '.repeat(2048)}\nretry: 1000\n\nevent: hello\nid: ${last}\ndata: ${JSON.stringify(this.#hello(user))}\n\n`);
 				const { truncated, messages } = this.#missed(channels, after);
 				for (const event of [...truncated, ...messages]) link.tell(event);
 				for (const channel of channels) link.enter(channel);

@@ -33,6 +33,30 @@ export class World {
 		return client;
 	}
 
+	/** Time that passes as fast as one likes. Give its `options` to a client. */
+	clock() {
+		let told = 0;
+		let from = performance.now();
+		let speed = 1;
+		const now = () => told + (performance.now() - from) * speed;
+		return {
+			set speed(times) {
+				[told, from] = [now(), performance.now()];
+				speed = times;
+			},
+			options: {
+				now,
+				/** Looks again and again, since the speed may change. */
+				setTimeout: (run, ms) => {
+					const at = now() + ms;
+					const timer = setInterval(() => now() >= at && (clearInterval(timer), run()), 1);
+					return timer;
+				},
+				clearTimeout: (timer) => clearInterval(timer),
+			},
+		};
+	}
+
 	/** A channel's name that no other run has used. */
 	name(name) {
 		return `chat:${name}-${this.#run}`;
