@@ -207,6 +207,7 @@ export class Connection {
 			// On HTTP an answer says nothing of the stream, and it is the stream that may be dead.
 			carrier.heartbeat?.handleHeard(now);
 		}
+		if (!['hello', 'measured', 'error'].includes(frame.type)) this.#means.backoff.reset();
 		const { told, awaited } = carrier;
 		if (frame.type === 'subscribed') awaited.delete(frame.channel);
 		else if (!isInUse && frame.type === 'error' && frame.req) {

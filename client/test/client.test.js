@@ -242,7 +242,8 @@ test('a hotel that answers everything is not the server', async () => {
 });
 
 test('a change goes on with the old link until the new one carries everything', async () => {
-	const tidings = world.client({ transport: 'websocket' });
+	const clock = world.clock();
+	const tidings = world.client({ ...clock.options, transport: 'websocket' });
 	const room = tidings.channel('chat:change');
 	const seen = record(room, ['message', 'signal']);
 	const states = record(tidings, ['state']);
@@ -254,6 +255,7 @@ test('a change goes on with the old link until the new one carries everything', 
 	await seen.count(1);
 	assert.equal(tidings.transport, 'websocket');
 	world.network.blocked.clear();
+	clock.speed = 10;
 	await until(() => tidings.transport === 'sse');
 	world.server.tell({ type: 'signal', channel: room.name, from: 'bob', data: 'once' });
 	await seen.count(2);
