@@ -12,6 +12,7 @@
  *
  * @import { From } from './channel.js'
  * @import { Clock } from './alarm.js'
+ * @import { Tabs } from './share/relay.js'
  * @import { Environment, Transport } from './transport/link.js'
  * @import { Frame } from './wire/frames.js'
  */
@@ -20,6 +21,7 @@ import { Backoff } from './backoff.js';
 import { Channel } from './channel.js';
 import { Connection } from './connection.js';
 import { QUEUE_BYTES_MAX, Session } from './session.js';
+import { Share } from './share/relay.js';
 import { longPoll, poll } from './transport/poll.js';
 import { sse } from './transport/sse.js';
 import { websocket } from './transport/websocket.js';
@@ -29,6 +31,8 @@ import { TidingsError } from './wire/error.js';
 export { Channel, TidingsError };
 
 /** @typedef {'poll' | 'long-poll' | 'sse' | 'websocket'} TransportName */
+
+/** @typedef {TransportName | 'shared'} Carrier what carries: a transport, or the connection of all tabs */
 
 /** @type {Record<TransportName, Transport>} */
 const TRANSPORTS = { websocket, sse, 'long-poll': longPoll, poll };
@@ -43,14 +47,18 @@ const ECHO_MS = 1000;
  * @property {TransportName | 'auto'} transport default `auto`
  * @property {string | (() => string | Promise<string>)} token sent as `Authorization: Bearer` or in
  *   `hello`; a function is asked at every connection. Default: none
+ * @property {boolean} share whether tabs of this origin with the same token share one connection, while the
+ *   transport is `auto`; default true
  * @property {number} queueBytesMax bound of what is published and not yet answered; default 1 MiB
  * @property {() => number} now monotonic, in ms
  * @property {() => number} random uniform in [0, 1)
- * @property {Pick<Crypto, 'getRandomValues'>} crypto makes message ids
+ * @property {Pick<Crypto, 'getRandomValues' | 'subtle'>} crypto makes message ids, and the name by which tabs find each other
  * @property {Pick<EventTarget, 'addEventListener'>} page where `online`, `pageshow`, `resume` and
  *   `visibilitychange` are heard; default: the global scope, if it has such events
  * @property {Pick<Storage, 'getItem' | 'setItem'>} [storage] where the transport that worked is remembered; default:
  *   `localStorage`, in a page
+ * @property {Tabs['locks']} [locks] by which tabs find each other; default: `navigator.locks`, in a page
+ * @property {Tabs['BroadcastChannel']} [BroadcastChannel] over which they talk
  */
 
 /**
@@ -83,6 +91,10 @@ export class Tidings extends EventTarget {
 	#readyState = Tidings.CONNECTING;
 
 	#session;
+	/** @type {Share | undefined} */
+	#share;
+	/** What carries the connection that is shared. @type {TransportName | undefined} */
+	#shared;
 	#connection;
 	#alarm;
 	/** @type {Map<string, Channel>} */
@@ -125,19 +137,28 @@ export class Tidings extends EventTarget {
 			now: () => performance.now(),
 			random: Math.random,
 			page: globalThis,
+			share: true,
+			BroadcastChannel: globalThis.BroadcastChannel,
+			locks: globalThis.document && globalThis.navigator?.locks,
+			storage: ownStorage(),
 			...options,
-			storage: 'storage' in options ? options.storage : ownStorage(),
 			crypto,
 			url: new URL(url, globalThis.location?.href).href.replace(/^ws/, 'http').replace(/\/+$/, ''),
 			session: randomId(crypto),
 		};
 		const { random, queueBytesMax, page, transport, token } = this.#options;
+		const { share, locks, BroadcastChannel } = this.#options;
+		if (share && locks && BroadcastChannel && transport === 'auto') {
+			this.#share = new Share({ locks, BroadcastChannel }, crypto, () => new Tidings(url, { ...options, share: false }));
+		}
+		const transports = { ...TRANSPORTS, shared: this.#share?.transport ?? websocket };
 		const order = this.#order(transport);
 		this.#session = new Session(new Backoff(random), queueBytesMax);
 		this.#alarm = new Alarm(this.#options, () => this.#flush());
 		const remembered = /** @type {TransportName} */ (this.#storage(({ storage }, key) => storage?.getItem(key)));
+		const first = this.#share ? 'shared' : remembered;
 		this.#connection = new Connection(
-			{ transports: TRANSPORTS, order, first: remembered },
+			{ transports, order, first },
 			{ environment: this.#options, token, random, backoff: new Backoff(random) },
 			{
 				greet: () => this.#session.greet(),
@@ -244,6 +265,10 @@ export class Tidings extends EventTarget {
 		switch (frame.type) {
 			case 'hello':
 				this.user = frame.user ?? this.user;
+				this.#shared = frame.transport ?? this.#shared;
+				break;
+			case 'transport':
+				this.#setTransport(frame.name, frame.reason);
 				break;
 			case 'measured':
 				this.roundTripTime = frame.roundTripTime;
@@ -277,15 +302,15 @@ export class Tidings extends EventTarget {
 		return false;
 	}
 
-	/** @param {{ name: TransportName, window: number, told: Set<string>, reason: string }} use */
+	/** @param {{ name: Carrier, window: number, told: Set<string>, reason: string }} use */
 	#handleUse({ name, window, told, reason }) {
 		this.#use++;
 		this.#session.handleLink(window, told);
-		if (name !== this.#transport) {
-			this.#transport = name;
+		if (name !== 'shared') {
 			if (this.#isAuto) this.#storage(({ storage }, key) => storage?.setItem(key, name));
-			this.#emit('transport', { name, reason });
-		}
+			else this.#share?.close();
+			this.#setTransport(name, reason);
+		} else if (this.#shared) this.#setTransport(this.#shared, reason);
 		if (this.#readyState === Tidings.CONNECTING) {
 			this.#setState(Tidings.OPEN, reason);
 			this.#emit('open', {});
@@ -343,6 +368,7 @@ export class Tidings extends EventTarget {
 	 */
 	#finish(code, reason, wasClean) {
 		this.#connection.close(code, reason);
+		this.#share?.close();
 		this.#life.abort();
 		this.#alarm.clear();
 		this.#setState(Tidings.CLOSING, reason);
@@ -357,13 +383,17 @@ export class Tidings extends EventTarget {
 	/**
 	 * What to try for a wish.
 	 * @param {TransportName | 'auto'} name
-	 * @returns {TransportName[]}
+	 * @returns {Carrier[]}
 	 * @throws {TypeError} when there is no such transport here
 	 */
 	#order(name) {
 		const { WebSocket } = this.#options;
 		this.#isAuto = name === 'auto';
-		if (name === 'auto') return AUTO.slice(WebSocket ? 0 : 1);
+		if (name === 'auto') {
+			/** @type {Carrier[]} */
+			const shared = this.#share ? ['shared'] : [];
+			return [...shared, ...AUTO.slice(WebSocket ? 0 : 1)];
+		}
 		if (!Object.hasOwn(TRANSPORTS, name)) throw new TypeError(`there is no transport "${name}"`);
 		if (name === 'websocket' && !WebSocket) throw new TypeError('no WebSocket here: give one in the options');
 		return [name];
@@ -380,6 +410,16 @@ export class Tidings extends EventTarget {
 		} catch {
 			// Full, or forbidden: then every page begins anew.
 		}
+	}
+
+	/**
+	 * @param {TransportName} name
+	 * @param {string} reason
+	 */
+	#setTransport(name, reason) {
+		if (name === this.#transport) return;
+		this.#transport = name;
+		this.#emit('transport', { name, reason });
 	}
 
 	/**

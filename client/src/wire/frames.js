@@ -66,9 +66,10 @@
 /** @typedef {{ type: 'error', req?: number, code: string, message: string, error?: TidingsError }} ErrorFrame */
 
 /**
- * Server to client; `measured` is the link's own word for how long the server took to answer, in ms.
+ * Server to client. Two are a link's own words: `measured`, how long the server took to answer, in ms; and
+ * `transport`, by which a connection that is shared with other tabs says what carries it, as does its `hello`.
  * @typedef {MessageFrame | Hello | ErrorFrame
- *   | { type: 'subscribed', channel: string, cursor: string, truncated: boolean }
+ *   | { type: 'subscribed', req?: number, channel: string, cursor: string, truncated: boolean }
  *   | { type: 'unsubscribed', req?: number, channel: string, code?: string }
  *   | { type: 'truncated', channel: string, oldest: number }
  *   | { type: 'cursor', channels: string[], cursor: string }
@@ -79,6 +80,7 @@
  *   | { type: 'presence', req: number } & Presence
  *   | { type: 'reconnect', after_ms: number }
  *   | { type: 'measured', roundTripTime: number }
+ *   | { type: 'transport', name: TransportName, reason: string }
  *   | { type: 'pong' }} Frame
  */
 
