@@ -8,14 +8,13 @@ use std::thread::JoinHandle;
 use clap::Args;
 use tidings_hub::{Auth, Hub, HubConfig, Limits, NamespacePolicies, NamespacePolicy, Secret};
 use tidings_log::{Log, LogConfig};
-use tidings_wire::Heartbeat;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 use super::descriptors;
 use crate::balance;
 use crate::banner;
-use crate::config::{Config, Durability};
+use crate::config::{Config, Durability, HeartbeatConfig, Span};
 use crate::connection::ConnectionLimits;
 use crate::fault::Fault;
 use crate::http::App;
@@ -49,6 +48,10 @@ pub(crate) struct ServeArgs {
         value_delimiter = ','
     )]
     allowed_origins: Vec<String>,
+    /// Silence after which either side asks whether the other is there; half as much again, and the connection
+    /// is dead [default: 20s].
+    #[arg(long, env = "TIDINGS_HEARTBEAT", value_name = "TIME")]
+    heartbeat: Option<Span>,
     /// Where Prometheus finds /metrics, and nobody else does [default: on the same port as everything else].
     #[arg(long, env = "TIDINGS_METRICS_LISTEN", value_name = "HOST:PORT")]
     metrics_listen: Option<String>,
@@ -110,6 +113,9 @@ impl ServeArgs {
         }
         if !self.allowed_origins.is_empty() {
             config.allowed_origins.clone_from(&self.allowed_origins);
+        }
+        if let Some(interval) = self.heartbeat {
+            config.heartbeat = HeartbeatConfig::every(interval);
         }
         if let Some(listen) = &self.metrics_listen {
             config.metrics.listen = Some(listen.clone());
@@ -295,11 +301,7 @@ fn hub_config(config: &Config) -> Result<HubConfig, Fault> {
                 })
                 .collect(),
         },
-        heartbeat: Heartbeat {
-            interval: config.heartbeat.interval.millis(),
-            timeout: config.heartbeat.timeout.millis(),
-            tries: config.heartbeat.tries,
-        },
+        heartbeat: config.heartbeat.on_the_wire(),
     })
 }
 

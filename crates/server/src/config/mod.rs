@@ -5,11 +5,11 @@
 //! [`EXAMPLE`] documents all of it; a test keeps it true.
 
 mod error;
+mod heartbeat;
 mod units;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde::Deserialize;
 use tidings_engine::{Retention, RetentionPolicies};
@@ -18,6 +18,7 @@ use tidings_hub::Behind;
 use crate::fault::Fault;
 use crate::http::origin::Origin;
 use crate::logging::LogFormat;
+pub(crate) use heartbeat::HeartbeatConfig;
 pub(crate) use units::{Bound, Size, Span};
 
 /// A complete file with every setting at its default, explained.
@@ -97,28 +98,6 @@ pub(crate) enum Durability {
 pub(crate) struct AuthConfig {
     /// The secret of HS256 tokens, at least [`SECRET_BYTES_MIN`] bytes.
     pub(crate) secret: Option<String>,
-}
-
-/// When silence is alarming.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct HeartbeatConfig {
-    /// Silence after which either side asks.
-    pub(crate) interval: Span,
-    /// Silence after asking that counts as a miss.
-    pub(crate) timeout: Span,
-    /// Misses after which the connection is dead.
-    pub(crate) tries: u32,
-}
-
-impl Default for HeartbeatConfig {
-    fn default() -> Self {
-        Self {
-            interval: Span::seconds(20),
-            timeout: Span::seconds(5),
-            tries: 2,
-        }
-    }
 }
 
 /// Where the server shows how it does. Without an address: under `/metrics`, beside everything else.
@@ -277,7 +256,7 @@ impl Config {
             ("limits.head_timeout", self.limits.head_timeout),
             ("limits.body_timeout", self.limits.body_timeout),
         ] {
-            if !(Duration::from_millis(10)..=Duration::from_secs(3600)).contains(&span.0) {
+            if !(Span::SHORTEST..=Span::seconds(3600)).contains(&span) {
                 return Err(Fault::setup(format!("{name} is {:?}", span.0))
                     .advise("Choose from \"10ms\" to \"1h\"."));
             }
@@ -321,6 +300,8 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn broken(text: &str) -> (String, String) {
@@ -373,6 +354,9 @@ mod tests {
             "\nshards = \"many\"",
             "\n[limits]\nbody = \"huge\"",
             "\n[heartbeat]\ninterval = \"soon\"",
+            "\nheartbeat = \"soon\"",
+            "\nheartbeat = 5",
+            "\n[heartbeat]\ntimeot = \"5s\"",
             "\n[namespaces.chat.retention]\nage = \"young\"",
             "\nlisten = ",
         ] {
@@ -405,6 +389,15 @@ mod tests {
         assert!(with(31).check().is_err());
         assert!(with(32).check().is_ok());
         assert!(with(33).check().is_ok());
+    }
+
+    #[test]
+    fn spans_of_time_are_bounded() {
+        let with = |interval: &str| Config::parse(&format!("heartbeat = {interval:?}")).unwrap();
+        assert!(with("9ms").check().is_err());
+        assert!(with("10ms").check().is_ok());
+        assert!(with("1h").check().is_ok());
+        assert!(with("3601s").check().is_err());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Sizes, spans of time and bounds in the configuration: `65536`, `"64KiB"`, `"30s"`, `"unlimited"`.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -82,6 +83,9 @@ impl Visitor<'_> for SizeVisitor {
 pub(crate) struct Span(pub(crate) Duration);
 
 impl Span {
+    /// The shortest that is taken where a side waits for the other: less is a way of the network, not a silence.
+    pub(crate) const SHORTEST: Self = Self(Duration::from_millis(10));
+
     /// So many seconds.
     pub(crate) const fn seconds(seconds: u64) -> Self {
         Self(Duration::from_secs(seconds))
@@ -96,9 +100,17 @@ impl Span {
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        humantime::parse_duration(&text).map(Self).map_err(|_| {
-            de::Error::custom(format!("{text:?} is not a span of time such as \"30s\""))
-        })
+        text.parse().map_err(de::Error::custom)
+    }
+}
+
+impl FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        humantime::parse_duration(text)
+            .map(Self)
+            .map_err(|_| format!("{text:?} is not a span of time such as \"30s\""))
     }
 }
 

@@ -118,6 +118,8 @@ fn a_broken_configuration() {
         ("[auth]\nsecret = \"short\"\n", "[auth]", "openssl"),
         ("allowed_origins = [\"*\"]\n", "allowed_origins", "https://"),
         ("shards = 0\n", "shards", "cores"),
+        ("heartbeat = \"9ms\"\n", "heartbeat.interval", "\"10ms\""),
+        ("heartbeat = 5\n", "line 1", "tidings config"),
     ] {
         std::fs::write(path, text).unwrap();
         let said = fail(&["--config", path], &[]);
@@ -150,6 +152,8 @@ fn settings_that_make_no_sense() {
     assert!(lines(&said)[0].contains("TIDINGS_LOG"), "{said}");
     let environment = [("TIDINGS_LISTEN", "nowhere")];
     assert!(lines(&fail(&[], &environment))[0].contains("nowhere"));
+    let said = fail(&["--heartbeat", "2h"], &[]);
+    assert!(lines(&said)[0].contains("heartbeat.interval"), "{said}");
     // clap's own: a slip of the pen is noticed there as well.
     assert!(fail(&["--lisen", "127.0.0.1:0"], &[]).contains("--listen"));
 }
@@ -165,4 +169,10 @@ fn a_flag_wins_over_the_environment_and_that_over_the_file() {
     assert!(fail(&["--config", path], &environment).contains("\"environment\""));
     let flag = ["--config", path, "--listen", "flag"];
     assert!(fail(&flag, &environment).contains("\"flag\""));
+    std::fs::write(path, "heartbeat = \"1ms\"\n").unwrap();
+    let environment = [("TIDINGS_HEARTBEAT", "2ms")];
+    assert!(fail(&["--config", path], &[]).contains("1ms"));
+    assert!(fail(&["--config", path], &environment).contains("2ms"));
+    let flag = ["--config", path, "--heartbeat", "3ms"];
+    assert!(fail(&flag, &environment).contains("3ms"));
 }
