@@ -48,8 +48,8 @@ pub struct Limits {
     pub reads: usize,
     /// Sessions of one node; one more is `busy`. Default 100,000.
     pub sessions: usize,
-    /// How long a poller stays present after its last poll ended. Default 30 s: longer than a
-    /// client's longest pause between polls.
+    /// How long a poller stays present after its last poll ended. Default 30 s: what the default heartbeat
+    /// gives any client that is not heard of.
     pub lease: Duration,
     /// How long a ticket can be redeemed. Default 30 s: time for a page to open its stream.
     pub ticket_age: Duration,

@@ -25,9 +25,9 @@ use crate::session::{Moment, Settings};
 use crate::waiting::Waiting;
 use crate::{Hub, Identity, Link, Refusal, Room, Stretch, auth, clock, random};
 
-/// How exactly ends of tokens and leases are kept: one look a second costs nothing and is as good as
+/// How exactly ends of tokens and leases are kept: four looks a second cost nothing and are as good as
 /// a timer for each.
-const TICK: Duration = Duration::from_secs(1);
+const TICK: Duration = Duration::from_millis(250);
 
 /// Notices taken before links are woken: enough for a burst, little enough that nobody waits long.
 const NOTICES_AT_A_TIME: usize = 256;

@@ -285,6 +285,8 @@ fn hub_config(config: &Config) -> Result<HubConfig, Fault> {
             subscriptions: config.limits.subscriptions,
             data_bytes: config.limits.data.bytes(),
             sessions: config.limits.connections,
+            // A poller is given as long as any other client that is not heard of.
+            lease: config.heartbeat.patience(),
             ..Limits::default()
         },
         namespaces: NamespacePolicies {
@@ -328,7 +330,6 @@ fn app(
 }
 
 fn connection_limits(config: &Config) -> ConnectionLimits {
-    let heartbeat = &config.heartbeat;
     ConnectionLimits {
         connections: config
             .limits
@@ -337,6 +338,6 @@ fn connection_limits(config: &Config) -> ConnectionLimits {
         head_bytes: config.limits.head.bytes(),
         head_within: config.limits.head_timeout.0,
         // As long as a silent WebSocket is given.
-        unsent_within: heartbeat.interval.0 + heartbeat.timeout.0 * heartbeat.tries,
+        unsent_within: config.heartbeat.patience(),
     }
 }

@@ -1,6 +1,7 @@
 //! When silence is alarming: `heartbeat = "5s"`, or a table that says more.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::value::{MapAccessDeserializer, StrDeserializer};
@@ -32,6 +33,11 @@ impl HeartbeatConfig {
             timeout: quarter.max(Span::SHORTEST),
             tries: TRIES,
         }
+    }
+
+    /// Silence after which the other side is gone.
+    pub(crate) fn patience(self) -> Duration {
+        self.interval.0 + self.timeout.0 * self.tries
     }
 
     /// As clients are told.
@@ -104,8 +110,6 @@ impl<'de> Visitor<'de> for EitherForm {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[derive(Deserialize)]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response};
 use tidings_hub::{Link, Push, Refusal, Room, StreamRequest};
-use tidings_wire::{Cursor, Encoded, Format};
+use tidings_wire::{Cursor, Encoded, Format, Heartbeat};
 use tokio::time::{Instant, sleep};
 
 use super::stream::{EventsRequest, Wait};
@@ -161,11 +161,14 @@ impl Poll {
     }
 
     fn encode(&self) -> Vec<u8> {
+        // Who waits has been told before, by the answer that it has its cursor from.
+        let is_told = self.wait == Wait::Not || !self.reads;
         let answer = Answer {
             cursor: &self.link.cursor(),
             events: &self.events,
             truncated: self.link.was_truncated(),
             more: self.reads && (self.link.has_more() || !self.link.is_current()),
+            heartbeat: is_told.then(|| self.link.heartbeat()),
         };
         match self.format {
             Format::Json => answer.json(),
@@ -180,6 +183,7 @@ struct Answer<'a> {
     events: &'a [Arc<Encoded>],
     truncated: bool,
     more: bool,
+    heartbeat: Option<Heartbeat>,
 }
 
 impl Answer<'_> {
@@ -191,17 +195,19 @@ impl Answer<'_> {
             }
             out.extend_from_slice(event.bytes(Format::Json));
         }
-        let rest = format!(
-            "],\"truncated\":{},\"more\":{}}}",
-            self.truncated, self.more
-        );
+        let rest = format!("],\"truncated\":{},\"more\":{}", self.truncated, self.more);
         out.extend_from_slice(rest.as_bytes());
+        if let Some(heartbeat) = &self.heartbeat {
+            out.extend_from_slice(b",\"heartbeat\":");
+            Format::Json.encode_into(heartbeat, &mut out);
+        }
+        out.push(b'}');
         out
     }
 
     fn cbor(&self) -> Vec<u8> {
-        // RFC 8949, section 3: major type 5 is a map, here of four pairs; 4 is an array.
-        let mut out = vec![0xa4];
+        // RFC 8949, section 3: major type 5 is a map, here of four or five pairs; 4 is an array.
+        let mut out = vec![0xa4 + u8::from(self.heartbeat.is_some())];
         let entry = |key: &str, out: &mut Vec<u8>| Format::Cbor.encode_into(&key, out);
         entry("cursor", &mut out);
         Format::Cbor.encode_into(&self.cursor.to_string(), &mut out);
@@ -220,6 +226,10 @@ impl Answer<'_> {
         Format::Cbor.encode_into(&self.truncated, &mut out);
         entry("more", &mut out);
         Format::Cbor.encode_into(&self.more, &mut out);
+        if let Some(heartbeat) = &self.heartbeat {
+            entry("heartbeat", &mut out);
+            Format::Cbor.encode_into(heartbeat, &mut out);
+        }
         out
     }
 }
@@ -237,11 +247,25 @@ mod tests {
         events: Vec<ReadEvent>,
         truncated: bool,
         more: bool,
+        heartbeat: Option<ReadHeartbeat>,
     }
 
     #[derive(Deserialize)]
     struct ReadEvent {
         oldest: u64,
+    }
+
+    #[derive(Deserialize)]
+    struct ReadHeartbeat {
+        interval: u64,
+        timeout: u64,
+        tries: u32,
+    }
+
+    /// What is read of an answer, in either format.
+    fn both(answer: &Answer<'_>) -> [Read; 2] {
+        [(Format::Json, answer.json()), (Format::Cbor, answer.cbor())]
+            .map(|(format, bytes)| format.decode(&bytes).unwrap())
     }
 
     #[test]
@@ -257,18 +281,28 @@ mod tests {
             epoch: epoch.clone(),
             seq: 7,
         };
-        let answer = Answer {
+        let mut answer = Answer {
             cursor: &cursor,
             events: &events,
             truncated: true,
             more: false,
+            heartbeat: None,
         };
-        for (format, bytes) in [(Format::Json, answer.json()), (Format::Cbor, answer.cbor())] {
-            let read: Read = format.decode(&bytes).unwrap();
+        for read in both(&answer) {
             assert_eq!(read.cursor, "e-7");
-            assert!(read.truncated && !read.more);
+            assert!(read.truncated && !read.more && read.heartbeat.is_none());
             let oldest = read.events.iter().map(|event| event.oldest);
             assert!(oldest.eq(0..300));
+        }
+        answer.heartbeat = Some(Heartbeat {
+            interval: 20_000,
+            timeout: 5000,
+            tries: 2,
+        });
+        for read in both(&answer) {
+            assert_eq!(read.events.len(), 300);
+            let beat = read.heartbeat.unwrap();
+            assert_eq!((beat.interval, beat.timeout, beat.tries), (20_000, 5000, 2));
         }
     }
 }

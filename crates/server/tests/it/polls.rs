@@ -160,3 +160,41 @@ async fn who_only_asks_is_not_present() {
     let presence = server.get("/v1/channels/a/presence").await.json();
     assert_eq!(presence["count"], 0);
 }
+
+#[tokio::test]
+async fn an_answer_that_was_not_waited_for_says_when_silence_is_alarming() {
+    let server = Server::configured("heartbeat = \"4s\"\n");
+    let heartbeat = serde_json::json!({ "interval": 4000, "timeout": 1000, "tries": 2 });
+    let after = now(&server).await;
+    for query in ["", "&wait=60", &format!("&after={after}")] {
+        let path = format!("/v1/events?channel=a{query}");
+        assert_eq!(
+            server.get(&path).await.json()["heartbeat"],
+            heartbeat,
+            "{path}"
+        );
+    }
+    let path = format!("/v1/events?channel=a&after={after}&wait=1");
+    assert!(server.get(&path).await.json().get("heartbeat").is_none());
+}
+
+#[tokio::test]
+async fn a_poller_leaves_as_long_after_its_last_poll_as_any_client_may_be_silent() {
+    let server = Server::configured("heartbeat = \"200ms\"\n");
+    let path = format!(
+        "/v1/events?channel=a&session=s1&after={}",
+        now(&server).await
+    );
+    let bob = [("authorization", "Bearer guest:bob")];
+    let polled = Instant::now();
+    assert_eq!(server.ask("GET", &path, &bob, "").await.status, 200);
+    until("nobody", async || {
+        let presence = server.get("/v1/channels/a/presence").await.json();
+        (presence["count"] == 0).then_some(())
+    })
+    .await;
+    assert!(
+        polled.elapsed() >= Duration::from_millis(300),
+        "it had its time"
+    );
+}
