@@ -37,6 +37,10 @@ const ROOM: Room = Room {
 /// Proxies and old browsers hold the first bytes back until there are this many.
 const PADDING_BYTES: usize = 2048;
 
+/// When the first heartbeat comes: soon, so that a client to which it does not come finds out within seconds
+/// that something on the way holds small pieces back; and apart from the hello, so that it is a piece of its own.
+const FIRST_HEARTBEAT_AFTER: Duration = Duration::from_secs(1);
+
 /// When a browser should come back after the stream broke, in ms: at once would be a storm when a
 /// server restarts, and longer would be felt. Each stream is told another time.
 const RETRY_MS: std::ops::RangeInclusive<u64> = 1000..=2000;
@@ -61,6 +65,7 @@ pub(crate) fn answer(doors: &Doors, parts: &Parts) -> Result<Answered, Refusal> 
         counted: Counted::new(&doors.counts, Transport::Sse),
         pushes: doors.pushes.clone(),
         cursor_sent_at: Instant::now(),
+        is_proven: false,
         is_over: false,
     };
     let mut response = Response::new(stream);
@@ -83,6 +88,8 @@ pub(crate) struct EventStream {
     link: Link,
     counted: Counted,
     cursor_sent_at: Instant,
+    /// Whether a cursor followed that of the hello, which shows the client that small pieces come through.
+    is_proven: bool,
     /// Empty between two streams but for its room, which all of a shard share.
     pushes: Rc<Cell<Vec<Push>>>,
     /// Whether the last piece was given.
@@ -146,7 +153,12 @@ impl EventStream {
 
     /// When the reader is to hear of its cursor.
     fn alarm(&self) -> Instant {
-        self.cursor_sent_at + Duration::from_millis(self.link.heartbeat().interval)
+        let interval = Duration::from_millis(self.link.heartbeat().interval);
+        self.cursor_sent_at
+            + match self.is_proven {
+                true => interval,
+                false => interval.min(FIRST_HEARTBEAT_AFTER),
+            }
     }
 
     /// The padding, when to come back, and the hello, whose cursor holds until a message's does.
@@ -211,13 +223,18 @@ impl EventStream {
     fn note_event(&mut self, seq: Option<u64>) {
         self.counted.delivered(1);
         if seq.is_some() {
-            self.cursor_sent_at = Instant::now();
+            self.note_cursor();
         }
+    }
+
+    fn note_cursor(&mut self) {
+        self.cursor_sent_at = Instant::now();
+        self.is_proven = true;
     }
 
     /// A comment, to be heard, and the cursor, which moves while these channels are quiet.
     fn heartbeat(&mut self) -> Bytes {
-        self.cursor_sent_at = Instant::now();
+        self.note_cursor();
         format!(":\nid: {}\n\n", self.link.cursor()).into()
     }
 

@@ -103,6 +103,20 @@ async fn a_heartbeat_moves_the_cursor_of_quiet_channels() {
 }
 
 #[tokio::test]
+async fn a_first_heartbeat_comes_soon_whatever_the_interval_is() {
+    let server = Server::configured("heartbeat = \"1h\"\n");
+    let mut http = Http::connect(server.address()).await;
+    http.send("GET", "/v1/events?channel=a", &[STREAM], b"")
+        .await;
+    http.head().await;
+    let hello = read_until(&mut http, "event: hello").await;
+    let id = hello.lines().find_map(|line| line.strip_prefix("id: "));
+    let heartbeat = format!(":\nid: {}\n\n", id.unwrap());
+    assert!(!hello.contains(&heartbeat), "it is a piece of its own");
+    read_until(&mut http, &heartbeat).await;
+}
+
+#[tokio::test]
 async fn a_client_that_hangs_up_is_gone_at_once() {
     let server = Server::start();
     let mut follower = Follower::open(&server, Door::Sse, "bob", &["a"]).await;
