@@ -416,7 +416,7 @@ impl Session {
             }
         };
         let channel = world.channels.channel(subscription.channel);
-        if subscription.is_running_on(channel, position) {
+        if subscription.is_running_on(channel, position) || page.is_stale(position) {
             return true; // what others have read has brought it back to the tail
         }
         subscription.page = Some(Kept::new(page.clone()));

@@ -44,6 +44,8 @@ pub(crate) enum Begin {
 
 /// A page of the log as events, encoded once for all who asked for it.
 pub(crate) struct Recovered {
+    /// From behind where it was asked for; `None`: from the end.
+    after: Option<u64>,
     pub(crate) events: Vec<Arc<Encoded>>,
     /// The channel has nothing but these events up to here.
     pub(crate) complete: u64,
@@ -67,12 +69,19 @@ impl Recovered {
             _ => page.head,
         };
         Self {
+            after: query.after,
             events,
             complete,
             head: page.head,
             truncated: page.truncated,
             oldest: page.oldest,
         }
+    }
+
+    /// Whether somebody who is at `position` now asked for it from elsewhere: what others have read has
+    /// brought them on meanwhile. What it says of a hole is not about them.
+    pub(crate) fn is_stale(&self, position: u64) -> bool {
+        self.after.is_some_and(|after| after != position)
     }
 
     /// `seq` of its first message.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tidings_engine::Page;
+use tidings_engine::{Page, Query};
 use tidings_wire::{Event, Message};
 
 use super::message;
@@ -177,4 +177,31 @@ fn whatever_else_happens_to_it_has_a_follower_fall_out_of_step() {
         assert_eq!(give(&mut play, ROOM, true), None);
         assert!(!seqs(&play.poll()).contains(&101), "it has that already");
     }
+}
+
+#[test]
+fn a_page_for_where_one_was_before_tells_of_no_hole() {
+    let mut play = Play::new(Limits::default());
+    assert_eq!(play.refused(subscribe("a", Some(98))), None);
+    let slow = play.reads().remove(0);
+    // Somebody who is further behind reads, and what that brings goes into the tail for all.
+    let other = Query {
+        after: Some(97),
+        ..slow.clone()
+    };
+    let page_of_other = page(&[98, 99, 100], 100);
+    play.fanout.handle_page(&other, Ok(page_of_other));
+    play.commit(&[101], "a");
+    assert_eq!(seqs(&play.poll()), [99, 100, 101]);
+    // The tail forgets, and the log has deleted what was read so slowly.
+    play.fanout.handle_lag(102);
+    let late = Page {
+        truncated: true,
+        oldest: 101,
+        ..page(&[101], 102)
+    };
+    play.fanout.handle_page(&slow, Ok(late));
+    let pushes = play.poll();
+    assert_eq!((holes(&pushes), seqs(&pushes)), (vec![], vec![]));
+    assert_eq!(play.reads()[0].after, Some(101), "it asks from where it is");
 }
