@@ -53,7 +53,11 @@ impl Connections {
             Self::One(known) => *known == connection,
             Self::Several(known) => {
                 known.remove(&connection);
-                known.is_empty()
+                // Who came back has had two for a while, and keeps no memory for that.
+                if let (Some(last), 1) = (known.first().copied(), known.len()) {
+                    *self = Self::One(last);
+                }
+                false
             }
         }
     }
@@ -153,6 +157,20 @@ mod tests {
         let left = roster.leave(&entry("alice", 2), 14);
         assert!(matches!(left, Some(Event::Leave { at: 14, .. })));
         assert!(roster.channels.is_empty(), "nobody there costs nothing");
+    }
+
+    #[test]
+    fn who_has_come_back_keeps_no_memory_for_two() {
+        let mut roster = Roster::default();
+        for connection in [1, 2, 3] {
+            roster.enter(entry("alice", connection), 0);
+        }
+        let channel = entry("alice", 0).channel;
+        for gone in [1, 9, 3] {
+            assert_eq!(roster.leave(&entry("alice", gone), 1), None);
+        }
+        let member = &roster.channels[&channel][&entry("alice", 0).user];
+        assert!(matches!(member.connections, Connections::One(2)));
     }
 
     #[test]
