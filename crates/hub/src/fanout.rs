@@ -17,6 +17,7 @@ use tidings_wire::{ChannelName, Code, Cursor, Encoded, MessageId, Request, Reque
 use crate::census::Census;
 use crate::channel::{Channels, Follower, Moved};
 use crate::effect::{Answered, Ask, Effect, Effects};
+use crate::grace::{Departure, Graces};
 use crate::lane::Run;
 use crate::moving::Left;
 use crate::room::{Offer, Push, Room};
@@ -45,6 +46,8 @@ pub(crate) struct Fanout {
     leases: HashMap<(User, MessageId), usize>,
     /// At most one for each connection, at or before its deadline.
     deadlines: BinaryHeap<Reverse<(u64, usize, u64)>>,
+    /// Who was lost and is still present.
+    graces: Graces,
     effects: Effects,
     moved: Vec<Moved>,
     runs: Vec<Run>,
@@ -78,8 +81,8 @@ pub(crate) struct Fresh {
 impl Fanout {
     /// No sessions yet; the engine is heard from `watermark` on.
     pub(crate) fn new(settings: Settings, watermark: u64) -> Self {
+        let grace = settings.limits.presence_grace.as_millis() as u64;
         Self {
-            settings,
             channels: Channels::new(watermark),
             sessions: Slab::new(),
             marks: Vec::new(),
@@ -89,10 +92,12 @@ impl Fanout {
             awaiting: Vec::new(),
             leases: HashMap::new(),
             deadlines: BinaryHeap::new(),
+            graces: Graces::new(grace, settings.limits.graces),
             effects: Effects::default(),
             moved: Vec::new(),
             runs: Vec::new(),
             links: 0,
+            settings,
         }
     }
 
@@ -191,12 +196,12 @@ impl Fanout {
     }
 
     /// A link is gone. Its session ends, or its lease begins to run out.
-    pub(crate) fn detach(&mut self, link: LinkKey, moment: Moment) {
+    pub(crate) fn detach(&mut self, link: LinkKey, departure: Departure, moment: Moment) {
         let Some(session) = self.attached(link) else {
             return;
         };
         if !session.leased || session.ending != Ending::No {
-            return self.remove(link.session);
+            return self.remove(link.session, departure, moment);
         }
         session.link = None;
         let lease = self.settings.limits.lease.as_millis() as u64;
@@ -223,7 +228,7 @@ impl Fanout {
             position,
         };
         self.with(link.session, |session, world| {
-            session.stay_present();
+            session.stay_present(world.channels);
             session.unfollow_all(world);
         });
         self.sessions.remove(link.session);
@@ -243,7 +248,15 @@ impl Fanout {
         self.attach(key)
     }
 
-    fn remove(&mut self, key: usize) {
+    fn remove(&mut self, key: usize, departure: Departure, moment: Moment) {
+        if departure == Departure::Lost {
+            let lost = self.with(key, |session, world| session.stay_present(world.channels));
+            for entry in lost {
+                if let Some(leaving) = self.graces.begin(entry, moment.tick) {
+                    self.effects.push(Effect::Leave(leaving));
+                }
+            }
+        }
         self.with(key, Session::unfollow_all);
         let session = self.sessions.remove(key);
         if session.leased
@@ -494,8 +507,11 @@ impl Fanout {
 
     // Time, and what the shell takes.
 
-    /// Ends the sessions whose token, and the leases whose time, is over.
+    /// Ends the sessions whose token, and the leases and graces whose time, is over.
     pub(crate) fn handle_tick(&mut self, moment: Moment) {
+        while let Some(entry) = self.graces.next_over(moment.tick) {
+            self.effects.push(Effect::Leave(entry));
+        }
         while let Some(Reverse((at, key, connection))) = self.deadlines.peek().copied() {
             if at > moment.tick {
                 return;
@@ -512,7 +528,8 @@ impl Fanout {
             {
                 self.watch_deadline(key);
             } else if session.link.is_none() {
-                self.remove(key);
+                // The lease was its time to come back.
+                self.remove(key, Departure::Meant, moment);
             } else {
                 let reason = "the token is too old; connect again with a new one".to_owned();
                 session.ending = Ending::Soon(Code::TokenExpired, reason);
@@ -531,10 +548,15 @@ impl Fanout {
             .push(Reverse((deadline, key, session.connection)));
     }
 
-    /// Ends all sessions.
-    pub(crate) fn end(&mut self) {
+    /// Ends all sessions, and all graces.
+    pub(crate) fn end(&mut self, moment: Moment) {
         let keys: Vec<_> = self.sessions.iter().map(|(key, _)| key).collect();
-        keys.into_iter().for_each(|key| self.remove(key));
+        for key in keys {
+            self.remove(key, Departure::Meant, moment);
+        }
+        while let Some(entry) = self.graces.next_over(u64::MAX) {
+            self.effects.push(Effect::Leave(entry));
+        }
     }
 
     /// Walks through everything, and adds what the shell has counted.
@@ -587,11 +609,33 @@ impl Fanout {
         step.map_or(session.position, |(_, position)| position)
     }
 
+    /// Where a session is seen, and as whom.
+    pub(crate) fn present(&self, session: &Session) -> Vec<(ChannelName, User)> {
+        let entered = session.subscriptions.iter().filter(|(_, it)| it.entered);
+        let name = |channel: usize| self.channels.channel(channel).name.clone();
+        let user = session.user();
+        entered
+            .filter_map(|(_, it)| Some((name(it.channel), user?.clone())))
+            .collect()
+    }
+
+    /// The connections by which a user is there now, leases apart.
+    pub(crate) fn connections_in(&self, channel: &ChannelName, user: &User) -> Vec<u64> {
+        let attached = self.sessions.iter().map(|(_, it)| it);
+        let attached = attached.filter(|it| it.link.is_some() && it.user() == Some(user));
+        let is_in = |session: &&Session| {
+            let mut places = self.present(session).into_iter();
+            places.any(|(place, _)| place == *channel)
+        };
+        attached.filter(is_in).map(|it| it.connection).collect()
+    }
+
     /// Nothing is left of anybody.
     pub(crate) fn check_empty(&self) {
         assert_eq!(self.sessions.len(), 0, "sessions are left");
         assert!(self.channels.is_empty(), "channels are left");
         assert_eq!(self.leases.len(), 0, "leases are left");
+        assert_eq!(self.graces.len(), 0, "graces are left");
     }
 }
 

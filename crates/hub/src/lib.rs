@@ -13,7 +13,7 @@
 //! Behind the doors everything is pure, and tested on virtual time with thousands of seeds: `fanout`
 //! takes what the engine says into the `tail` of each `channel` and marks the followers; a `session`
 //! fills the room of its link from tails and, where it is behind, from pages of the log (`lane`,
-//! `subscription`), or goes in `step` with thousands of others; what it needs from outside it leaves as an `effect` for the shell to carry out.
+//! `subscription`), or goes in `step` with thousands of others; whoever loses a connection is seen for a `grace`; what a session needs from outside it leaves as an `effect` for the shell to carry out.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -66,6 +66,7 @@ mod clock;
 mod commands;
 mod effect;
 mod fanout;
+mod grace;
 mod hub;
 mod lane;
 mod limits;

@@ -51,6 +51,12 @@ pub struct Limits {
     /// How long a poller stays present after its last poll ended. Default 30 s: what the default heartbeat
     /// gives any client that is not heard of.
     pub lease: Duration,
+    /// How long who loses a connection stays present, so that a quick return is no leave and no join.
+    /// Default 5 s: a page that is loaded again, or a change of networks. Zero: not at all.
+    pub presence_grace: Duration,
+    /// Connections in channels that are lost and still present, on one shard; of more the first leave
+    /// early. Default 200,000: 10 MB, and twice as many as there are sessions.
+    pub graces: usize,
     /// How long a ticket can be redeemed. Default 30 s: time for a page to open its stream.
     pub ticket_age: Duration,
     /// Tickets that wait to be redeemed; one more is `busy`. Default 10,000.
@@ -80,6 +86,8 @@ impl Default for Limits {
             reads: 64,
             sessions: 100_000,
             lease: Duration::from_secs(30),
+            presence_grace: Duration::from_secs(5),
+            graces: 200_000,
             ticket_age: Duration::from_secs(30),
             tickets: 10_000,
         }

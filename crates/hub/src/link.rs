@@ -10,16 +10,19 @@ use std::task::{Context, Poll};
 use tidings_wire::{Command, Cursor, Heartbeat, MessageId, Request, RequestError, User};
 
 use crate::fanout::{LinkKey, Said};
+use crate::grace::Departure;
 use crate::moving::Left;
 use crate::room::{Push, Room};
 use crate::shard::Shard;
 use crate::{Hub, Identity};
 
-/// A transport's end of a session. Dropping it detaches: subscriptions end, presence is left (a
-/// poller's lease stays for its time), answers still under way are ignored.
+/// A transport's end of a session. Dropping it detaches: subscriptions end, presence is left after its
+/// [grace](crate::Limits::presence_grace) (a poller's lease stays for its time), answers still under way are
+/// ignored.
 pub struct Link {
     shard: Shard,
     key: LinkKey,
+    departure: Departure,
     /// `None` for framed links, of which there may be many.
     stream: Option<Box<Stream>>,
     is_listed: bool,
@@ -53,9 +56,15 @@ impl Link {
         Self {
             shard,
             key,
+            departure: Departure::Lost,
             stream,
             is_listed: false,
         }
+    }
+
+    /// Detaches for a client that has said that it goes: presence is left at once.
+    pub fn part(mut self) {
+        self.departure = Departure::Meant;
     }
 
     /// Takes a command. Framed transports only.
@@ -207,6 +216,6 @@ impl Drop for Link {
             inner.waiting.borrow_mut().forget(self.key.session());
         }
         let moment = inner.moment();
-        inner.act(|fanout| fanout.detach(self.key, moment));
+        inner.act(|fanout| fanout.detach(self.key, self.departure, moment));
     }
 }

@@ -255,11 +255,15 @@ impl Session {
         world.moved.extend(moved);
     }
 
-    /// Goes on elsewhere: it leaves no channel for good.
-    pub(crate) fn stay_present(&mut self) {
-        for (_, subscription) in &mut self.subscriptions {
-            subscription.entered = false;
-        }
+    /// Goes on elsewhere, or may come back: it leaves no channel when it follows it no longer. Where it is.
+    pub(crate) fn stay_present(&mut self, channels: &Channels) -> Vec<Entry> {
+        let left = |(_, it): (usize, &mut Subscription)| {
+            let was_entered = std::mem::take(&mut it.entered);
+            was_entered.then_some(it.channel)
+        };
+        let keys: Vec<_> = self.subscriptions.iter_mut().filter_map(left).collect();
+        let names = keys.iter().map(|key| &channels.channel(*key).name);
+        names.filter_map(|name| self.entry(name)).collect()
     }
 
     /// Follows nothing any longer.

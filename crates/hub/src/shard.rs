@@ -25,7 +25,7 @@ use crate::session::{Moment, Settings};
 use crate::waiting::Waiting;
 use crate::{Hub, Identity, Link, Refusal, Room, Stretch, auth, clock, random};
 
-/// How exactly ends of tokens and leases are kept: four looks a second cost nothing and are as good as
+/// How exactly ends of tokens, leases and graces are kept: four looks a second cost nothing and are as good as
 /// a timer for each.
 const TICK: Duration = Duration::from_millis(250);
 
@@ -367,10 +367,11 @@ impl Inner {
 }
 
 impl Drop for Inner {
-    /// Sessions that no link holds, which are leases, end with their shard.
+    /// Sessions that no link holds, which are leases, end with their shard, and so do graces.
     fn drop(&mut self) {
+        let moment = self.moment();
         let mut fanout = self.fanout.borrow_mut();
-        fanout.end();
+        fanout.end(moment);
         let engine = self.hub.engine();
         for effect in fanout.take_effects() {
             match effect {

@@ -8,6 +8,7 @@ use tidings_wire::{Code, Command, Data, MessageId, Reply, ReplyBody, RequestErro
 use super::message;
 use crate::effect::{Answered, Effect};
 use crate::fanout::{Fanout, Said};
+use crate::grace::Departure;
 use crate::session::Moment;
 use crate::{Limits, Permissions, Push, Room};
 
@@ -190,7 +191,7 @@ fn the_answer_to_a_session_that_is_gone_is_ignored() {
     let mut play = Play::new(Limits::default());
     play.refused(subscribe("a", Some(5)));
     let stale = play.reads().remove(0);
-    play.fanout.detach(play.link, moment());
+    play.fanout.detach(play.link, Departure::Meant, moment());
     // The next session has the same place.
     let link = play.fanout.connect(Some(alice()), fresh(), moment());
     assert_eq!(link.session(), play.link.session());
@@ -199,7 +200,7 @@ fn the_answer_to_a_session_that_is_gone_is_ignored() {
     play.refused(subscribe("a", Some(50)));
     play.fanout.handle_page(&stale, Ok(page(&[6], 100)));
     assert!(play.poll().is_empty());
-    play.fanout.detach(play.link, moment());
+    play.fanout.detach(play.link, Departure::Meant, moment());
     play.fanout.check_empty();
 }
 
@@ -285,7 +286,7 @@ fn a_lease_ends_on_time_and_not_before() {
     let first = fanout
         .stream(alice(), request.clone(), fresh(), at(0))
         .unwrap();
-    fanout.detach(first, at(5));
+    fanout.detach(first, Departure::Lost, at(5));
     fanout.handle_tick(at(14));
     let second = fanout.stream(alice(), request, fresh(), at(14)).unwrap();
     fanout.handle_tick(at(100));
@@ -293,7 +294,7 @@ fn a_lease_ends_on_time_and_not_before() {
         fanout.session(second).is_some(),
         "no lease ends under a link"
     );
-    fanout.detach(second, at(100));
+    fanout.detach(second, Departure::Lost, at(100));
     fanout.handle_tick(at(109));
     fanout.take_effects();
     fanout.handle_tick(at(110));

@@ -5,6 +5,7 @@ use tidings_wire::Request;
 
 use super::message;
 use crate::fanout::Said;
+use crate::grace::Departure;
 use crate::session::Moment;
 use crate::{Limits, Push, Room};
 
@@ -90,7 +91,7 @@ fn those_who_lost_the_same_share_one_read() {
     let reads = play.reads();
     assert_eq!(reads.len(), 1);
     // One of them goes while it is read.
-    play.fanout.detach(links[1], moment());
+    play.fanout.detach(links[1], Departure::Lost, moment());
     assert!(!play.fanout.gives_up(&reads[0]));
     play.fanout.handle_page(&reads[0], Ok(page(&[6, 7], 100)));
     let mut first = Vec::new();

@@ -2,7 +2,7 @@
 //!
 //! A [`world`] plays shards and an engine without a runtime, with [`transports`] and [`people`] at
 //! their ends; [`client`] is what a good client does; [`truth`] knows what was committed; [`delivery`]
-//! sends seeded weather over all of them. [`bounds`], [`lanes`], [`behind`] and [`moving`] ask sessions directly, through
+//! sends seeded weather over all of them, and [`presence`] watches who is told to come and go. [`bounds`], [`lanes`], [`behind`] and [`moving`] ask sessions directly, through
 //! [`play`].
 
 mod behind;
@@ -13,6 +13,7 @@ mod lanes;
 mod moving;
 mod people;
 mod play;
+mod presence;
 mod transports;
 mod truth;
 mod world;

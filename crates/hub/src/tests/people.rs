@@ -197,7 +197,11 @@ impl World {
             return;
         };
         let channel = self.any_channel();
-        match self.rng.u32(0..6) {
+        match self.rng.u32(0..7) {
+            3 if self.rough => {
+                self.send_up(link, Up::Close);
+                self.plan(0..100, Plan::ClientLoses(link));
+            }
             0 if self.rough => {
                 let id = self.fresh_id();
                 let outbox = &mut self.clients[number].outbox;

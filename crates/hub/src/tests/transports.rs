@@ -9,13 +9,19 @@ use tidings_wire::{ChannelName, Cursor, MessageId, Request};
 use super::client::Shape;
 use super::world::{Plan, World};
 use crate::fanout::{Fresh, LinkKey, Said};
+use crate::grace::Departure;
 use crate::room::{Push, Room};
 use crate::{Auth, Identity, StreamRequest};
 
 /// What a client says.
 pub(super) enum Up {
-    Open { after: Option<Cursor>, lost: bool },
+    Open {
+        after: Option<Cursor>,
+        lost: bool,
+    },
     Request(Request),
+    /// A client closes its framed link in order.
+    Close,
 }
 
 /// What a transport says.
@@ -60,7 +66,8 @@ pub(super) struct Connection {
 
 impl World {
     fn identity(&self, client: usize) -> Identity {
-        let token = format!("guest:user-{client}");
+        // Some have more than one client, over more than one transport.
+        let token = format!("guest:user-{}", client % 5);
         Auth::Guests
             .verify(Some(&token), SystemTime::UNIX_EPOCH, 0)
             .unwrap()
@@ -115,18 +122,22 @@ impl World {
         self.plan(0..3, Plan::Serve(number));
     }
 
-    pub(super) fn detach(&mut self, number: usize) {
+    pub(super) fn detach(&mut self, number: usize, departure: Departure) {
+        let now = self.timeline.now();
         let connection = &mut self.connections[number];
         let shard = connection.shard;
         let Some(link) = connection.link.take() else {
             return;
         };
+        if departure == Departure::Lost {
+            self.watcher.loses(&self.shards[shard].fanout, link, now);
+        }
         let place = &mut self.shards[shard].connections[link.session()];
         if *place == Some(number) {
             *place = None;
         }
         let moment = self.moment();
-        self.act(shard, |fanout| fanout.detach(link, moment));
+        self.act(shard, |fanout| fanout.detach(link, departure, moment));
     }
 
     /// Moves a framed link's session to the next shard, if it is in step.
@@ -208,7 +219,7 @@ impl World {
         }
         let closed = matches!(pushes.last(), Some(Push::Close { .. }));
         if closed {
-            return self.detach(number);
+            return self.detach(number, Departure::Lost);
         }
         self.check_live(shard, link, &live, &pushes);
         if shape.is_poll() {
@@ -242,7 +253,7 @@ impl World {
             truncated: session.truncated,
         };
         self.send_down(number, answer);
-        self.detach(number);
+        self.detach(number, Departure::Lost);
     }
 
     /// The channels of the main lane, and where it is.
@@ -298,6 +309,7 @@ impl World {
     pub(super) fn arrives_up(&mut self, number: usize, up: Up) {
         match up {
             Up::Open { after, lost } => self.open(number, after, lost),
+            Up::Close => self.detach(number, Departure::Meant),
             Up::Request(request) => {
                 let connection = &self.connections[number];
                 let (shard, moment) = (connection.shard, self.moment());

@@ -16,10 +16,12 @@ use tidings_testkit::{Timeline, Weather};
 use tidings_wire::{ChannelName, Data, Heartbeat, MessageId, User};
 
 use super::client::{Client, Shape};
+use super::presence::Watcher;
 use super::transports::{Connection, Down, Up};
 use super::truth::Truth;
 use crate::effect::{Answered, Ask, Effect};
 use crate::fanout::Fanout;
+use crate::grace::Departure;
 use crate::session::{Moment, Settings};
 use crate::{Behind, Limits, NamespacePolicies, NamespacePolicy};
 
@@ -73,6 +75,7 @@ pub(super) struct World {
     pub(super) connections: Vec<Connection>,
     pub(super) clients: Vec<Client>,
     pub(super) truth: Truth,
+    pub(super) watcher: Watcher,
     channels: Vec<ChannelName>,
     /// While faults happen.
     pub(super) rough: bool,
@@ -105,6 +108,7 @@ impl World {
             passing_events: rng.usize(1..4),
             histories: rng.usize(1..4),
             lease: Duration::from_millis(500),
+            presence_grace: Duration::from_millis(*rng.choice([&0, &50, &300, &2000]).unwrap()),
             ..Limits::default()
         };
         let mut world = Self {
@@ -113,6 +117,7 @@ impl World {
             connections: Vec::new(),
             clients: Vec::new(),
             truth: Truth::default(),
+            watcher: Watcher::new(&engine, &limits),
             channels: channels.to_vec(),
             rough: true,
             made: 0,
@@ -238,7 +243,7 @@ impl World {
     /// When all have gone, nothing is left of them.
     pub(super) fn check_gone(mut self) {
         for connection in 0..self.connections.len() {
-            self.detach(connection);
+            self.detach(connection, Departure::Lost);
         }
         let moment = Moment {
             tick: self.timeline.now() + 1_000_000,
@@ -286,7 +291,7 @@ impl World {
             }
             Plan::Up(connection, up) => self.arrives_up(connection, up),
             Plan::Down(connection, down) => self.arrives_down(connection, down),
-            Plan::ServerLoses(connection) => self.detach(connection),
+            Plan::ServerLoses(connection) => self.detach(connection, Departure::Lost),
             Plan::ClientLoses(connection) => {
                 let client = self.connections[connection].client;
                 if self.clients[client].link == Some(connection) {
@@ -313,6 +318,10 @@ impl World {
             Plan::Tick(shard) => {
                 let moment = self.moment();
                 self.act(shard, |fanout| fanout.handle_tick(moment));
+                if shard == 0 {
+                    // Between two looks every shard has looked at the clock.
+                    self.look_at_presence();
+                }
                 self.plan(100..101, Plan::Tick(shard));
             }
         }
@@ -355,6 +364,7 @@ impl World {
     }
 
     fn everybody_hears(&mut self) {
+        self.watch_presence();
         for shard in 0..self.shards.len() {
             self.plan(0..20, Plan::Hear(shard));
         }
@@ -470,10 +480,12 @@ impl World {
                 return self.everybody_hears();
             }
             Effect::Enter(entry) => {
+                self.watcher.enters(&entry);
                 self.engine.enter(entry);
                 return self.everybody_hears();
             }
             Effect::Leave(entry) => {
+                self.watcher.leaves(&entry);
                 self.engine.leave(entry);
                 return self.everybody_hears();
             }

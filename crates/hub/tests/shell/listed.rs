@@ -235,7 +235,7 @@ fn a_link_goes_on_at_another_shard_and_nobody_is_told() {
         }
         assert_eq!(given, ["2", "3"], "and no signal again");
         assert_eq!(house.present("a").await, [("bob".to_owned(), 1)]);
-        drop(link);
+        link.part();
         assert!(house.present("a").await.is_empty());
     });
 }

@@ -315,9 +315,12 @@ fn presence_follows_the_link() {
         };
         let stream = house.shard.stream(house.guest("alice"), request).unwrap();
         assert_eq!(house.present("a").await, [("alice".to_owned(), 2)]);
-        drop(alice);
+        alice.part();
         assert_eq!(house.present("a").await, [("alice".to_owned(), 1)]);
         drop(stream);
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        assert_eq!(house.present("a").await, [("alice".to_owned(), 1)]);
+        tokio::time::sleep(Duration::from_secs(2)).await;
         assert_eq!(house.present("a").await, []);
     });
 }

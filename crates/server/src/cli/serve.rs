@@ -287,6 +287,7 @@ fn hub_config(config: &Config) -> Result<HubConfig, Fault> {
             sessions: config.limits.connections,
             // A poller is given as long as any other client that is not heard of.
             lease: config.heartbeat.patience(),
+            presence_grace: config.presence.grace.0,
             ..Limits::default()
         },
         namespaces: NamespacePolicies {

@@ -27,6 +27,9 @@ pub(crate) const EXAMPLE: &str = include_str!("../../../../docs/tidings.toml");
 /// Shortest secret for HS256, in bytes: as long as its hash (RFC 7518, section 3.2).
 pub(crate) const SECRET_BYTES_MIN: usize = 32;
 
+/// The longest grace: who is away for longer is away, and has to be remembered meanwhile.
+const PRESENCE_GRACE_MAX: Span = Span::seconds(300);
+
 /// The whole configuration of a server; its serde form is the file.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -51,6 +54,8 @@ pub(crate) struct Config {
     pub(crate) auth: AuthConfig,
     /// When silence is alarming.
     pub(crate) heartbeat: HeartbeatConfig,
+    /// How long who is away is still seen.
+    pub(crate) presence: PresenceConfig,
     /// Where it shows how it does.
     pub(crate) metrics: MetricsConfig,
     /// Bounds of the doors and of the hub.
@@ -74,6 +79,7 @@ impl Default for Config {
             log_format: LogFormat::Text,
             auth: AuthConfig::default(),
             heartbeat: HeartbeatConfig::default(),
+            presence: PresenceConfig::default(),
             metrics: MetricsConfig::default(),
             limits: LimitsConfig::default(),
             retention: RetentionConfig::default(),
@@ -98,6 +104,23 @@ pub(crate) enum Durability {
 pub(crate) struct AuthConfig {
     /// The secret of HS256 tokens, at least [`SECRET_BYTES_MIN`] bytes.
     pub(crate) secret: Option<String>,
+}
+
+/// How long who is away is still seen.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct PresenceConfig {
+    /// After a connection is lost; zero: not at all.
+    pub(crate) grace: Span,
+}
+
+impl Default for PresenceConfig {
+    fn default() -> Self {
+        Self {
+            // A page that is loaded again, or a change of networks.
+            grace: Span::seconds(5),
+        }
+    }
 }
 
 /// Where the server shows how it does. Without an address: under `/metrics`, beside everything else.
@@ -267,6 +290,12 @@ impl Config {
                     .advise("Choose from 1 to 100."),
             );
         }
+        if self.presence.grace > PRESENCE_GRACE_MAX {
+            return Err(
+                Fault::setup(format!("presence.grace is {:?}", self.presence.grace.0))
+                    .advise("Choose from \"0s\" to \"5min\"."),
+            );
+        }
         self.origins().map(drop)
     }
 
@@ -398,6 +427,10 @@ mod tests {
         assert!(with("10ms").check().is_ok());
         assert!(with("1h").check().is_ok());
         assert!(with("3601s").check().is_err());
+        let with = |grace: &str| Config::parse(&format!("[presence]\ngrace = {grace:?}")).unwrap();
+        assert!(with("0s").check().is_ok());
+        assert!(with("5min").check().is_ok());
+        assert!(with("301s").check().is_err());
     }
 
     #[test]

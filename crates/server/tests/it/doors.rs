@@ -141,7 +141,7 @@ async fn bytes_and_odd_texts_arrive_as_they_were(door: Door) {
 }
 
 async fn who_follows_is_present(door: Door) {
-    let server = Server::start();
+    let server = Server::configured("[presence]\ngrace = \"100ms\"\n");
     let mut watcher = Follower::open(&server, Door::Sse, "alice", &["chat:a"]).await;
     assert_eq!(
         watcher.event_of("join").await.user.as_deref(),

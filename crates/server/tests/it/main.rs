@@ -19,6 +19,7 @@ mod logging;
 mod metrics;
 mod parked;
 mod polls;
+mod presence;
 mod pressure;
 mod starting;
 mod streams;

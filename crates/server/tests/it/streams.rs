@@ -118,7 +118,7 @@ async fn a_first_heartbeat_comes_soon_whatever_the_interval_is() {
 
 #[tokio::test]
 async fn a_client_that_hangs_up_is_gone_at_once() {
-    let server = Server::start();
+    let server = Server::configured("[presence]\ngrace = \"0s\"\n");
     let mut follower = Follower::open(&server, Door::Sse, "bob", &["a"]).await;
     follower.cut();
     until("nobody", async || {

@@ -159,6 +159,16 @@ impl Session {
         end
     }
 
+    /// The connection has ended with that code; what counts it. Who has closed it on purpose is seen no longer,
+    /// anybody else may come back: a page that is loaded again says 1001.
+    pub(super) fn end(self, code: CloseCode) -> Rc<Permit> {
+        // 1005: a Close without a code, as of a page that calls `close()`.
+        if matches!(code, CloseCode::NORMAL | CloseCode::NO_STATUS) {
+            self.link.part();
+        }
+        self.permit
+    }
+
     /// The server ends: come back to another, or to the next one here.
     pub(super) fn farewell(&self) -> (Bytes, Close<'static>) {
         let after_ms = u64::try_from(RECONNECT_WITHIN.as_millis()).unwrap_or(u64::MAX);

@@ -401,7 +401,10 @@ fn handle(
     event: Result<Event<'_>, Error>,
 ) -> Option<Rc<Permit>> {
     match event {
-        Ok(Event::Close(_)) => {}
+        Ok(Event::Close(close)) => {
+            let session = sockets.remove(key)?;
+            return Some(session.end(close.code));
+        }
         Ok(event) => {
             // After our Close nothing is heard any more.
             let socket = sockets.get_mut(key).filter(Socket::is_open);
