@@ -92,6 +92,24 @@ async fn one_that_wakes_up_when_it_is_given_up_closes_in_order() {
 }
 
 #[tokio::test]
+async fn that_it_was_silent_is_known_when_its_end_is_told() {
+    let (door, mut sockets) = (Door::open().await, outspoken());
+    let (_silent, websocket) = door.connect_bare().await;
+    sockets.insert(websocket, ()).unwrap();
+    let (hasty, websocket) = door.connect_bare().await;
+    sockets.insert(websocket, ()).unwrap();
+    drop(hasty);
+    let mut told = Vec::new();
+    turn_until(
+        &mut sockets,
+        |sockets, key, _| told.push(sockets.get_mut(key).unwrap().was_silent()),
+        |sockets| sockets.is_empty().then_some(()),
+    )
+    .await;
+    assert_eq!(told, [false, true]);
+}
+
+#[tokio::test]
 async fn a_peer_that_answers_pings_is_not_given_up() {
     let (door, mut sockets) = (Door::open().await, impatient());
     let (mut client, websocket) = door.connect().await;

@@ -232,6 +232,7 @@ impl<T> Sockets<T> {
             && let Some(mut socket) = self.get_mut(key)
             && socket.close(Close::new(code, reason)).is_ok()
         {
+            socket.note_silent();
             return; // written at the end of the turn; the deadline of a closing one runs
         }
         // RFC 6455, 7.1.5: no Close came, so the code is 1006.

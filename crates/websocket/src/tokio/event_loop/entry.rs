@@ -42,6 +42,8 @@ pub(super) struct Entry<T> {
     pub(super) pinged: bool,
     /// A Close was sent or received, or the connection has ended: the deadline runs.
     pub(super) closing: bool,
+    /// It was sent a Close because nothing came.
+    pub(super) silent: bool,
     pub(super) connection: Connection,
     /// `None` when the end was told: the socket lingers, and is the loop's alone.
     pub(super) peer: Option<T>,
@@ -70,6 +72,7 @@ impl<T> Entry<T> {
             tells_when_written: false,
             pinged: false,
             closing: false,
+            silent: false,
             connection,
             peer: Some(peer),
         }

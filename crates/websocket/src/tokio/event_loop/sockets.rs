@@ -248,6 +248,16 @@ impl<T> Socket<'_, T> {
         self.entry_ref().connection.is_open()
     }
 
+    /// Whether it was closed by [`silence_close`](crate::keepalive::Options::silence_close): nothing came,
+    /// not even an answer to a ping. Its end may tell of a Close that came after all, or of none.
+    pub fn was_silent(&self) -> bool {
+        self.entry_ref().silent
+    }
+
+    pub(super) fn note_silent(&mut self) {
+        self.entry().silent = true;
+    }
+
     /// How many bytes were sent and not yet written: what the room for more is measured by.
     pub fn unsent_bytes(&self) -> usize {
         self.entry_ref().connection.unsent_bytes()
