@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use socket2::SockRef;
+use socket2::{SockRef, TcpKeepalive};
 use tidings_wire::Code;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -28,9 +28,11 @@ pub(crate) struct ConnectionLimits {
     pub(crate) head_bytes: usize,
     /// How long a head may take, and how long a connection may wait for the next one.
     pub(crate) head_within: Duration,
-    /// How long what was written may stay unacknowledged, or a reader not read, before the kernel
-    /// gives the connection up.
+    /// How long what was written may stay unacknowledged, a reader not read, or a question of the kernel's
+    /// without an answer, before the kernel gives the connection up.
     pub(crate) unsent_within: Duration,
+    /// After how long a silence the kernel asks whether the client's is there, and after how long it asks again.
+    pub(crate) asks_after: (Duration, Duration),
 }
 
 /// What a connection holds in the kernel that was not sent yet, in bytes; what was sent and is on its way
@@ -92,6 +94,7 @@ pub(crate) fn serve(
     let unsent_within = requests.limits.unsent_within;
     let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(unsent_within));
     let _ = SockRef::from(&stream).set_tcp_notsent_lowat(KERNEL_UNSENT_BYTES_MAX);
+    let _ = SockRef::from(&stream).set_tcp_keepalive(&keepalive(requests.limits.asks_after));
     let mut coming = requests.clone().wait(Socket::new(stream));
     // Whatever the connection does is in a box of its own, so that who waits keeps nothing of who reads.
     async move {
@@ -106,6 +109,15 @@ pub(crate) fn serve(
             };
         }
     }
+}
+
+/// Has the kernel ask a silent client's: where an answer waits nothing is written, and so nothing is missed when
+/// the way has gone dark. It asks by whole seconds, and gives up as it does for what was written.
+fn keepalive((first, again): (Duration, Duration)) -> TcpKeepalive {
+    let seconds = |span: Duration| Duration::from_secs(span.as_millis().div_ceil(1000) as u64);
+    TcpKeepalive::new()
+        .with_time(seconds(first))
+        .with_interval(seconds(again))
 }
 
 /// Tells a connection that it is one too many, without reading what it wants.

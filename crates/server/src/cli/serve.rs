@@ -340,5 +340,6 @@ fn connection_limits(config: &Config) -> ConnectionLimits {
         head_within: config.limits.head_timeout.0,
         // As long as a silent WebSocket is given.
         unsent_within: config.heartbeat.patience(),
+        asks_after: (config.heartbeat.interval.0, config.heartbeat.timeout.0),
     }
 }

@@ -11,6 +11,7 @@ mod balance;
 mod bench;
 mod cli;
 mod cuts;
+mod dark;
 mod doors;
 mod ending;
 mod http;

@@ -9,7 +9,7 @@ use crate::support::server::Server;
 use crate::support::websocket::Frames;
 use crate::support::{soon, until};
 
-const HANDSHAKE: [(&str, &str); 4] = [
+pub(crate) const HANDSHAKE: [(&str, &str); 4] = [
     ("upgrade", "websocket"),
     ("connection", "Upgrade"),
     ("sec-websocket-version", "13"),
@@ -162,6 +162,11 @@ async fn a_client_that_does_not_even_answer_pings_is_given_up() {
         bytes.windows(2).any(|pair| pair == [0x89, 0]),
         "a ping came first"
     );
+    until("its end to be counted", async || {
+        let idle = server.metrics().await;
+        (idle.value("tidings_closes_total{code=\"idle\"}") == 1.0).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

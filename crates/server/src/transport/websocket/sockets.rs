@@ -15,10 +15,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tidings_hub::{Moving, Shard};
-use tidings_websocket::Event;
 use tidings_websocket::tokio::event_loop::{self, Detached, EventLoop, Key, Socket};
 use tidings_websocket::tokio::{Error, WebSocket};
-use tidings_wire::Format;
+use tidings_websocket::{CloseCode, Event};
+use tidings_wire::{Code, Format};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::yield_now;
@@ -400,11 +400,10 @@ fn handle(
     key: Key,
     event: Result<Event<'_>, Error>,
 ) -> Option<Rc<Permit>> {
-    match event {
-        Ok(Event::Close(close)) => {
-            let session = sockets.remove(key)?;
-            return Some(session.end(close.code));
-        }
+    // The kernel may be the first to notice, by what it has sent in vain.
+    let is_in_vain = |error: &Error| matches!(error, Error::Io(error) if error.kind() == io::ErrorKind::TimedOut);
+    let (code, is_silent) = match event {
+        Ok(Event::Close(close)) => (close.code, false),
         Ok(event) => {
             // After our Close nothing is heard any more.
             let socket = sockets.get_mut(key).filter(Socket::is_open);
@@ -413,9 +412,16 @@ fn handle(
             }
             return None;
         }
-        Err(error) => tracing::debug!(%error, "a WebSocket connection failed"),
+        Err(error) => {
+            tracing::debug!(%error, "a WebSocket connection failed");
+            (CloseCode::ABNORMAL, is_in_vain(&error))
+        }
+    };
+    let mut socket = sockets.get_mut(key)?;
+    if is_silent || socket.was_silent() {
+        socket.peer().counted.closed(Code::Idle);
     }
-    sockets.remove(key).map(|session| session.permit)
+    sockets.remove(key).map(|session| session.end(code))
 }
 
 /// Whether a client has taken everything that it was given before; it comes again when it has.

@@ -71,12 +71,15 @@ impl Response {
 
 impl Http {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
-        let stream = soon("a connection", TcpStream::connect(address))
-            .await
-            .unwrap();
+        let stream = soon("a connection", TcpStream::connect(address));
+        Self::over(stream.await.unwrap())
+    }
+
+    /// HTTP over a connection that is there.
+    pub(crate) fn over(stream: TcpStream) -> Self {
         Self {
+            address: stream.peer_addr().unwrap(),
             stream,
-            address,
             buffer: Vec::new(),
         }
     }
