@@ -1,12 +1,15 @@
-//! What Tidings' tests share: time that moves only when told to, and links that fail.
+//! What Tidings' tests share: time that moves only when told to, links that fail, and a proxy with every fault.
 //!
 //! - [`Timeline`]: a clock that jumps from one planned event to the next;
 //! - [`Line`]: one direction of a connection, with delays, stalls and cuts;
-//! - [`seeds`]: runs a seeded scenario many times and says which seed went wrong.
+//! - [`seeds`]: runs a seeded scenario many times and says which seed went wrong;
+//! - `middlebox`, with the feature of that name: a proxy between real programs, and a program of its own.
 //!
-//! Everything is decided by one seeded generator, so that a seed always plays out the same.
+//! In virtual time everything is decided by one seeded generator, so that a seed always plays out the same.
 
 mod line;
+#[cfg(feature = "middlebox")]
+pub mod middlebox;
 mod seeds;
 mod timeline;
 

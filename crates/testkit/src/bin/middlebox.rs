@@ -1,0 +1,57 @@
+//! `middlebox`: the faulty proxy as a program, for tests in other languages. See `tidings_testkit::middlebox`.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+
+use clap::Parser;
+use tidings_testkit::middlebox::{Middlebox, Transport, answer};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, stdin};
+
+/// A proxy with the faults that paths through the Internet have.
+///
+/// Its first line says where it listens: {"listening":"127.0.0.1:40123"}. Then it takes a command a line,
+/// answers each with a line, and ends when its input does.
+#[derive(Parser)]
+struct Options {
+    /// The server's address
+    #[arg(long)]
+    to: SocketAddr,
+    /// Where to listen; port 0: where the system likes
+    #[arg(long, default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+    /// Carry datagrams instead of connections
+    #[arg(long)]
+    udp: bool,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> io::Result<()> {
+    let options = Options::parse();
+    let transport = match options.udp {
+        true => Transport::Udp,
+        false => Transport::Tcp,
+    };
+    let middlebox = Middlebox::open(transport, options.listen, options.to).await?;
+    tell(&format!(r#"{{"listening":"{}"}}"#, middlebox.address()))?;
+    let mut input = BufReader::new(stdin());
+    loop {
+        let mut line = String::new();
+        (&mut input)
+            .take(LINE_BYTES_MAX)
+            .read_line(&mut line)
+            .await?;
+        if line.is_empty() {
+            return Ok(());
+        }
+        tell(&answer(&middlebox, &line).await)?;
+    }
+}
+
+fn tell(line: &str) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    writeln!(output, "{line}")?;
+    output.flush()
+}
+
+/// Many times the longest command. What is longer is taken for several lines, and answered as such.
+const LINE_BYTES_MAX: u64 = 64 << 10;

@@ -1,0 +1,149 @@
+//! A proxy of our own with every fault that paths through the Internet have: it stands between a client
+//! and a server, over TCP or UDP, and is told by lines of JSON what to do to what passes.
+//!
+//! ```text
+//! $ middlebox --to 127.0.0.1:7007
+//! {"listening":"127.0.0.1:40123"}
+//! {"set":{"latency_ms":300,"upgrade":"strip"}}
+//! {"ok":true}
+//! ```
+//!
+//! Read on at [`Faults`], which names them all. What is decided is pure: `framing` finds HTTP's messages,
+//! `http` judges them, `buffer` keeps what a proxy would, `lane` knows when each piece arrives, `pipe` is a
+//! connection of them, and `flight` the datagrams that are under way. `connection`, `tcp` and `udp` hold
+//! the sockets.
+//!
+//! It is a proxy, and so the kernel acknowledges what a [`BlackHole`] swallows: a sender learns of it from
+//! an answer that is missing, never from TCP itself.
+
+mod buffer;
+mod command;
+mod connection;
+mod faults;
+mod framing;
+mod gate;
+mod http;
+mod lane;
+mod pipe;
+mod tcp;
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+pub use command::answer;
+pub use faults::{BUFFER_BYTES_MAX, BlackHole, Faults, MS_MAX, STATUSES, Unusable, Upgrade};
+pub use tcp::Tcp;
+
+/// What a middlebox carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// Connections.
+    Tcp,
+    /// Datagrams.
+    Udp,
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tcp => "TCP",
+            Self::Udp => "UDP",
+        })
+    }
+}
+
+/// Towards the server, or towards the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Up,
+    Down,
+}
+
+impl Direction {
+    pub(crate) fn opposite(self) -> Self {
+        match self {
+            Self::Up => Self::Down,
+            Self::Down => Self::Up,
+        }
+    }
+}
+
+/// How connections are cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cut {
+    /// RST to both sides.
+    Reset,
+    /// FIN to both sides.
+    Close,
+    /// FIN towards the client alone. What it sends still goes up.
+    Half,
+}
+
+/// What has passed since the middlebox was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Stats {
+    /// Connections that are open, those that wait for their turn included; UDP: clients.
+    pub open: u64,
+    /// Connections ever accepted, without those refused; UDP: clients ever.
+    pub accepted: u64,
+    /// Connections reset by `refuse`.
+    pub refused: u64,
+    /// Bytes delivered to the server.
+    pub up: u64,
+    /// Bytes delivered to the clients.
+    pub down: u64,
+}
+
+/// A middlebox of either kind. It ends, with all its connections, when it is dropped.
+#[derive(Debug)]
+pub enum Middlebox {
+    /// For connections.
+    Tcp(Tcp),
+}
+
+impl Middlebox {
+    /// Listens on `listen`, for what is meant for `to`, without any fault. It needs a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// When the address cannot be listened on.
+    pub async fn open(
+        transport: Transport,
+        listen: SocketAddr,
+        to: SocketAddr,
+    ) -> io::Result<Self> {
+        match transport {
+            Transport::Tcp => Tcp::open(listen, to).await.map(Self::Tcp),
+            Transport::Udp => Err(io::Error::other("not yet")),
+        }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        match self {
+            Self::Tcp(tcp) => tcp.address(),
+        }
+    }
+
+    /// Replaces all faults.
+    ///
+    /// # Errors
+    ///
+    /// When a fault is out of its bounds, or of the other transport.
+    pub fn set(&self, faults: Faults) -> Result<(), Unusable> {
+        match self {
+            Self::Tcp(tcp) => tcp.set(faults),
+        }
+    }
+
+    /// What has passed.
+    pub fn stats(&self) -> Stats {
+        match self {
+            Self::Tcp(tcp) => tcp.stats(),
+        }
+    }
+}

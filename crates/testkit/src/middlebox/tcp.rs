@@ -1,0 +1,199 @@
+//! The middlebox for connections: accepts them, and tells all of them what it is told.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Mutex, Semaphore, broadcast, mpsc, watch};
+use tokio::time::sleep;
+
+use super::connection::{CutOrder, Orders, serve};
+use super::faults::Faults;
+use super::gate::Gate;
+use super::{Cut, Direction, Stats, Transport, Unusable};
+
+/// See the module. Its connections end when it is dropped.
+#[derive(Debug)]
+pub struct Tcp {
+    address: SocketAddr,
+    faults: watch::Sender<Arc<Faults>>,
+    /// Locked while a cut is carried out, so that one follows upon the other.
+    cuts: Mutex<broadcast::Sender<CutOrder>>,
+    shared: Arc<Shared>,
+}
+
+/// What all connections have in common.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    pub(super) gate: Arc<Gate>,
+    open: AtomicU64,
+    accepted: AtomicU64,
+    refused: AtomicU64,
+    up: AtomicU64,
+    down: AtomicU64,
+}
+
+impl Shared {
+    pub(super) fn delivered(&self, direction: Direction) -> &AtomicU64 {
+        match direction {
+            Direction::Up => &self.up,
+            Direction::Down => &self.down,
+        }
+    }
+}
+
+/// Counts a connection as open, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Open(Arc<Shared>);
+
+impl Open {
+    fn new(shared: &Arc<Shared>) -> Self {
+        shared.accepted.fetch_add(1, Relaxed);
+        shared.open.fetch_add(1, Relaxed);
+        Self(Arc::clone(shared))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Relaxed);
+    }
+}
+
+impl Tcp {
+    /// Listens on `listen`, for the server at `to`.
+    ///
+    /// # Errors
+    ///
+    /// When the address cannot be listened on.
+    pub async fn open(listen: SocketAddr, to: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind(listen).await?;
+        let tcp = Self {
+            address: listener.local_addr()?,
+            faults: watch::Sender::new(Arc::default()),
+            cuts: Mutex::new(broadcast::Sender::new(CUTS_WAITING_MAX)),
+            shared: Arc::default(),
+        };
+        let accept = Accept {
+            listener,
+            to,
+            faults: tcp.faults.subscribe(),
+            cuts: tcp
+                .cuts
+                .try_lock()
+                .expect("nobody else has it yet")
+                .subscribe(),
+            shared: Arc::clone(&tcp.shared),
+        };
+        tokio::spawn(accept.run());
+        Ok(tcp)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Replaces all faults, for open connections as well.
+    ///
+    /// # Errors
+    ///
+    /// When a fault is out of its bounds, or one of UDP.
+    pub fn set(&self, faults: Faults) -> Result<(), Unusable> {
+        faults.check(Transport::Tcp)?;
+        self.shared.gate.set_max(faults.connections_max);
+        self.faults.send_replace(Arc::new(faults));
+        Ok(())
+    }
+
+    /// Cuts every open connection, and waits until that is done. Gives how many they were.
+    pub async fn cut(&self, how: Cut) -> u64 {
+        let cuts = self.cuts.lock().await;
+        let count = self.shared.open.load(Relaxed);
+        let (done, mut all_done) = mpsc::channel(1);
+        // It fails when there is no connection.
+        let _ = cuts.send(CutOrder { how, _done: done });
+        // Nobody sends: it ends when the last has dropped the order.
+        all_done.recv().await;
+        count
+    }
+
+    /// What has passed.
+    pub fn stats(&self) -> Stats {
+        let shared = &self.shared;
+        Stats {
+            open: shared.open.load(Relaxed),
+            accepted: shared.accepted.load(Relaxed),
+            refused: shared.refused.load(Relaxed),
+            up: shared.up.load(Relaxed),
+            down: shared.down.load(Relaxed),
+        }
+    }
+}
+
+/// The task that accepts.
+struct Accept {
+    listener: TcpListener,
+    to: SocketAddr,
+    faults: watch::Receiver<Arc<Faults>>,
+    cuts: broadcast::Receiver<CutOrder>,
+    shared: Arc<Shared>,
+}
+
+impl Accept {
+    async fn run(mut self) {
+        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        loop {
+            let accept = async {
+                let place = Arc::clone(&places).acquire_owned().await;
+                (place, self.listener.accept().await)
+            };
+            let (place, accepted) = tokio::select! {
+                biased;
+                // An order is for those that are open; it must not wait for us.
+                order = self.cuts.recv() => match order {
+                    Err(broadcast::error::RecvError::Closed) => return,
+                    _ => continue,
+                },
+                accepted = accept => accepted,
+            };
+            match accepted {
+                Ok((client, _)) if self.faults.borrow().refuse => self.refuse(client),
+                Ok((client, _)) => {
+                    let (to, shared) = (self.to, Arc::clone(&self.shared));
+                    let open = Open::new(&shared);
+                    let orders = Orders {
+                        faults: self.faults.clone(),
+                        cuts: self.cuts.resubscribe(),
+                    };
+                    tokio::spawn(async move {
+                        let _place = place;
+                        serve(client, to, open, shared, orders).await;
+                    });
+                }
+                // As when there are no descriptors left: what is open goes on meanwhile.
+                Err(_) => sleep(PAUSE).await,
+            }
+        }
+    }
+
+    fn refuse(&self, client: TcpStream) {
+        self.shared.refused.fetch_add(1, Relaxed);
+        // It fails for sockets that are gone already.
+        let _ = client.set_zero_linger();
+    }
+}
+
+/// With two descriptors each they stay well below the 20,000 that a test machine gives to a process. More
+/// wait in the kernel's queue.
+const CONNECTIONS_MAX: usize = 8192;
+
+/// Cuts are carried out one by one.
+const CUTS_WAITING_MAX: usize = 1;
+
+/// When to accept again after that went wrong.
+const PAUSE: Duration = Duration::from_millis(10);
