@@ -62,9 +62,12 @@ async fn obey(middlebox: &Middlebox, line: &str) -> Result<Answer, String> {
             let cut = tcp.cut(how).await;
             Ok(Answer::Cut { ok, cut })
         }
-        (Command::Rebind(Nothing {}), Middlebox::Tcp(_)) => {
-            Err("rebind is for UDP; connections have cut".to_owned())
+        (Command::Rebind(Nothing {}), Middlebox::Udp(udp)) => {
+            udp.rebind();
+            Ok(Answer::Done { ok })
         }
+        (Command::Cut(_), Middlebox::Udp(_)) => Err("cut is for TCP; UDP has rebind".to_owned()),
+        (Command::Rebind(_), Middlebox::Tcp(_)) => Err("rebind is for UDP; TCP has cut".to_owned()),
     }
 }
 

@@ -4,7 +4,6 @@ use std::future::pending;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -12,10 +11,11 @@ use tokio::net::TcpStream;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::{sleep_until, timeout};
 
+use super::counters::{Counters, Open};
 use super::faults::Faults;
 use super::lane::{End, READ_BYTES_MAX};
 use super::pipe::Pipe;
-use super::tcp::{Open, Shared};
+use super::tcp::Shared;
 use super::{Cut, Direction};
 
 /// What every connection is told.
@@ -42,12 +42,8 @@ pub(super) async fn serve(
     shared: Arc<Shared>,
     mut orders: Orders,
 ) {
-    let entrance = async {
-        let place = shared.gate.enter().await;
-        (place, TcpStream::connect(to).await)
-    };
     let mut faults = orders.faults.clone();
-    let (place, server) = tokio::select! {
+    let place = tokio::select! {
         biased;
         order = orders.cuts.recv() => {
             if order.is_ok_and(|order| order.how == Cut::Reset) {
@@ -58,34 +54,46 @@ pub(super) async fn serve(
         }
         // Its sender is gone, and with it the middlebox.
         _ = faults.wait_for(|_| false) => return,
-        entered = entrance => entered,
+        place = shared.gate.enter() => place,
     };
-    let Ok(server) = server else {
-        reset(&client);
-        return;
+    // A cut waits for this, so that it finds both sides.
+    let server = timeout(CONNECT_MAX, TcpStream::connect(to)).await;
+    let Ok(Ok(server)) = server else {
+        return refuse(Side::new(client), open, orders).await;
     };
     // Without this small pieces would wait for each other, which is a fault that nobody asked for.
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let mut connection = Connection {
         client: Side::new(client),
         server: Side::new(server),
-        pipe: Pipe::default(),
-        shared: Arc::clone(&shared),
+        pipe: Pipe::new(Instant::now()),
+        counters: Arc::clone(&shared.counters),
         open: Some(open),
         faults: orders.faults.borrow_and_update().clone(),
-        delivered_at: Instant::now(),
     };
     let parting = connection.run(&mut orders).await;
     let Connection {
-        client,
-        server,
+        mut client,
+        mut server,
         open,
         ..
     } = connection;
-    drop((open, place));
+    // Nobody waits for a connection that only says goodbye.
+    drop((open, place, orders));
     if let Parting::Quiet = parting {
         let both = async { tokio::join!(client.hear_out(), server.hear_out()) };
         let _ = timeout(GOODBYE_MAX, both).await;
+    }
+}
+
+/// Tells a client that its server is not there, or lets it wait as long as it is in a black hole.
+async fn refuse(mut client: Side, _open: Open, mut orders: Orders) {
+    let is_told = |faults: &Arc<Faults>| !faults.swallows(Direction::Down);
+    tokio::select! {
+        // Lifted, or over with the middlebox.
+        _ = orders.faults.wait_for(is_told) => reset(&client.stream),
+        _ = orders.cuts.recv() => reset(&client.stream),
+        () = client.hear_out() => {}
     }
 }
 
@@ -102,12 +110,10 @@ struct Connection {
     client: Side,
     server: Side,
     pipe: Pipe,
-    shared: Arc<Shared>,
+    counters: Arc<Counters>,
     /// Counts it among those that are open.
     open: Option<Open>,
     faults: Arc<Faults>,
-    /// When something was last delivered, to either side.
-    delivered_at: Instant,
 }
 
 struct Side {
@@ -126,15 +132,14 @@ impl Connection {
                     return parting;
                 }
             }
+            self.counters.count_lost(self.pipe.take_lost());
             if self.pipe.is_over() {
                 return Parting::Quiet;
             }
-            let idle_until = self.idle_until();
-            if idle_until.is_some_and(|until| until <= Instant::now()) {
+            if self.pipe.is_idle(Instant::now(), &self.faults) {
                 return self.cut(Cut::Reset).await.unwrap_or(Parting::Abrupt);
             }
-            let dues = [self.pipe.due(&self.faults), idle_until];
-            let due = dues.into_iter().flatten().min();
+            let due = self.pipe.due(&self.faults);
             tokio::select! {
                 biased;
                 order = orders.cuts.recv() => {
@@ -216,11 +221,8 @@ impl Connection {
             }
             match self.to(direction).stream.try_write(arrived) {
                 Ok(count) => {
-                    self.pipe.handle_written(direction, count);
-                    self.shared
-                        .delivered(direction)
-                        .fetch_add(count as u64, Relaxed);
-                    self.delivered_at = Instant::now();
+                    self.pipe.handle_written(direction, count, Instant::now());
+                    self.counters.count_delivered(direction, count);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
                 Err(_) => {
@@ -266,11 +268,6 @@ impl Connection {
         let _ = to.stream.shutdown().await;
     }
 
-    fn idle_until(&self) -> Option<Instant> {
-        let patience = Duration::from_millis(self.faults.idle_cut_ms?);
-        Some(self.delivered_at + patience)
-    }
-
     fn from(&self, direction: Direction) -> &Side {
         self.to(direction.opposite())
     }
@@ -292,7 +289,7 @@ impl Side {
     }
 
     /// Reads to the end, for nobody.
-    async fn hear_out(mut self) {
+    async fn hear_out(&mut self) {
         let mut piece = [0; 1024];
         while !self.is_heard_out {
             self.is_heard_out = !matches!(self.stream.read(&mut piece).await, Ok(1..));
@@ -312,6 +309,9 @@ async fn wait_until(due: Option<Instant>) {
         None => pending().await,
     }
 }
+
+/// How long to wait for the server, which is near.
+const CONNECT_MAX: Duration = Duration::from_secs(5);
 
 /// How long to wait for the last words of those who were told that it is over.
 const GOODBYE_MAX: Duration = Duration::from_secs(5);

@@ -38,8 +38,8 @@ pub(super) struct Down {
     pub(super) pass: Vec<u8>,
     /// So much of it are responses up to their very end.
     pub(super) ended: usize,
-    /// Whether something was swallowed.
-    pub(super) lost: bool,
+    /// How many bytes were swallowed.
+    pub(super) lost: usize,
 }
 
 /// What becomes of a request.
@@ -103,7 +103,7 @@ impl Http {
         let mut down = Down::default();
         while !bytes.is_empty() {
             if self.mutes(faults) {
-                down.lost = true;
+                down.lost = bytes.len();
                 return down;
             }
             let part = self.responses.step(bytes);
@@ -312,7 +312,7 @@ mod tests {
         let mut http = Http::default();
         assert_eq!(http.handle_up(UPGRADE, &faults).pass, UPGRADE);
         let down = http.handle_down(&[SWITCHED, b"\x81\x02hi"].concat(), &faults);
-        assert_eq!((text(&down.pass), down.lost), (text(SWITCHED), true));
+        assert_eq!((text(&down.pass), down.lost), (text(SWITCHED), 4));
         assert_eq!(http.handle_up(b"\x81\x02hi", &faults).pass, b"\x81\x02hi");
     }
 
@@ -325,7 +325,7 @@ mod tests {
         let down = http.handle_down(answer, &faults);
         assert_eq!(
             (down.pass.as_slice(), down.ended, down.lost),
-            (&answer[..], answer.len(), false)
+            (&answer[..], answer.len(), 0)
         );
     }
 

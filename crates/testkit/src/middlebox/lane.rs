@@ -4,6 +4,7 @@
 //! what is under way as well.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::time::{Duration, Instant};
 
 use super::faults::Faults;
@@ -25,6 +26,8 @@ pub(super) struct Lane {
     /// When the narrow line has taken what it was given before.
     free_at: Option<Instant>,
     intake: Intake,
+    /// How many bytes were taken that will not arrive.
+    lost_bytes: usize,
 }
 
 /// Whether something may still set out.
@@ -69,7 +72,9 @@ impl Lane {
     }
 
     pub(super) fn send(&mut self, now: Instant, share: f64, bytes: Vec<u8>) {
-        if self.intake == Intake::Open && !bytes.is_empty() {
+        if self.intake != Intake::Open {
+            self.lost_bytes += bytes.len();
+        } else if !bytes.is_empty() {
             self.under_way_bytes += bytes.len();
             self.set_out(now, share, What::Bytes(bytes.into()));
         }
@@ -99,7 +104,7 @@ impl Lane {
         };
         self.intake = Intake::Dead { is_over };
         self.under_way.clear();
-        self.under_way_bytes = 0;
+        self.lost_bytes += mem::take(&mut self.under_way_bytes) + self.arrived.len();
         self.arrived.clear();
     }
 
@@ -175,6 +180,11 @@ impl Lane {
 
     pub(super) fn handle_written(&mut self, count: usize) {
         self.arrived.drain(..count);
+    }
+
+    /// How many bytes were lost since this was last asked.
+    pub(super) fn take_lost(&mut self) -> usize {
+        mem::take(&mut self.lost_bytes)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -287,6 +297,7 @@ mod tests {
         lane.poll(begin, &faults);
         assert_eq!(lane.arrived(), b"");
         assert!(!lane.is_over());
+        assert_eq!((lane.take_lost(), lane.take_lost()), (2, 0));
         lane.end(begin, 0.0, End::Fin);
         assert_eq!(lane.poll(begin, &faults), None);
         assert!(lane.is_over());

@@ -19,13 +19,16 @@
 mod buffer;
 mod command;
 mod connection;
+mod counters;
 mod faults;
+mod flight;
 mod framing;
 mod gate;
 mod http;
 mod lane;
 mod pipe;
 mod tcp;
+mod udp;
 
 use std::fmt;
 use std::io;
@@ -36,6 +39,7 @@ use serde::{Deserialize, Serialize};
 pub use command::answer;
 pub use faults::{BUFFER_BYTES_MAX, BlackHole, Faults, MS_MAX, STATUSES, Unusable, Upgrade};
 pub use tcp::Tcp;
+pub use udp::Udp;
 
 /// What a middlebox carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +100,8 @@ pub struct Stats {
     pub up: u64,
     /// Bytes delivered to the clients.
     pub down: u64,
+    /// Bytes taken and never to be delivered: a test can wait for this one.
+    pub lost: u64,
 }
 
 /// A middlebox of either kind. It ends, with all its connections, when it is dropped.
@@ -103,6 +109,8 @@ pub struct Stats {
 pub enum Middlebox {
     /// For connections.
     Tcp(Tcp),
+    /// For datagrams.
+    Udp(Udp),
 }
 
 impl Middlebox {
@@ -118,7 +126,7 @@ impl Middlebox {
     ) -> io::Result<Self> {
         match transport {
             Transport::Tcp => Tcp::open(listen, to).await.map(Self::Tcp),
-            Transport::Udp => Err(io::Error::other("not yet")),
+            Transport::Udp => Udp::open(listen, to).await.map(Self::Udp),
         }
     }
 
@@ -126,6 +134,7 @@ impl Middlebox {
     pub fn address(&self) -> SocketAddr {
         match self {
             Self::Tcp(tcp) => tcp.address(),
+            Self::Udp(udp) => udp.address(),
         }
     }
 
@@ -137,6 +146,7 @@ impl Middlebox {
     pub fn set(&self, faults: Faults) -> Result<(), Unusable> {
         match self {
             Self::Tcp(tcp) => tcp.set(faults),
+            Self::Udp(udp) => udp.set(faults),
         }
     }
 
@@ -144,6 +154,7 @@ impl Middlebox {
     pub fn stats(&self) -> Stats {
         match self {
             Self::Tcp(tcp) => tcp.stats(),
+            Self::Udp(udp) => udp.stats(),
         }
     }
 }

@@ -4,7 +4,8 @@
 //! calls [`poll`](Pipe::poll) for each direction, writes what has [`arrived`](Pipe::arrived), and comes back
 //! when something is [`due`](Pipe::due).
 
-use std::time::Instant;
+use std::mem;
+use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
@@ -15,16 +16,32 @@ use super::http::Http;
 use super::lane::{End, Lane};
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Pipe {
     http: Http,
     buffer: Buffer,
     up: Lane,
     down: Lane,
     rng: Rng,
+    /// When something was last delivered, in either direction.
+    delivered_at: Instant,
+    /// How many bytes were taken and did not come as far as a lane.
+    lost_bytes: usize,
 }
 
 impl Pipe {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            http: Http::default(),
+            buffer: Buffer::default(),
+            up: Lane::default(),
+            down: Lane::default(),
+            rng: Rng::new(),
+            delivered_at: now,
+            lost_bytes: 0,
+        }
+    }
+
     /// How many bytes may be read in this direction now.
     pub(super) fn room(&self, direction: Direction, faults: &Faults) -> usize {
         let held = match direction {
@@ -43,6 +60,7 @@ impl Pipe {
     ) {
         if faults.swallows(direction) {
             self.lane_mut(direction).lose();
+            self.lost_bytes += bytes.len();
             return;
         }
         let share = self.rng.f64();
@@ -61,7 +79,8 @@ impl Pipe {
                 let down = self.http.handle_down(bytes, faults);
                 self.buffer.handle(now, down.pass, down.ended);
                 self.pass_on(now, faults);
-                if down.lost {
+                if down.lost > 0 {
+                    self.lost_bytes += down.lost;
                     self.flush(now);
                     self.down.lose_rest();
                 }
@@ -108,14 +127,24 @@ impl Pipe {
         lane.poll(now, faults)
     }
 
-    /// When to poll again, if nothing else happens.
+    /// When to come back, if nothing else happens.
     pub(super) fn due(&self, faults: &Faults) -> Option<Instant> {
         let dues = [
             self.up.due(faults),
             self.down.due(faults),
             self.buffer.due(faults),
+            self.idle_at(faults),
         ];
         dues.into_iter().flatten().min()
+    }
+
+    /// Whether nothing was delivered for too long.
+    pub(super) fn is_idle(&self, now: Instant, faults: &Faults) -> bool {
+        self.idle_at(faults).is_some_and(|at| at <= now)
+    }
+
+    fn idle_at(&self, faults: &Faults) -> Option<Instant> {
+        Some(self.delivered_at + Duration::from_millis(faults.idle_cut_ms?))
     }
 
     /// To be written now.
@@ -123,8 +152,14 @@ impl Pipe {
         self.lane(direction).arrived()
     }
 
-    pub(super) fn handle_written(&mut self, direction: Direction, count: usize) {
+    pub(super) fn handle_written(&mut self, direction: Direction, count: usize, now: Instant) {
         self.lane_mut(direction).handle_written(count);
+        self.delivered_at = now;
+    }
+
+    /// How many bytes were lost since this was last asked.
+    pub(super) fn take_lost(&mut self) -> usize {
+        mem::take(&mut self.lost_bytes) + self.up.take_lost() + self.down.take_lost()
     }
 
     /// Nothing more is delivered in this direction: whom it leads to is gone, or was told that it is over.
@@ -165,5 +200,100 @@ impl Pipe {
             Direction::Up => &mut self.up,
             Direction::Down => &mut self.down,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::BlackHole;
+    use super::Direction::{Down, Up};
+    use super::*;
+
+    const UPGRADE: &[u8] = b"GET / HTTP/1.1\r\nUpgrade: websocket\r\n\r\n";
+
+    /// All that arrives now, and the end.
+    fn take(
+        pipe: &mut Pipe,
+        direction: Direction,
+        now: Instant,
+        faults: &Faults,
+    ) -> (String, Option<End>) {
+        let mut text = String::new();
+        loop {
+            let end = pipe.poll(direction, now, faults);
+            let arrived = pipe.arrived(direction);
+            if arrived.is_empty() || end.is_some() {
+                return (text, end);
+            }
+            text += str::from_utf8(arrived).unwrap();
+            pipe.handle_written(direction, arrived.len(), now);
+        }
+    }
+
+    #[test]
+    fn who_is_answered_by_us_hears_the_answer_and_the_end() {
+        let (now, mut pipe) = (Instant::now(), Pipe::new(Instant::now()));
+        let faults = Faults {
+            captive: true,
+            ..Faults::default()
+        };
+        pipe.handle_bytes(Up, UPGRADE, now, &faults);
+        pipe.handle_bytes(Down, b"too late", now, &faults);
+        let (answer, end) = take(&mut pipe, Down, now, &faults);
+        assert!(answer.contains("Grand Hotel") && !answer.contains("too late"));
+        assert_eq!(end, Some(End::Fin));
+        assert_eq!(
+            take(&mut pipe, Up, now, &faults),
+            (String::new(), Some(End::Fin))
+        );
+        assert!(pipe.is_over());
+    }
+
+    #[test]
+    fn a_connection_is_idle_from_its_last_delivery_on() {
+        let begin = Instant::now();
+        let later = |ms| begin + Duration::from_millis(ms);
+        let mut pipe = Pipe::new(begin);
+        let faults = Faults {
+            idle_cut_ms: Some(100),
+            ..Faults::default()
+        };
+        assert!(!pipe.is_idle(later(99), &faults) && pipe.is_idle(later(100), &faults));
+        for (direction, at) in [(Up, 50), (Down, 120)] {
+            pipe.handle_bytes(direction, b"hi", later(at), &faults);
+            take(&mut pipe, direction, later(at), &faults);
+            assert_eq!(pipe.due(&faults), Some(later(at + 100)));
+            assert!(
+                !pipe.is_idle(later(at + 99), &faults) && pipe.is_idle(later(at + 100), &faults)
+            );
+        }
+        assert!(!pipe.is_idle(later(10_000), &Faults::default()));
+    }
+
+    #[test]
+    fn what_vanishes_keeps_no_connection_busy() {
+        let begin = Instant::now();
+        let mut pipe = Pipe::new(begin);
+        let faults = Faults {
+            idle_cut_ms: Some(100),
+            black_hole: Some(BlackHole::Up),
+            ..Faults::default()
+        };
+        let later = begin + Duration::from_millis(100);
+        pipe.handle_bytes(Up, b"lost", later, &faults);
+        take(&mut pipe, Up, later, &faults);
+        assert!(pipe.is_idle(later, &faults));
+    }
+
+    #[test]
+    fn what_is_held_back_takes_room() {
+        let (now, mut pipe) = (Instant::now(), Pipe::new(Instant::now()));
+        let faults = Faults {
+            buffer_bytes: Some(100),
+            ..Faults::default()
+        };
+        let before = pipe.room(Down, &faults);
+        pipe.handle_bytes(Down, b"held", now, &faults);
+        assert_eq!(pipe.room(Down, &faults), before - 4);
     }
 }

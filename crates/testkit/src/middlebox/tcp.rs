@@ -3,8 +3,6 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -12,9 +10,10 @@ use tokio::sync::{Mutex, Semaphore, broadcast, mpsc, watch};
 use tokio::time::sleep;
 
 use super::connection::{CutOrder, Orders, serve};
+use super::counters::Counters;
 use super::faults::Faults;
 use super::gate::Gate;
-use super::{Cut, Direction, Stats, Transport, Unusable};
+use super::{Cut, Stats, Transport, Unusable};
 
 /// See the module. Its connections end when it is dropped.
 #[derive(Debug)]
@@ -30,38 +29,7 @@ pub struct Tcp {
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     pub(super) gate: Arc<Gate>,
-    open: AtomicU64,
-    accepted: AtomicU64,
-    refused: AtomicU64,
-    up: AtomicU64,
-    down: AtomicU64,
-}
-
-impl Shared {
-    pub(super) fn delivered(&self, direction: Direction) -> &AtomicU64 {
-        match direction {
-            Direction::Up => &self.up,
-            Direction::Down => &self.down,
-        }
-    }
-}
-
-/// Counts a connection as open, until it is dropped.
-#[derive(Debug)]
-pub(super) struct Open(Arc<Shared>);
-
-impl Open {
-    fn new(shared: &Arc<Shared>) -> Self {
-        shared.accepted.fetch_add(1, Relaxed);
-        shared.open.fetch_add(1, Relaxed);
-        Self(Arc::clone(shared))
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Relaxed);
-    }
+    pub(super) counters: Arc<Counters>,
 }
 
 impl Tcp {
@@ -113,7 +81,7 @@ impl Tcp {
     /// Cuts every open connection, and waits until that is done. Gives how many they were.
     pub async fn cut(&self, how: Cut) -> u64 {
         let cuts = self.cuts.lock().await;
-        let count = self.shared.open.load(Relaxed);
+        let count = self.stats().open;
         let (done, mut all_done) = mpsc::channel(1);
         // It fails when there is no connection.
         let _ = cuts.send(CutOrder { how, _done: done });
@@ -124,14 +92,7 @@ impl Tcp {
 
     /// What has passed.
     pub fn stats(&self) -> Stats {
-        let shared = &self.shared;
-        Stats {
-            open: shared.open.load(Relaxed),
-            accepted: shared.accepted.load(Relaxed),
-            refused: shared.refused.load(Relaxed),
-            up: shared.up.load(Relaxed),
-            down: shared.down.load(Relaxed),
-        }
+        self.shared.counters.stats()
     }
 }
 
@@ -165,7 +126,7 @@ impl Accept {
                 Ok((client, _)) if self.faults.borrow().refuse => self.refuse(client),
                 Ok((client, _)) => {
                     let (to, shared) = (self.to, Arc::clone(&self.shared));
-                    let open = Open::new(&shared);
+                    let open = shared.counters.count_accepted();
                     let orders = Orders {
                         faults: self.faults.clone(),
                         cuts: self.cuts.resubscribe(),
@@ -182,7 +143,7 @@ impl Accept {
     }
 
     fn refuse(&self, client: TcpStream) {
-        self.shared.refused.fetch_add(1, Relaxed);
+        self.shared.counters.count_refused();
         // It fails for sockets that are gone already.
         let _ = client.set_zero_linger();
     }

@@ -1,0 +1,111 @@
+//! The program, as tests in other languages use it.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use serde_json::{Value, json};
+
+/// The program, killed if the test ends before it does.
+struct Program {
+    child: Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+}
+
+impl Program {
+    fn start(args: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_middlebox"))
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Self {
+            input: child.stdin.take(),
+            output: BufReader::new(child.stdout.take().unwrap()),
+            child,
+        }
+    }
+
+    fn hear(&mut self) -> Value {
+        let mut line = String::new();
+        self.output.read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap()
+    }
+
+    fn ask(&mut self, line: &str) -> Value {
+        writeln!(self.input.as_mut().unwrap(), "{line}").unwrap();
+        self.hear()
+    }
+
+    fn error(&mut self, line: &str) -> String {
+        self.ask(line)["error"].as_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn it_says_where_it_listens_and_does_as_it_is_told() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut program = Program::start(&["--to", &server.local_addr().unwrap().to_string()]);
+    let listening: SocketAddr = serde_json::from_value(program.hear()["listening"].take()).unwrap();
+    let _client = TcpStream::connect(listening).unwrap();
+    server.accept().unwrap();
+    assert_eq!(
+        program.ask(r#"{"set":{"latency_ms":1,"upgrade":"strip"}}"#),
+        json!({"ok": true})
+    );
+    let stats =
+        json!({"ok": true, "open": 1, "accepted": 1, "refused": 0, "up": 0, "down": 0, "lost": 0});
+    assert_eq!(program.ask(r#"{"stats":{}}"#), stats);
+    assert_eq!(
+        program.ask(r#"{"cut":"reset"}"#),
+        json!({"ok": true, "cut": 1})
+    );
+    assert_eq!(program.ask(r#"{"stats":{}}"#)["open"], 0);
+}
+
+#[test]
+fn what_it_cannot_do_it_says_and_goes_on() {
+    let mut program = Program::start(&["--to", "127.0.0.1:9"]);
+    program.hear();
+    for (line, said) in [
+        ("nonsense", r#"{"stats":{}}"#),
+        (r#"{"kut":"reset"}"#, "`cut`"),
+        (r#"{"set":{"latency":1}}"#, "`latency_ms`"),
+        (r#"{"set":{"latency_ms":600001}}"#, "from 0 to 600000"),
+        (r#"{"set":{"upgrade":404}}"#, "400, 403 or 502"),
+        (r#"{"cut":"whole"}"#, "`half`"),
+        (r#"{"rebind":{}}"#, "cut"),
+    ] {
+        let error = program.error(line);
+        assert!(error.contains(said), "{line}: {error}");
+    }
+    assert_eq!(program.ask(r#"{"set":{}}"#), json!({"ok": true}));
+}
+
+#[test]
+fn it_carries_datagrams_when_asked_to() {
+    let mut program = Program::start(&["--udp", "--to", "127.0.0.1:9"]);
+    program.hear();
+    assert_eq!(program.ask(r#"{"set":{"loss":0.5}}"#), json!({"ok": true}));
+    assert_eq!(program.ask(r#"{"rebind":{}}"#), json!({"ok": true}));
+    assert!(program.error(r#"{"cut":"reset"}"#).contains("rebind"));
+    assert!(program.error(r#"{"set":{"captive":true}}"#).contains("TCP"));
+}
+
+#[test]
+fn it_ends_with_its_input() {
+    let mut program = Program::start(&["--to", "127.0.0.1:9"]);
+    program.hear();
+    program.input = None;
+    assert!(program.child.wait().unwrap().success());
+}
