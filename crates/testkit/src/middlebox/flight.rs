@@ -131,11 +131,14 @@ mod tests {
         };
         assert_eq!(fly(&hole(BlackHole::Up), Duration::ZERO), NOTHING);
         assert_eq!(fly(&hole(BlackHole::Down), Duration::ZERO).len(), 100);
-        let (mut flight, now) = (Flight::new(Direction::Up), Instant::now());
-        flight.send(now, b"a", &Faults::default(), &mut Rng::with_seed(7));
+        let (mut flight, mut rng) = (Flight::new(Direction::Up), Rng::with_seed(7));
+        let now = Instant::now();
+        flight.send(now, b"a", &hole(BlackHole::Both), &mut rng);
+        assert_eq!(flight.poll(now, &Faults::default()), None);
+        flight.send(now, b"a", &Faults::default(), &mut rng);
         assert_eq!(flight.poll(now, &hole(BlackHole::Both)), None);
         assert_eq!(flight.poll(now, &Faults::default()), None);
-        assert_eq!((flight.take_lost(), flight.take_lost()), (1, 0));
+        assert_eq!((flight.take_lost(), flight.take_lost()), (2, 0));
     }
 
     #[test]

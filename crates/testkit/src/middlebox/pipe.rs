@@ -95,9 +95,6 @@ impl Pipe {
         now: Instant,
         faults: &Faults,
     ) {
-        if faults.swallows(direction) {
-            self.lane_mut(direction).lose();
-        }
         if direction == Direction::Down {
             self.flush(now);
             if self.http.mutes(faults) {
@@ -121,6 +118,7 @@ impl Pipe {
             self.pass_on(now, faults);
         }
         let lane = self.lane_mut(direction);
+        // Ends as well as bytes.
         if faults.swallows(direction) && !lane.is_empty() {
             lane.lose();
         }

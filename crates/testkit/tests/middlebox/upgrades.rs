@@ -1,6 +1,6 @@
 //! Faults of requests: what proxies do to upgrades, and a captive portal.
 
-use crate::bench::Bench;
+use crate::bench::{Bench, soon};
 
 const UPGRADE: &str =
     "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
@@ -52,9 +52,26 @@ async fn an_upgrade_passes_and_after_it_nothing_comes_down() {
     server.hear("heard").await;
     bench.until_lost(7).await;
     assert_eq!(bench.tcp.stats().down, SWITCHED.len() as u64);
-    // Not even its end.
+    client.has_heard_nothing();
+}
+
+#[tokio::test]
+async fn after_a_muted_upgrade_not_even_the_end_comes_down() {
+    let bench = Bench::new(r#"{"upgrade":"mute"}"#).await;
+    let (mut client, mut server) = bench.connect().await;
+    client.say(UPGRADE).await;
+    server.hear(UPGRADE).await;
+    server.say(SWITCHED).await;
+    client.hear(SWITCHED).await;
     drop(server);
-    client.say("more").await;
+    // What goes up is lost once the server's end is known.
+    soon(async {
+        while bench.tcp.stats().lost == 0 {
+            client.say("anybody?").await;
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
     client.has_heard_nothing();
     drop(client);
     bench.until_open(0).await;
