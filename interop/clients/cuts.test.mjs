@@ -5,7 +5,7 @@ import { after, test } from 'node:test';
 import { Api } from '../lib/api.mjs';
 import { connect, follow, TRANSPORTS } from '../lib/client.mjs';
 import { Ledger } from '../lib/ledger.mjs';
-import { CuttingProxy } from '../lib/proxy.mjs';
+import { Middlebox } from '../lib/middlebox.mjs';
 import { Server } from '../lib/server.mjs';
 import { until } from '../lib/until.mjs';
 
@@ -27,26 +27,26 @@ test('ten thousand messages reach one subscriber per transport, each cut off eve
 	const channel = 'cuts:subscribers';
 	const subscribers = await Promise.all(
 		TRANSPORTS.map(async (transport) => {
-			const proxy = await CuttingProxy.open(t, server.port);
+			const middlebox = await Middlebox.open(t, server.port);
 			const ledger = new Ledger(transport);
-			await follow(connect(t, proxy.url, transport, transport), channel, (message) => ledger.add(message));
-			return { proxy, ledger };
+			await follow(connect(t, middlebox.url, transport, transport), channel, (message) => ledger.add(message));
+			return { middlebox, ledger };
 		}),
 	);
 	const publisher = connect(t, server.url, 'websocket', 'publisher').channel(channel);
 
-	const stop = every(t, CUT_EVERY_MS, () => subscribers.forEach(({ proxy }) => proxy.cut()));
+	const stop = every(t, CUT_EVERY_MS, () => subscribers.forEach(({ middlebox }) => middlebox.cut()));
 	await publishAll(t, publisher, total);
 	stop();
 
-	for (const { proxy, ledger } of subscribers) {
+	for (const { middlebox, ledger } of subscribers) {
 		await until(`${ledger.name} to have all messages`, () => ledger.newest >= total, {
 			within: COMPLETE_WITHIN_MS,
 			seen: () => ledger.newest,
 		});
 		ledger.assertComplete(total);
-		assert.ok(proxy.cuts >= CUTS_MIN, `${ledger.name} was cut off only ${proxy.cuts} times`);
-		t.diagnostic(`${ledger.name}: ${ledger.count} messages over ${proxy.cuts} cuts`);
+		assert.ok(middlebox.cuts >= CUTS_MIN, `${ledger.name} was cut off only ${middlebox.cuts} times`);
+		t.diagnostic(`${ledger.name}: ${ledger.count} messages over ${middlebox.cuts} cuts`);
 	}
 });
 
@@ -56,10 +56,10 @@ for (const transport of TRANSPORTS) {
 		const channel = `cuts:publisher-${transport}`;
 		const ledger = new Ledger(`what ${transport} published`);
 		await follow(connect(t, server.url, 'websocket', 'reader'), channel, (message) => ledger.add(message));
-		const proxy = await CuttingProxy.open(t, server.port);
-		const publisher = connect(t, proxy.url, transport, 'publisher').channel(channel);
+		const middlebox = await Middlebox.open(t, server.port);
+		const publisher = connect(t, middlebox.url, transport, 'publisher').channel(channel);
 
-		const stop = every(t, CUT_EVERY_MS, () => proxy.cut());
+		const stop = every(t, CUT_EVERY_MS, () => middlebox.cut());
 		await publishAll(t, publisher, total);
 		stop();
 
@@ -67,7 +67,7 @@ for (const transport of TRANSPORTS) {
 		ledger.assertComplete(total);
 		const { cursor } = await new Api(server.url).poll(channel);
 		assert.ok(Number(cursor.split('-').at(-1)) >= total);
-		assert.ok(proxy.cuts > 0, 'nothing was cut');
+		assert.ok(middlebox.cuts > 0, 'nothing was cut');
 	});
 }
 

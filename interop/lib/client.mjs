@@ -10,9 +10,18 @@ import { soon } from './until.mjs';
 /** @type {readonly TransportName[]} */
 export const TRANSPORTS = ['poll', 'long-poll', 'sse', 'websocket'];
 
+/** As a browser's: an error that nobody listens for ends nothing but the WebSocket. */
+class Quiet extends WebSocket {
+	/** @param {ConstructorParameters<typeof WebSocket>} args */
+	constructor(...args) {
+		super(...args);
+		this.on('error', () => {});
+	}
+}
+
 /** @type {Options} */
 export const IN_NODE = {
-	WebSocket: /** @type {any} */ (WebSocket),
+	WebSocket: /** @type {any} */ (Quiet),
 	// A short poll is as fresh as it is often.
 	pollEvery: 50,
 };

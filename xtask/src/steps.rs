@@ -157,6 +157,7 @@ fn against_ours(shell: &Shell, folders: &[&str]) -> Verdict {
     build(shell)?;
     let mut env = vec![
         ("TIDINGS_BIN", shell.built("tidings")),
+        ("TIDINGS_MIDDLEBOX", shell.built("middlebox")),
         ("TIDINGS_EXAMPLES", shell.built("examples")),
     ];
     if let Ok(browser) = chromium() {
