@@ -2,4 +2,5 @@
 interface Window {
 	seen: any[];
 	acknowledged: number;
+	room: any;
 }
