@@ -190,6 +190,14 @@ impl Link {
         self.stream.as_ref().is_some_and(|stream| stream.truncated)
     }
 
+    /// Whether everything that the client has commanded was answered, and the answers were given. Framed
+    /// transports only.
+    pub fn is_answered(&self) -> bool {
+        let fanout = self.shard.0.fanout.borrow();
+        let session = fanout.session(self.key);
+        session.is_none_or(|it| it.pending.is_empty() && it.replies.is_empty())
+    }
+
     /// Who is there, once known, and while no other link has taken the session over.
     pub fn user(&self) -> Option<User> {
         let fanout = self.shard.0.fanout.borrow();

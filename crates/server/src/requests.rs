@@ -78,6 +78,8 @@ impl Requests {
             if !socket.has_unread() {
                 let readable = timeout(self.limits.head_within, socket.readable());
                 let came = tokio::select! {
+                    // What has come before the end is answered.
+                    biased;
                     came = readable => came.is_ok_and(|came| came.is_ok()),
                     () = self.doors.app.drain.begun() => false,
                 };

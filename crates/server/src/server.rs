@@ -21,7 +21,6 @@ use crate::fault::Fault;
 use crate::http::{App, Doors};
 use crate::metrics::{Look, ShardMetrics};
 use crate::requests::Requests;
-use crate::shutdown::DRAIN_WITHIN;
 
 /// Connections that wait to be accepted, as far as the system allows.
 const BACKLOG: i32 = 4096;
@@ -143,6 +142,7 @@ fn run_shard(
         let shard = Shard::start(Arc::clone(&app.hub) as Arc<Hub>);
         let doors = Doors::open(app, shard.clone(), metrics.counts, share.clone())?;
         let websockets = doors.websockets.clone();
+        let within = doors.app.drain.within();
         tokio::task::spawn_local(metrics.asked.answer(async move || {
             Some(Look {
                 census: shard.census(),
@@ -153,7 +153,7 @@ fn run_shard(
         let requests = Rc::new(Requests::new(doors, limits));
         let mut alive = accept(listener, requests, share, inbox).await;
         // `None` when the last permit is gone.
-        let _ = timeout(DRAIN_WITHIN, alive.recv()).await;
+        let _ = timeout(within, alive.recv()).await;
         Ok(())
     })
 }

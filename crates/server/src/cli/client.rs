@@ -63,6 +63,14 @@ impl Failure {
         }
     }
 
+    /// The server ends, and has named the time to come back.
+    pub(super) fn reconnect(after_ms: u64) -> Self {
+        Self::Passing {
+            message: "the server ends".to_owned(),
+            after: Some(Duration::from_millis(after_ms)),
+        }
+    }
+
     /// For who will not try again.
     pub(super) fn into_fault(self) -> Fault {
         match self {

@@ -9,7 +9,7 @@ use clap::Args;
 use tidings_hub::{Auth, Hub, HubConfig, Limits, NamespacePolicies, NamespacePolicy, Secret};
 use tidings_log::{Log, LogConfig};
 use tokio::net::TcpListener;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::descriptors;
 use crate::balance;
@@ -23,7 +23,7 @@ use crate::http::origin::OriginPolicy;
 use crate::logging::{self, LogFormat};
 use crate::metrics::{Metrics, listener};
 use crate::server;
-use crate::shutdown::{DRAIN_WITHIN, Drain, Signals, drain};
+use crate::shutdown::{Drain, Ending, Signals, drain};
 
 /// Start the server.
 #[derive(Debug, Args)]
@@ -168,7 +168,7 @@ fn serve(args: &ServeArgs, config: &Config) -> Result<(), Fault> {
         .map_err(|error| Fault::failure(format!("cannot start: {error}")))?;
     let ended = runtime.block_on(async {
         let mut signals = Signals::listen()?;
-        let (drainer, drain) = drain();
+        let (drainer, drain) = drain(ending(config));
         let app = match metrics_listener {
             Some(listener) => {
                 let listener = TcpListener::from_std(listener)
@@ -209,10 +209,15 @@ fn serve(args: &ServeArgs, config: &Config) -> Result<(), Fault> {
         }
         banner::farewell();
         tracing::info!("ending");
-        drainer.begin();
-        tokio::select! {
+        let ending = async {
+            drainer.announce();
+            sleep(config.drain.notice.0).await;
+            drainer.begin();
             // They bound themselves; the time is for one that hangs.
-            _ = timeout(2 * DRAIN_WITHIN, ended) => Ok(()),
+            let _ = timeout(2 * config.drain.within.0, ended).await;
+        };
+        tokio::select! {
+            () = ending => Ok(()),
             () = signals.next() => Err(Fault::failure("ended at once, by a second signal")),
         }
     });
@@ -328,6 +333,14 @@ fn app(
         metrics,
         drain,
     }))
+}
+
+fn ending(config: &Config) -> Ending {
+    Ending {
+        within: config.drain.within.0,
+        returns_after: config.drain.restart.0,
+        returns_per_second: config.drain.rate,
+    }
 }
 
 fn connection_limits(config: &Config) -> ConnectionLimits {

@@ -27,8 +27,8 @@ pub(crate) const EXAMPLE: &str = include_str!("../../../../docs/tidings.toml");
 /// Shortest secret for HS256, in bytes: as long as its hash (RFC 7518, section 3.2).
 pub(crate) const SECRET_BYTES_MIN: usize = 32;
 
-/// The longest grace: who is away for longer is away, and has to be remembered meanwhile.
-const PRESENCE_GRACE_MAX: Span = Span::seconds(300);
+/// The longest for which who is away is waited for, and a server that ends.
+const AWAY_MAX: Span = Span::seconds(300);
 
 /// The whole configuration of a server; its serde form is the file.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -56,6 +56,8 @@ pub(crate) struct Config {
     pub(crate) heartbeat: HeartbeatConfig,
     /// How long who is away is still seen.
     pub(crate) presence: PresenceConfig,
+    /// How it ends.
+    pub(crate) drain: DrainConfig,
     /// Where it shows how it does.
     pub(crate) metrics: MetricsConfig,
     /// Bounds of the doors and of the hub.
@@ -80,6 +82,7 @@ impl Default for Config {
             auth: AuthConfig::default(),
             heartbeat: HeartbeatConfig::default(),
             presence: PresenceConfig::default(),
+            drain: DrainConfig::default(),
             metrics: MetricsConfig::default(),
             limits: LimitsConfig::default(),
             retention: RetentionConfig::default(),
@@ -119,6 +122,33 @@ impl Default for PresenceConfig {
         Self {
             // A page that is loaded again, or a change of networks.
             grace: Span::seconds(5),
+        }
+    }
+}
+
+/// How the server ends, and how its clients come back.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct DrainConfig {
+    /// Clients that are told to come back, a second.
+    pub(crate) rate: u32,
+    /// How long after the end has begun the first of them comes.
+    pub(crate) restart: Span,
+    /// How long it says that it is not ready before the end begins.
+    pub(crate) notice: Span,
+    /// How long connections have to end.
+    pub(crate) within: Span,
+}
+
+impl Default for DrainConfig {
+    fn default() -> Self {
+        Self {
+            // Some twentieth of what one core can greet, so that everybody else is served as ever.
+            rate: 1000,
+            // A process that starts again by itself is back in much less.
+            restart: Span::seconds(1),
+            notice: Span::seconds(0),
+            within: Span::seconds(5),
         }
     }
 }
@@ -290,11 +320,20 @@ impl Config {
                     .advise("Choose from 1 to 100."),
             );
         }
-        if self.presence.grace > PRESENCE_GRACE_MAX {
-            return Err(
-                Fault::setup(format!("presence.grace is {:?}", self.presence.grace.0))
-                    .advise("Choose from \"0s\" to \"5min\"."),
-            );
+        for (name, span) in [
+            ("presence.grace", self.presence.grace),
+            ("drain.restart", self.drain.restart),
+            ("drain.notice", self.drain.notice),
+            ("drain.within", self.drain.within),
+        ] {
+            if span > AWAY_MAX {
+                return Err(Fault::setup(format!("{name} is {:?}", span.0))
+                    .advise("Choose from \"0s\" to \"5min\"."));
+            }
+        }
+        if !(1..=1_000_000).contains(&self.drain.rate) {
+            return Err(Fault::setup(format!("drain.rate = {}", self.drain.rate))
+                .advise("It is a number of clients a second: choose from 1 to 1000000."));
         }
         self.origins().map(drop)
     }
@@ -427,10 +466,26 @@ mod tests {
         assert!(with("10ms").check().is_ok());
         assert!(with("1h").check().is_ok());
         assert!(with("3601s").check().is_err());
-        let with = |grace: &str| Config::parse(&format!("[presence]\ngrace = {grace:?}")).unwrap();
-        assert!(with("0s").check().is_ok());
-        assert!(with("5min").check().is_ok());
-        assert!(with("301s").check().is_err());
+        for name in [
+            "[presence]\ngrace",
+            "[drain]\nnotice",
+            "[drain]\nrestart",
+            "[drain]\nwithin",
+        ] {
+            let with = |span: &str| Config::parse(&format!("{name} = {span:?}")).unwrap();
+            assert!(with("0s").check().is_ok());
+            assert!(with("5min").check().is_ok());
+            assert!(with("301s").check().is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_pace_of_a_drain_is_bounded() {
+        let with = |rate: u32| Config::parse(&format!("[drain]\nrate = {rate}")).unwrap();
+        assert!(with(0).check().is_err());
+        assert!(with(1).check().is_ok());
+        assert!(with(1_000_000).check().is_ok());
+        assert!(with(1_000_001).check().is_err());
     }
 
     #[test]

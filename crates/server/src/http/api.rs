@@ -190,7 +190,7 @@ async fn healthz() -> Response<Whole> {
 }
 
 async fn readyz(State(app): State<Arc<App>>) -> Answered {
-    match app.drain.has_begun() {
+    match app.drain.is_announced() {
         false => Ok(text("ready\n".to_owned())),
         true => Err(Refused(problem::refusal(
             Code::Unavailable,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response};
 use tidings_hub::{Link, Push, Refusal, Room, StreamRequest};
-use tidings_wire::{Cursor, Encoded, Format, Heartbeat};
+use tidings_wire::{Cursor, Encoded, Format, Heartbeat, Reply};
 use tokio::time::{Instant, sleep};
 
 use super::stream::{EventsRequest, Wait};
@@ -58,13 +58,13 @@ pub(crate) async fn answer(
         limit: request.limit,
         wait: request.wait,
     };
+    let drain = app.drain.clone();
     if poll.reads {
         poll.take()?;
-        let drain = app.drain.clone();
         if poll.events.is_empty() && request.wait != Wait::Not {
             let waiting = async move {
                 match poll.fill(&drain).await {
-                    Ok(()) => poll.answer(),
+                    Ok(()) => poll.answer(&drain),
                     Err(refusal) => {
                         poll.counted.refused(refusal.code);
                         problem::answer(&refusal)
@@ -75,7 +75,7 @@ pub(crate) async fn answer(
         }
         poll.fill(&drain).await?;
     }
-    Ok(poll.answer().map(Body::from).into())
+    Ok(poll.answer(&drain).map(Body::from).into())
 }
 
 /// An answer that fills.
@@ -144,10 +144,10 @@ impl Poll {
         Ok(())
     }
 
-    /// What there is now.
-    fn answer(&self) -> Response<Whole> {
+    /// What there is now, and when to come back if the server ends.
+    fn answer(&self, drain: &Drain) -> Response<Whole> {
         self.counted.delivered(self.events.len());
-        let answer = self.encode();
+        let answer = self.encode(drain.has_begun().then(|| drain.reconnect()));
         self.counted.sent(answer.len());
         let mut response = body::encoded(self.format, answer);
         if let Wait::Preferred(wait) = self.wait {
@@ -160,12 +160,13 @@ impl Poll {
         response
     }
 
-    fn encode(&self) -> Vec<u8> {
+    fn encode(&self, reconnect: Option<Reply>) -> Vec<u8> {
         // Who waits has been told before, by the answer that it has its cursor from.
         let is_told = self.wait == Wait::Not || !self.reads;
         let answer = Answer {
             cursor: &self.link.cursor(),
             events: &self.events,
+            reconnect,
             truncated: self.link.was_truncated(),
             more: self.reads && (self.link.has_more() || !self.link.is_current()),
             heartbeat: is_told.then(|| self.link.heartbeat()),
@@ -181,6 +182,8 @@ impl Poll {
 struct Answer<'a> {
     cursor: &'a Cursor,
     events: &'a [Arc<Encoded>],
+    /// Behind the events, as one of them.
+    reconnect: Option<Reply>,
     truncated: bool,
     more: bool,
     heartbeat: Option<Heartbeat>,
@@ -189,11 +192,15 @@ struct Answer<'a> {
 impl Answer<'_> {
     fn json(&self) -> Vec<u8> {
         let mut out = format!("{{\"cursor\":\"{}\",\"events\":[", self.cursor).into_bytes();
-        for (at, event) in self.events.iter().enumerate() {
-            if at > 0 {
-                out.push(b',');
-            }
+        let begin = out.len();
+        for event in self.events {
             out.extend_from_slice(event.bytes(Format::Json));
+            out.push(b',');
+        }
+        if let Some(reconnect) = &self.reconnect {
+            Format::Json.encode_into(reconnect, &mut out);
+        } else if out.len() > begin {
+            out.pop(); // the last comma
         }
         let rest = format!("],\"truncated\":{},\"more\":{}", self.truncated, self.more);
         out.extend_from_slice(rest.as_bytes());
@@ -214,13 +221,13 @@ impl Answer<'_> {
         entry("events", &mut out);
         // A length of four bytes, whatever it is.
         out.push(0x9a);
-        out.extend_from_slice(
-            &u32::try_from(self.events.len())
-                .unwrap_or(u32::MAX)
-                .to_be_bytes(),
-        );
+        let events = self.events.len() + usize::from(self.reconnect.is_some());
+        out.extend_from_slice(&u32::try_from(events).unwrap_or(u32::MAX).to_be_bytes());
         for event in self.events {
             out.extend_from_slice(event.bytes(Format::Cbor));
+        }
+        if let Some(reconnect) = &self.reconnect {
+            Format::Cbor.encode_into(reconnect, &mut out);
         }
         entry("truncated", &mut out);
         Format::Cbor.encode_into(&self.truncated, &mut out);
@@ -237,7 +244,7 @@ impl Answer<'_> {
 #[cfg(test)]
 mod tests {
     use serde::Deserialize;
-    use tidings_wire::{ChannelName, Epoch, Event};
+    use tidings_wire::{ChannelName, Epoch, Event, ReplyBody};
 
     use super::*;
 
@@ -250,9 +257,11 @@ mod tests {
         heartbeat: Option<ReadHeartbeat>,
     }
 
-    #[derive(Deserialize)]
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
     struct ReadEvent {
         oldest: u64,
+        after_ms: u64,
     }
 
     #[derive(Deserialize)]
@@ -284,6 +293,7 @@ mod tests {
         let mut answer = Answer {
             cursor: &cursor,
             events: &events,
+            reconnect: None,
             truncated: true,
             more: false,
             heartbeat: None,
@@ -303,6 +313,14 @@ mod tests {
             assert_eq!(read.events.len(), 300);
             let beat = read.heartbeat.unwrap();
             assert_eq!((beat.interval, beat.timeout, beat.tries), (20_000, 5000, 2));
+        }
+        answer.reconnect = Some(Reply::unasked(ReplyBody::Reconnect { after_ms: 7 }));
+        for events in [&events[..], &[]] {
+            answer.events = events;
+            for read in both(&answer) {
+                assert_eq!(read.events.len(), events.len() + 1);
+                assert_eq!(read.events[events.len()].after_ms, 7);
+            }
         }
     }
 }

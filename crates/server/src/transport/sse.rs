@@ -25,7 +25,7 @@ use super::{Counted, Transport};
 use crate::http::pieces::Pieces;
 use crate::http::{Doors, access};
 use crate::parked::{Answered, Waiting};
-use crate::shutdown::{Drain, RECONNECT_WITHIN};
+use crate::shutdown::Drain;
 
 /// What one piece carries. The bytes are two large messages, or a second of a busy room, and bound it
 /// first.
@@ -115,7 +115,7 @@ impl EventStream {
             piece = poll_fn(|context| match body.poll_hung_up(context) {
                 Poll::Ready(error) => Poll::Ready(Err(error)),
                 Poll::Pending => self
-                    .poll_piece(context, drained.as_mut(), alarm.as_mut())
+                    .poll_piece(context, drained.as_mut(), drain, alarm.as_mut())
                     .map(Ok),
             })
             .await?;
@@ -128,6 +128,7 @@ impl EventStream {
         &mut self,
         context: &mut Context<'_>,
         drained: Pin<&mut impl Future<Output = ()>>,
+        drain: &Drain,
         mut alarm: Pin<&mut Sleep>,
     ) -> Poll<Bytes> {
         while pin!(self.link.ready()).poll(context).is_ready() {
@@ -136,7 +137,7 @@ impl EventStream {
             }
         }
         if drained.poll(context).is_ready() {
-            return Poll::Ready(self.farewell());
+            return Poll::Ready(self.farewell(&drain.reconnect()));
         }
         loop {
             ready!(alarm.as_mut().poll(context));
@@ -238,13 +239,14 @@ impl EventStream {
         format!(":\nid: {}\n\n", self.link.cursor()).into()
     }
 
-    /// The server ends: come back to another, or to the next one here.
-    fn farewell(&mut self) -> Bytes {
+    /// The server ends: come back to another, or to the next one here. A browser's `EventSource` knows `retry`.
+    fn farewell(&mut self, reconnect: &Reply) -> Bytes {
         self.is_over = true;
         let mut out = Vec::new();
-        let after_ms = u64::try_from(RECONNECT_WITHIN.as_millis()).unwrap_or(u64::MAX);
-        let reconnect = Reply::unasked(ReplyBody::Reconnect { after_ms });
-        write_event("reconnect", &reconnect, &mut out);
+        if let ReplyBody::Reconnect { after_ms } = reconnect.body {
+            out.extend_from_slice(format!("retry: {after_ms}\n").as_bytes());
+        }
+        write_event("reconnect", reconnect, &mut out);
         out.into()
     }
 }

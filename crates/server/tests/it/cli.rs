@@ -3,9 +3,10 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
 
-use crate::support::DEADLINE;
 use crate::support::server::{SECRET, Server, tidings};
+use crate::support::{DEADLINE, until};
 
 /// A `tidings subscribe` that runs; killed when dropped.
 struct Subscriber {
@@ -122,6 +123,43 @@ async fn a_guest_of_any_script_talks_in_the_terminal() {
         ];
         let line = Subscriber::start(&server, &arguments).line();
         assert!(line.ends_with(" 李雷: 你好"), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn subscribers_come_back_when_the_server_has_told_them_to() {
+    const RESTART: Duration = Duration::from_secs(3);
+    let config = format!("[drain]\nrestart = \"{}s\"\n", RESTART.as_secs());
+    let mut server = Server::configured(&config);
+    server.publish("chat:a", "\"before\"").await;
+    // A short poll is not there to be told.
+    let subscribers: Vec<_> = ["long-poll", "sse", "websocket"]
+        .map(|transport| {
+            let arguments = ["chat:a", "--history", "1", "--transport", transport];
+            let subscriber = Subscriber::start(&server, &arguments);
+            assert!(subscriber.line().ends_with(": before"));
+            (transport, subscriber)
+        })
+        .into();
+    until("everybody to wait", async || {
+        let metrics = server.metrics().await;
+        let waits = |(transport, _): &(&str, Subscriber)| {
+            metrics.value(&format!(
+                "tidings_links{{transport=\"{transport}\",shard=\"0\"}}"
+            )) == 1.0
+        };
+        subscribers.iter().all(waits).then_some(())
+    })
+    .await;
+    let ended = Instant::now();
+    server.terminate();
+    assert_eq!(server.ended().await.code(), Some(0));
+    server.restart();
+    server.publish("chat:a", "\"after\"").await;
+    for (transport, subscriber) in &subscribers {
+        assert!(subscriber.line().ends_with(": after"));
+        // They were told so some moment after it was asked to end, and none of them throws dice.
+        assert!(ended.elapsed() >= RESTART, "{transport}");
     }
 }
 

@@ -224,10 +224,13 @@ impl Reader {
         }
     }
 
-    /// Prints an event that is new.
+    /// Prints an event that is new. A `reconnect` is the end of the way.
     fn handle(&mut self, json: &str) -> Result<(), Stop> {
         let event = parse(json)?;
         self.progress = true;
+        if let ("reconnect", Some(after_ms)) = (event.kind, event.after_ms) {
+            return Err(Failure::reconnect(after_ms).into());
+        }
         let is_new = match (event.seq, &event.channel) {
             (Some(seq), Some(channel)) => self.place.take(channel, seq),
             _ => true,

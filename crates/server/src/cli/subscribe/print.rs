@@ -18,6 +18,7 @@ pub(super) struct Event<'a> {
     data: Option<&'a RawValue>,
     bytes: Option<&'a str>,
     oldest: Option<u64>,
+    pub(super) after_ms: Option<u64>,
 }
 
 /// How events are printed.

@@ -58,7 +58,7 @@ fn handle(reader: &mut Reader, event: &Whole) -> Result<(), Stop> {
             // Whether it is for good is told by the answer to the next request.
             return Err(Failure::passing(message).into());
         }
-        ("hello" | "reconnect", _) => {}
+        ("hello", _) => {}
         _ if event.data.is_empty() => {}
         _ => reader.handle(&event.data)?,
     }

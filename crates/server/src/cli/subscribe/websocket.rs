@@ -88,7 +88,7 @@ fn handle(reader: &mut Reader, json: &str) -> Result<(), Stop> {
     let frame: Frame<'_> = serde_json::from_str(json).map_err(Failure::passing)?;
     match (frame.kind, &frame.cursor) {
         ("subscribed", Some(cursor)) => reader.begin(frame.channel.as_deref(), cursor),
-        ("hello" | "pong" | "reconnect", _) => {}
+        ("hello" | "pong", _) => {}
         ("error" | "unsubscribed", _) => {
             let code = frame.code.unwrap_or_default();
             let message = frame.message.unwrap_or_else(|| code.clone());

@@ -70,6 +70,7 @@ pub(crate) fn answer(doors: &Doors, parts: Parts, permit: Rc<Permit>) -> Result<
     let session = Session {
         format,
         greets_guests: matches!(app.hub.config().auth, Auth::Guests),
+        is_leaving: false,
         link,
         counted: Counted::new(&doors.counts, Transport::WebSocket),
         permit,

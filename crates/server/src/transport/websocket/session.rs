@@ -7,12 +7,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tidings_hub::{Link, Push, Room};
 use tidings_websocket::{Close, CloseCode, Event};
-use tidings_wire::{Code, Command, Encoded, Format, Reply, ReplyBody, RequestError};
+use tidings_wire::{Code, Command, Encoded, Format, ReplyBody, RequestError};
 
 use super::frames::Frames;
 use crate::connection::Permit;
 use crate::metrics::Counts;
-use crate::shutdown::RECONNECT_WITHIN;
+use crate::shutdown::Drain;
 use crate::transport::{Counted, Transport};
 
 /// One client's session, and what is counted for as long as it is there.
@@ -21,6 +21,8 @@ pub(super) struct Session {
     pub(super) format: Format,
     /// Whether whoever says nothing is welcomed under a name of our choice.
     pub(super) greets_guests: bool,
+    /// Whether the server ends, and hears it no longer.
+    pub(super) is_leaving: bool,
     pub(super) counted: Counted,
     pub(super) permit: Rc<Permit>,
 }
@@ -62,6 +64,9 @@ impl Giver {
 impl Session {
     /// Takes what the client said. Pings were answered, pongs were heard.
     pub(super) fn handle(&mut self, event: &Event<'_>) {
+        if self.is_leaving {
+            return; // what is not answered is said again to the next one
+        }
         self.counted.received(match event {
             Event::Text(text) => text.len(),
             Event::Binary(bytes) => bytes.len(),
@@ -169,12 +174,19 @@ impl Session {
         self.permit
     }
 
-    /// The server ends: come back to another, or to the next one here.
-    pub(super) fn farewell(&self) -> (Bytes, Close<'static>) {
-        let after_ms = u64::try_from(RECONNECT_WITHIN.as_millis()).unwrap_or(u64::MAX);
-        let reconnect = Reply::unasked(ReplyBody::Reconnect { after_ms });
+    /// The server ends: what the client says from now on is not heard.
+    pub(super) fn leave(&mut self) {
+        self.is_leaving = true;
+    }
+
+    /// When everything that the client has commanded before is answered: when to come back, and how it ends.
+    pub(super) fn farewell(&self, drain: &Drain) -> Option<(Bytes, Close<'static>)> {
+        if !self.link.is_answered() {
+            return None;
+        }
+        let reconnect = Frames::of_reply(self.format, &drain.reconnect());
         let close = Close::new(CloseCode::RESTART, "the server is shutting down");
-        (Frames::of_reply(self.format, &reconnect), close)
+        Some((reconnect, close))
     }
 }
 

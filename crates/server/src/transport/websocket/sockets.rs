@@ -96,10 +96,12 @@ impl Sockets {
             writes: Vec::new(),
             leaving: Vec::new(),
             lingering: Vec::new(),
+            drain,
             is_draining: false,
+            owed: Vec::new(),
         };
         tokio::task::spawn_local(async move {
-            if let Err(error) = held.run(coming, asked, drain).await {
+            if let Err(error) = held.run(coming, asked).await {
                 tracing::error!(%error, "the WebSockets of a shard have ended");
             }
         });
@@ -147,6 +149,7 @@ impl Sockets {
                     link: shard.receive(moved.session).await,
                     format: moved.format,
                     greets_guests: moved.greets_guests,
+                    is_leaving: false,
                     counted: Counted::new(&counts, Transport::WebSocket),
                     permit: Permit::take_over(&counts, alive),
                 };
@@ -181,7 +184,10 @@ struct Held {
     leaving: Vec<Key>,
     /// Of sockets whose end was told and which are not closed yet. It does not matter which is whose.
     lingering: Vec<Rc<Permit>>,
+    drain: Drain,
     is_draining: bool,
+    /// Who is heard no longer, and is to be told when to come back once it is owed no answer.
+    owed: Vec<Key>,
 }
 
 impl Held {
@@ -189,8 +195,8 @@ impl Held {
         mut self,
         mut coming: mpsc::Receiver<Newcomer>,
         mut asked: mpsc::Receiver<oneshot::Sender<usize>>,
-        drain: Drain,
     ) -> io::Result<()> {
+        let drain = self.drain.clone();
         let mut newcomers = Vec::new();
         let mut hello_alarm = pin!(sleep_until(Instant::now()));
         let mut looks = interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
@@ -222,10 +228,12 @@ impl Held {
                 () = drain.begun(), if !self.is_draining => {
                     self.is_draining = true;
                     let keys: Vec<_> = self.sockets.sockets().iter().map(|(key, _)| key).collect();
-                    keys.into_iter().for_each(|key| self.bid_farewell(key));
+                    keys.into_iter().for_each(|key| self.see_off(key));
                 }
             }
-            if self.give_some() {
+            let are_more = self.give_some();
+            self.bid_farewell();
+            if are_more {
                 yield_now().await; // others come first
             }
             self.lingering.truncate(self.sockets.sockets().lingering());
@@ -251,7 +259,7 @@ impl Held {
                     self.hellos.push_back((Instant::now() + HELLO_WITHIN, key));
                 }
                 if self.is_draining {
-                    self.bid_farewell(key);
+                    self.see_off(key);
                 }
             }
             Err(error) => tracing::warn!(%error, "cannot hold a WebSocket"),
@@ -384,13 +392,29 @@ impl Held {
         now
     }
 
-    fn bid_farewell(&mut self, key: Key) {
+    /// Hears a client no longer, for the server ends.
+    fn see_off(&mut self, key: Key) {
         if let Some(mut socket) = self.sockets.sockets().get_mut(key) {
-            let (reconnect, close) = socket.peer().farewell();
+            socket.peer().leave();
+            self.owed.push(key);
+        }
+    }
+
+    /// Tells those whose commands have all been answered when to come back, and closes them.
+    fn bid_farewell(&mut self) {
+        let sockets = self.sockets.sockets();
+        self.owed.retain(|key| {
+            let Some(mut socket) = sockets.get_mut(*key) else {
+                return false;
+            };
+            let Some((reconnect, close)) = socket.peer().farewell(&self.drain) else {
+                return true;
+            };
             // Either fails when the connection is closing already.
             let _ = socket.send_encoded(&reconnect);
             let _ = socket.close(close);
-        }
+            false
+        });
     }
 }
 

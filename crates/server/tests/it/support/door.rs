@@ -53,6 +53,7 @@ pub(crate) struct Said {
     pub(crate) message: Option<String>,
     pub(crate) count: Option<usize>,
     pub(crate) oldest: Option<u64>,
+    pub(crate) after_ms: Option<u64>,
     pub(crate) messages: Vec<Said>,
     data: Option<Data>,
     bytes: Option<String>,
