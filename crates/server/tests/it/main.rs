@@ -22,6 +22,7 @@ mod parked;
 mod polls;
 mod presence;
 mod pressure;
+mod restart;
 mod starting;
 mod streams;
 mod support;
