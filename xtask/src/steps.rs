@@ -112,9 +112,18 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "interop",
         about: "curl, ws, Python, Node, Chromium and nginx meet ours",
-        needs: &[Tool::Node, Tool::NodePackages, Tool::Curl, Tool::Chromium],
+        needs: &[
+            Tool::Node,
+            Tool::NodePackages,
+            Tool::Curl,
+            Tool::Chromium,
+            Tool::Nginx,
+        ],
         limit: minutes(20),
-        run: |shell| against_ours(shell, &["interop/clients", "interop/websocket"]),
+        run: |shell| {
+            let folders = ["interop/clients", "interop/websocket"];
+            against_ours(shell, &folders)
+        },
     },
     Step {
         name: "browser",

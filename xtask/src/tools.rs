@@ -17,6 +17,8 @@ pub(crate) enum Tool {
     Chromium,
     /// `curl`, which is a client like any other.
     Curl,
+    /// nginx, as the proxy that most servers stand behind.
+    Nginx,
     /// Python 3, for the runner of the Autobahn suite.
     Python,
     /// The packages that `bench/scripts/package-lock.json` pins, beside it.
@@ -35,6 +37,9 @@ pub(crate) const NODE_MAJOR_MIN: u32 = 20;
 
 /// Under which names distributions install Chromium.
 const CHROMIUM_NAMES: &[&str] = &["chromium", "chromium-browser", "google-chrome"];
+
+/// Debian keeps it where only root looks.
+const NGINX_NAMES: &[&str] = &["nginx", "/usr/sbin/nginx"];
 
 /// The tools seen or installed in this run.
 #[derive(Default)]
@@ -73,6 +78,7 @@ impl Tools {
             Tool::BenchPackages => node_packages("bench/scripts", shell),
             Tool::Chromium => self.program("Chromium", CHROMIUM_NAMES, shell),
             Tool::Curl => self.program("curl", &["curl"], shell),
+            Tool::Nginx => self.program("nginx", NGINX_NAMES, shell),
             Tool::Python => self.program("Python 3", &["python3"], shell),
             Tool::Nchan => {
                 if !Path::new(NCHAN).is_file() {
