@@ -121,7 +121,7 @@ pub(crate) const STEPS: &[Step] = &[
         ],
         limit: minutes(20),
         run: |shell| {
-            let folders = ["interop/clients", "interop/websocket"];
+            let folders = ["interop/clients", "interop/proxies", "interop/websocket"];
             against_ours(shell, &folders)
         },
     },
