@@ -124,7 +124,6 @@ struct Side {
 
 impl Connection {
     async fn run(&mut self, orders: &mut Orders) -> Parting {
-        let mut piece = vec![0; READ_BYTES_MAX];
         loop {
             self.faults = orders.faults.borrow_and_update().clone();
             for direction in [Direction::Up, Direction::Down] {
@@ -153,8 +152,8 @@ impl Connection {
                         return Parting::Abrupt;
                     }
                 }
-                () = self.readable(Direction::Up) => self.read(Direction::Up, &mut piece),
-                () = self.readable(Direction::Down) => self.read(Direction::Down, &mut piece),
+                () = self.readable(Direction::Up) => self.read(Direction::Up),
+                () = self.readable(Direction::Down) => self.read(Direction::Down),
                 () = self.writable(Direction::Up) => {}
                 () = self.writable(Direction::Down) => {}
                 () = wait_until(due) => {}
@@ -172,7 +171,9 @@ impl Connection {
         let _ = from.stream.readable().await;
     }
 
-    fn read(&mut self, direction: Direction, piece: &mut [u8]) {
+    fn read(&mut self, direction: Direction) {
+        // Not kept for the next time, so that a connection that waits takes little memory.
+        let mut piece = [0; READ_BYTES_MAX];
         let room = self.pipe.room(direction, &self.faults).min(piece.len());
         let from = match direction {
             Direction::Up => &mut self.client,

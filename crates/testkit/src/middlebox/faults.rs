@@ -11,7 +11,8 @@ use super::Transport;
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Faults {
-    /// How long everything is under way, in each direction.
+    /// How long everything is under way, in each direction. To connect takes no longer: it is the kernel
+    /// that accepts.
     pub latency_ms: Option<u64>,
     /// Up to so much longer, anew for each piece. TCP keeps the order, UDP does not.
     pub jitter_ms: Option<u64>,

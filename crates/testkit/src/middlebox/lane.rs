@@ -51,7 +51,7 @@ struct Piece {
 
 #[derive(Debug)]
 enum What {
-    Bytes(VecDeque<u8>),
+    Bytes(Vec<u8>),
     End(End),
 }
 
@@ -76,7 +76,7 @@ impl Lane {
             self.lost_bytes += bytes.len();
         } else if !bytes.is_empty() {
             self.under_way_bytes += bytes.len();
-            self.set_out(now, share, What::Bytes(bytes.into()));
+            self.set_out(now, share, What::Bytes(bytes));
         }
     }
 
@@ -138,7 +138,8 @@ impl Lane {
                         }
                         None => bytes.len(),
                     };
-                    self.arrived.extend(bytes.drain(..count));
+                    self.arrived.extend_from_slice(&bytes[..count]);
+                    bytes.drain(..count);
                     self.under_way_bytes -= count;
                     if bytes.is_empty() {
                         self.under_way.pop_front();

@@ -2,15 +2,20 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
 
 use serde_json::{Value, json};
+
+use crate::bench::PATIENCE;
 
 /// The program, killed if the test ends before it does.
 struct Program {
     child: Child,
     input: Option<ChildStdin>,
-    output: BufReader<ChildStdout>,
+    /// Its lines; over when it has ended.
+    output: Receiver<String>,
 }
 
 impl Program {
@@ -21,16 +26,23 @@ impl Program {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let (sender, receiver) = channel();
+        thread::spawn(move || {
+            for line in output.lines() {
+                // It fails when the test is over.
+                let _ = sender.send(line.unwrap());
+            }
+        });
         Self {
             input: child.stdin.take(),
-            output: BufReader::new(child.stdout.take().unwrap()),
+            output: receiver,
             child,
         }
     }
 
     fn hear(&mut self) -> Value {
-        let mut line = String::new();
-        self.output.read_line(&mut line).unwrap();
+        let line = self.output.recv_timeout(PATIENCE).unwrap();
         serde_json::from_str(&line).unwrap()
     }
 
@@ -107,5 +119,7 @@ fn it_ends_with_its_input() {
     let mut program = Program::start(&["--to", "127.0.0.1:9"]);
     program.hear();
     program.input = None;
+    let end = program.output.recv_timeout(PATIENCE);
+    assert_eq!(end, Err(RecvTimeoutError::Disconnected));
     assert!(program.child.wait().unwrap().success());
 }

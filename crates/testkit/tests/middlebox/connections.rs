@@ -3,7 +3,7 @@
 use tidings_testkit::middlebox::{Cut, Stats};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::bench::{Bench, End, LOCALHOST, before};
+use crate::bench::{Bench, End, LOCALHOST, before, soon};
 
 #[tokio::test]
 async fn without_faults_everything_passes_and_is_counted() {
@@ -77,7 +77,7 @@ async fn new_connections_are_refused_and_open_ones_are_not() {
 async fn every_connection_is_cut_by_a_reset() {
     let bench = Bench::new("{}").await;
     let (mut first, mut second) = (bench.connect().await, bench.connect().await);
-    assert_eq!(bench.tcp.cut(Cut::Reset).await, 2);
+    assert_eq!(soon(bench.tcp.cut(Cut::Reset)).await, 2);
     assert_eq!(bench.tcp.stats().open, 0);
     for (client, server) in [&mut first, &mut second] {
         client.hears_reset().await;
@@ -94,20 +94,20 @@ async fn every_connection_is_cut_by_a_close() {
     let (mut client, mut server) = bench.connect().await;
     // What is still being said must not turn the end into a reset.
     client.say("unheard").await;
-    assert_eq!(bench.tcp.cut(Cut::Close).await, 1);
+    assert_eq!(soon(bench.tcp.cut(Cut::Close)).await, 1);
     assert_eq!(bench.tcp.stats().open, 0);
     client.hears_fin().await;
     client.say("more").await;
     server.hear_out().await;
     // Who says goodbye holds up nobody.
-    assert_eq!(bench.tcp.cut(Cut::Close).await, 0);
+    assert_eq!(soon(bench.tcp.cut(Cut::Close)).await, 0);
 }
 
 #[tokio::test]
 async fn half_a_cut_ends_what_comes_down_and_leaves_what_goes_up() {
     let bench = Bench::new("{}").await;
     let (mut client, mut server) = bench.connect().await;
-    assert_eq!(bench.tcp.cut(Cut::Half).await, 1);
+    assert_eq!(soon(bench.tcp.cut(Cut::Half)).await, 1);
     assert_eq!(bench.tcp.stats().open, 1);
     server.say("unheard").await;
     client.hears_fin().await;
@@ -125,7 +125,7 @@ async fn a_connection_that_waits_is_cut_as_well() {
     let (_client, _server) = bench.connect().await;
     let mut waiting = bench.client().await;
     bench.until_open(2).await;
-    assert_eq!(bench.tcp.cut(Cut::Reset).await, 2);
+    assert_eq!(soon(bench.tcp.cut(Cut::Reset)).await, 2);
     waiting.hears_reset().await;
     assert_eq!(bench.tcp.stats().open, 0);
 }
