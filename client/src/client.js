@@ -302,7 +302,7 @@ export class Tidings extends EventTarget {
 		return false;
 	}
 
-	/** @param {{ name: Carrier, window: number, told: Set<string>, reason: string }} use */
+	/** @param {{ name: Carrier, window: number, told: Map<number, string>, reason: string }} use */
 	#handleUse({ name, window, told, reason }) {
 		this.#use++;
 		this.#session.handleLink(window, told);

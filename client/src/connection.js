@@ -41,8 +41,8 @@ const TOKEN_EXPIRED = 4002;
  * @typedef {object} Outlet
  * @property {() => Subscribe[]} greet what a new link is told first
  * @property {(frame: Frame, isInUse: boolean) => void} frame
- * @property {(use: { name: Name, window: number, told: Set<string>, reason: string }) => void} use another link
- *   carries from now on. It was told of these channels, and takes so many publishes at once
+ * @property {(use: { name: Name, window: number, told: Map<number, string>, reason: string }) => void} use another
+ *   link carries from now on. It was told of these channels, by request, and takes so many publishes at once
  * @property {(reason: string) => void} lost nothing carries for now
  * @property {(loss: { code: number, reason: string }) => void} refused for good
  */
@@ -234,7 +234,7 @@ export class Connection {
 		this.#reason = '';
 		before?.link?.close();
 		for (const other of this.#tried) if (!this.#choice.wants(other.name)) this.#drop(other);
-		this.#outlet.use({ name, window: link.window, told: new Set(told.values()), reason });
+		this.#outlet.use({ name, window: link.window, told, reason });
 		this.#arm();
 	}
 

@@ -142,12 +142,16 @@ export class Session {
 	 * Another link is used from now on: it is told everything that it does not know, and asked again whatever
 	 * the one before has not answered.
 	 * @param {number} window how many publishes may be unanswered on it and still keep their order
-	 * @param {Set<string>} [told] channels that it was told to follow
+	 * @param {Map<number, string>} [told] what it was told to follow: the numbers of what `greet()` gave, and the channels
 	 */
-	handleLink(window, told = new Set()) {
+	handleLink(window, told = new Map()) {
 		this.#window = window;
-		this.#commands = this.greet().filter(({ channel }) => !told.has(channel));
-		for (const channel of told) if (!this.#subscriptions.has(channel)) this.#unsubscribe(channel);
+		this.#commands = [];
+		for (const [req, channel] of told) {
+			// What was left meanwhile may have been followed anew, from another place.
+			if (this.#subscriptions.get(channel)?.req !== req) this.#unsubscribe(channel);
+		}
+		this.#commands.push(...this.greet().filter(({ req }) => !told.has(req)));
 		for (const { command } of this.#questions.values()) this.#commands.push(command);
 		this.#rewind();
 	}
