@@ -27,10 +27,12 @@ export class Subscription {
 	#history;
 	/** @type {Cursor | undefined} */
 	#cursor;
-	/** @type {Message[]} */
+	/** Messages, and where some are gone. @type {(Message | { oldest: number })[]} */
 	#held = [];
 	/** The page that is waited for; 0: none. */
 	#page = 0;
+	/** Up to here messages may be missing that no link will bring: one began there. 0: nowhere. */
+	#beyond = 0;
 	/** Whether messages before the next one are gone, which the application was told. */
 	#torn = false;
 	/** Number of its `subscribe`, the same on each link. */
@@ -64,11 +66,15 @@ export class Subscription {
 		if (cursor?.epoch !== start.epoch) {
 			this.#cursor = start;
 			this.#held = [];
-			this.#page = 0;
+			this.#page = this.#beyond = 0;
 			if (!cursor && this.#history) this.#read({ before: start.seq + 1, limit: this.#history });
 		} else if (truncated) {
 			// A log that has lost its end in a crash gives the same seqs again.
 			cursor.seq = Math.min(cursor.seq, start.seq);
+		} else if (start.seq > cursor.seq) {
+			// Two links that were told of it before it had a cursor do not mean the same by "now".
+			this.#beyond = start.seq;
+			if (!this.#page) this.#read({ after: cursor.seq, limit: PAGE_MESSAGES });
 		}
 		this.#outlet.emit('subscribed', { cursor: this.cursor });
 		if (cursor && (truncated || cursor !== this.#cursor)) this.#tear();
@@ -99,10 +105,17 @@ export class Subscription {
 		this.#page = 0;
 		// The messages that a new follower wants first may well be all there are. In a gap, an empty page
 		// says that what is missing is gone; asking again would not end.
-		if (!this.#history && (truncated || !messages.length)) this.#tear(messages[0]?.seq);
+		const isLast = !this.#history && !messages.length;
+		const isBeyond = cursor.seq < this.#beyond;
+		if (!this.#history && (truncated || (isLast && !isBeyond))) this.#tear(messages[0]?.seq);
 		this.#history = 0;
 		for (const message of messages) this.#deliver(message, cursor);
-		for (const message of this.#held.splice(0)) this.handleMessage(message);
+		if (isLast) cursor.seq = Math.max(cursor.seq, this.#beyond);
+		if (cursor.seq < this.#beyond) return this.#read({ after: cursor.seq, limit: PAGE_MESSAGES });
+		for (const held of this.#held.splice(0)) {
+			if ('oldest' in held) this.handleTruncated(held.oldest);
+			else this.handleMessage(held);
+		}
 	}
 
 	/**
@@ -110,7 +123,9 @@ export class Subscription {
 	 * @param {number} oldest seq of the oldest one kept; 0: none
 	 */
 	handleTruncated(oldest) {
-		if (this.#cursor && !this.#page) this.#cursor.seq = Math.max(this.#cursor.seq, oldest - 1);
+		// What is told in its place among messages stays in it.
+		if (this.#page) return this.#hold({ oldest });
+		if (this.#cursor) this.#cursor.seq = Math.max(this.#cursor.seq, oldest - 1);
 		this.#tear(oldest);
 	}
 
@@ -129,7 +144,7 @@ export class Subscription {
 		this.#page = this.#outlet.read(range);
 	}
 
-	/** @param {Message} message */
+	/** @param {Message | { oldest: number }} message */
 	#hold(message) {
 		// When it is full the newest takes the last place: the gap before it is seen in its turn.
 		this.#held[Math.min(this.#held.length, HELD_MAX - 1)] = message;

@@ -303,3 +303,48 @@ test('the queue is bounded in bytes, and free again once it is answered', () => 
 	const full = new Session(new Backoff(() => 0), 20);
 	assert.throws(() => full.publish('c', 'x'.repeat(10), '4'), { code: 'queue_full' });
 });
+
+test('what a link does not bring that began later than the one before is read', () => {
+	const { it, said, asked } = subscription();
+	it.handleSubscribed('e-1', false);
+	it.handleSubscribed('e-300', false);
+	it.handleCursor('e-301');
+	it.handleMessage(message(302, 300));
+	it.handlePage(1, { messages: range(2, 102).map((seq) => message(seq)), truncated: false });
+	it.handlePage(2, { messages: [message(150, 101), message(300, 150)], truncated: false });
+	assert.deepEqual(asked.map(({ after }) => after), [1, 101]);
+	assert.deepEqual(said, [...range(2, 102), 150, 300, 302]);
+});
+
+test('nothing is missing where a link began later and nothing was said meanwhile', () => {
+	const { it, said } = subscription(undefined, 5);
+	it.handleSubscribed('e-1', false);
+	it.handleSubscribed('e-3', false);
+	it.handlePage(1, { messages: [message(1)], truncated: false });
+	it.handlePage(2, { messages: [], truncated: false });
+	it.handleMessage(message(4, 1));
+	assert.deepEqual(said, [1, 4]);
+});
+
+test('what was left and followed anew while a link was tried is followed anew there', () => {
+	const session = new Session(new Backoff(() => 0));
+	session.subscribe('c', { after: 'e-1' });
+	const told = new Map(session.greet().map(({ req, channel }) => [req, channel]));
+	session.unsubscribe('c');
+	session.subscribe('c');
+	session.handleLink(1, told);
+	assert.deepEqual(commands(session, 0).map(({ type, after }) => [type, after]), [
+		['unsubscribe', undefined],
+		['subscribe', undefined],
+	]);
+});
+
+test('a hole that is told while history is read is told in its place', () => {
+	const { it, said } = subscription(undefined, 3);
+	it.handleSubscribed('e-3', false);
+	it.handleMessage(message(4));
+	it.handleTruncated(8);
+	it.handleMessage(message(8, 6));
+	it.handlePage(1, { messages: [message(3)], truncated: false });
+	assert.deepEqual(said, [3, 4, 'truncated', 8]);
+});

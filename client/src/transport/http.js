@@ -206,11 +206,15 @@ export function http(environment, ear, read) {
 			begin(cursor, hello) {
 				ear.frame({ ...hello, heartbeat: patient(hello.heartbeat) });
 				const { epoch, seq } = parseCursor(cursor);
+				const asked = lowest();
 				// A log that has lost its end in a crash begins before what it was asked for.
-				const truncated = seq < lowest().seq;
+				const truncated = seq < asked.seq;
 				for (const place of of) {
-					if (truncated || parseCursor(place.after ?? '').epoch !== epoch) place.after = cursor;
-					if (!truncated && place.epoch === epoch) continue;
+					const after = parseCursor(place.after ?? '');
+					// Another channel's cursor was one of another log, so that the stream begins now.
+					const skips = asked.epoch !== epoch && after.epoch === epoch;
+					if (truncated || skips || after.epoch !== epoch) place.after = cursor;
+					if (!truncated && !skips && place.epoch === epoch) continue;
 					place.epoch = epoch;
 					ear.frame({ type: 'subscribed', channel: place.channel, cursor: place.after ?? '', truncated });
 				}
