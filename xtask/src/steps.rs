@@ -110,6 +110,13 @@ pub(crate) const STEPS: &[Step] = &[
         run: autobahn,
     },
     Step {
+        name: "model",
+        about: "the client's session and the hub's agree in a thousand worlds",
+        needs: &[Tool::Node],
+        limit: minutes(15),
+        run: |shell| against_ours(shell, &["interop/model", "interop/soak"]),
+    },
+    Step {
         name: "interop",
         about: "curl, ws, Python, Node, Chromium and nginx meet ours",
         needs: &[
