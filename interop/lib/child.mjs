@@ -47,6 +47,11 @@ export class Child {
 		return this.#exited;
 	}
 
+	/** Undefined if it could not be started. */
+	get pid() {
+		return this.#process.pid;
+	}
+
 	get isRunning() {
 		return this.#process.exitCode === null && this.#process.signalCode === null;
 	}

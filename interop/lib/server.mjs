@@ -90,6 +90,11 @@ export class Server {
 		return this.#child?.end('SIGTERM');
 	}
 
+	/** The number of its process, the newest one. */
+	get pid() {
+		return this.#child?.pid;
+	}
+
 	/** What it has written for its operator. */
 	get output() {
 		return `${this.#child?.stdout}${this.#child?.stderr}`;

@@ -8,6 +8,7 @@ mod bench;
 mod nightly;
 mod options;
 mod shell;
+mod soak;
 mod steps;
 mod test;
 mod tools;
@@ -54,6 +55,15 @@ const TASKS: &[Task] = &[
             ("bench micro", "masking, UTF-8, receiving"),
         ],
         run: bench::run,
+    },
+    Task {
+        name: "soak",
+        usage: &[
+            ("soak", "2,000 clients in bad weather, 15 min"),
+            ("soak --minutes 60 --seed 7", "or longer, and another"),
+            ("soak --clients 200 --rate 10", "or fewer, and less to do"),
+        ],
+        run: soak::run,
     },
     Task {
         name: "fuzz",

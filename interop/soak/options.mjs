@@ -1,0 +1,50 @@
+/** What a soak is asked for. */
+
+import { parseArgs } from 'node:util';
+
+/**
+ * @typedef {object} Options
+ * @property {number} minutes of bad weather
+ * @property {number} clients
+ * @property {number} rate messages published in a second, by all of them
+ * @property {number} seed of the weather
+ * @property {string} out folder of the report
+ */
+
+/** Each option: its default, its bounds, and what it is. */
+const NUMBERS = {
+	minutes: { usual: 15, least: 0.5, most: 24 * 60, about: 'of bad weather' },
+	clients: { usual: 2000, least: 20, most: 20_000, about: 'over all transports' },
+	rate: { usual: 40, least: 1, most: 10_000, about: 'messages published in a second, by all of them' },
+	seed: { usual: 1, least: 0, most: 2 ** 31, about: "of the weather's dice" },
+};
+
+/**
+ * @param {string[]} words
+ * @returns {Options}
+ * @throws {TypeError} for what cannot be understood
+ */
+export function parse(words) {
+	const names = /** @type {(keyof typeof NUMBERS)[]} */ (Object.keys(NUMBERS));
+	const options = Object.fromEntries([...names, 'out'].map((name) => [name, { type: /** @type {const} */ ('string') }]));
+	const values = /** @type {Record<string, string | undefined>} */ (parseArgs({ args: words, options }).values);
+	const number = (/** @type {keyof typeof NUMBERS} */ name) => {
+		const { usual, least, most } = NUMBERS[name];
+		const value = Number(values[name] ?? usual);
+		if (!(value >= least && value <= most)) throw new TypeError(`--${name} is ${least} to ${most}, not ${values[name]}`);
+		return value;
+	};
+	return {
+		minutes: number('minutes'),
+		clients: Math.round(number('clients')),
+		rate: number('rate'),
+		seed: number('seed'),
+		out: values['out'] ?? 'target/soak',
+	};
+}
+
+/** How it is called. */
+export const USAGE = Object.entries(NUMBERS)
+	.map(([name, { usual, about }]) => `  --${name} N`.padEnd(16) + `${about}; default ${usual}\n`)
+	.concat(`  --out FOLDER`.padEnd(16) + 'of the report; default target/soak\n')
+	.join('');
