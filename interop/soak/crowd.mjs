@@ -137,8 +137,8 @@ async function publish() {
  * @param {string} name
  */
 function count(tally, name) {
-	// Ports and times differ, and say nothing.
-	const kind = name.replace(/\d{4,}/g, 'N').slice(0, 100);
+	// Ports and times differ, and say nothing; close codes, of four digits, do.
+	const kind = name.replace(/\d{5,}/g, 'N').slice(0, 100);
 	const counts = /** @type {Record<string, number>} */ (tallies[tally]);
 	counts[kind] = (counts[kind] ?? 0) + 1;
 }
