@@ -1,0 +1,128 @@
+/** One cell of the matrix: one fault, one transport, in one place. */
+
+import { setTimeout as pause } from 'node:timers/promises';
+import { Middlebox } from '../lib/middlebox.mjs';
+import { until } from '../lib/until.mjs';
+import { Deeds } from './deeds.mjs';
+import { Observation } from './observation.mjs';
+import { sum } from './tally.mjs';
+import { Witness } from './witness.mjs';
+
+/** @import { Scope } from '../lib/child.mjs' */
+/** @import { Server } from '../lib/server.mjs' */
+/** @import { Column, Fault, Place } from './faults.mjs' */
+/** @import { OpenHome } from './homes.mjs' */
+/** @import { Tally } from './tally.mjs' */
+
+/** How many messages each way are a flow, and go by between a recovery and the reckoning. */
+const FLOW = 10;
+/** How much longer than promised is waited, in seconds: so the table can say how late it was. */
+const GRACE = 20;
+/** What passes between two short polls, in ms; with the client's default the table would show nothing else. */
+const POLL_EVERY_MS = 250;
+
+/**
+ * What a cell found. Times are in seconds.
+ * @typedef {object} Result
+ * @property {string} fault
+ * @property {Column} column
+ * @property {Place} place
+ * @property {number} [noticed] after the fault's begin
+ * @property {number} [useful] after its begin or, where it was `lifted`, its end
+ * @property {boolean} lifted
+ * @property {number} [again] how long a second client took that knew what had worked for the first
+ * @property {string} transport in use at the end
+ * @property {Tally} tally both ways
+ * @property {string[]} broken promises that were not kept
+ * @property {string[]} story what the client said
+ */
+
+/**
+ * @param {Scope} scope
+ * @param {{ fault: Fault, column: Column, place: Place, open: OpenHome, server: Server }} cell
+ * @returns {Promise<Result>}
+ */
+export async function runCell(scope, { fault, column, place, open, server }) {
+	const middlebox = await Middlebox.open(scope, server.port);
+	const home = await open(scope, middlebox.url);
+	const witness = await Witness.begin(scope, server.url, `${middlebox.port}`);
+	const observation = new Observation(home, witness);
+	const deeds = new Deeds(fault, { middlebox, server, home, witness });
+	const connect = (/** @type {Witness} */ { down, after, up }) =>
+		home.begin({
+			...{ url: middlebox.url, down, after, up },
+			options: { transport: column, token: `guest:${place}`, pollEvery: POLL_EVERY_MS },
+		});
+
+	const lifted = !fault.works.includes(column);
+	/** @type {string[]} */
+	const broken = [];
+	/** Goes on after a wait in vain: what was lost, and how late it is, is to be seen as well. */
+	const wait = (/** @type {string} */ what, /** @type {() => unknown} */ condition, within = fault.useful + GRACE) =>
+		until(what, condition, { within: within * 1000 }).catch((error) => void broken.push(error.message));
+
+	/** @type {number} */
+	let begun;
+	/** @type {import('./observation.mjs').Mark} */
+	let since;
+	if (fault.cold) {
+		await deeds.begin();
+		await connect(witness);
+		since = { ...(await observation.mark()), down: 0, up: 0 };
+		begun = since.at = observation.begun;
+	} else {
+		await connect(witness);
+		await until('messages to flow both ways', () => observation.flowed(FLOW), { seen: () => observation.story });
+		begun = now();
+		await deeds.begin();
+		since = { ...(await observation.mark()), at: begun };
+	}
+	if (lifted) {
+		await pause((fault.lasts ?? 0) * 1000);
+		await deeds.end();
+		since = { at: now(), down: 0, up: 0 };
+	}
+	const isUseful = async () => (await observation.look()) && observation.useful(since);
+	await wait('messages to flow again', isUseful);
+	const usefulAt = fault.cold && !lifted ? observation.first : observation.useful(since);
+	const noticedAt = fault.cold ? undefined : observation.noticed(begun);
+	const resumed = now();
+	await wait('messages to go on flowing', () => observation.flowed(FLOW, resumed));
+
+	await Promise.all([home.pause(), witness.pause()]);
+	await wait('everything to be there', () => observation.isComplete());
+	const { transport, story } = observation;
+
+	let again;
+	if (fault.again && column === 'auto') {
+		const second = await Witness.begin(scope, server.url, `${middlebox.port}-again`);
+		const seen = new Observation(home, second);
+		await connect(second);
+		await wait('the first message for a second client', async () => (await seen.look()) && seen.first);
+		again = seconds(seen.begun, seen.first);
+	}
+
+	const noticed = seconds(begun, noticedAt);
+	const useful = seconds(since.at, usefulAt);
+	/** @param {string} what @param {number | undefined} took @param {number | undefined} bound */
+	const hold = (what, took, bound) => {
+		if (bound !== undefined && (took ?? Infinity) > bound) broken.push(`${what} after ${took ?? '∞'} s, not ${bound}`);
+	};
+	hold('noticed', seconds(begun, Math.min(noticedAt ?? Infinity, usefulAt ?? Infinity)), fault.noticed);
+	hold('useful', useful, fault.useful);
+	if (column === 'auto') hold('again useful', again, fault.again);
+	const counted = sum(observation.tallies());
+	if (counted.lost + counted.doubled + counted.disordered > 0) broken.push(JSON.stringify(counted));
+	return { fault: fault.name, column, place, noticed, useful, lifted, again, transport, tally: counted, broken, story };
+}
+
+const now = () => performance.timeOrigin + performance.now();
+
+/**
+ * @param {number} from
+ * @param {number | undefined} to
+ * @returns {number | undefined} to the hundredth
+ */
+function seconds(from, to) {
+	return to === undefined || to === Infinity ? undefined : Math.round((to - from) / 10) / 100;
+}

@@ -1,0 +1,86 @@
+/**
+ * Every fault, with every transport, in Chromium, Firefox and Node: who notices, who comes back, and that
+ * nothing is lost, doubled or out of order meanwhile.
+ *
+ * `TIDINGS_MATRIX` names a file for what was found; `write.mjs` makes the table of it.
+ */
+
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { after, describe, test } from 'node:test';
+import { Server } from '../lib/server.mjs';
+import { runCell } from './cell.mjs';
+import { COLUMNS, FAULTS, PLACES } from './faults.mjs';
+import { HOMES } from './homes.mjs';
+
+/** @import { Result } from './cell.mjs' */
+/** @import { Scope } from '../lib/child.mjs' */
+/** @import { Fault, Place } from './faults.mjs' */
+/** @import { OpenHome } from './homes.mjs' */
+
+/**
+ * How many cells of a place run side by side: a cell mostly waits, but a page needs more of a processor than
+ * a client in Node. More of them would be measuring the machine.
+ * @type {Record<Place, number>}
+ */
+const SIDE_BY_SIDE = { chromium: 8, firefox: 3, node: 10 };
+
+/** Faults are tried here unless they say otherwise. @type {readonly Place[]} */
+const USUAL = ['chromium', 'node'];
+
+/** @type {Result[]} */
+const results = [];
+
+/** What serves all cells, and ends with them. @type {(() => void | Promise<void>)[]} */
+const ends = [];
+const file = { after: (/** @type {() => void | Promise<void>} */ end) => void ends.push(end) };
+
+/** @type {Map<string, Promise<Server>>} by their heartbeat */
+const servers = new Map();
+
+describe('the fault matrix', { concurrency: PLACES.length }, () => {
+	for (const place of PLACES) {
+		describe(place, { concurrency: SIDE_BY_SIDE[place] }, () => {
+			/** @type {Promise<OpenHome> | undefined} Made when the first cell wants it. */
+			let home;
+			for (const fault of longestFirst(FAULTS)) {
+				if (!(fault.places ?? USUAL).includes(place)) continue;
+				for (const column of fault.columns ?? COLUMNS) {
+					test(`${place}: ${fault.name}: ${column}`, async (t) => {
+						const [server, open] = await Promise.all([serverFor(fault, t), (home ??= HOMES[place](file))]);
+						const result = await runCell(t, { fault, column, place, open, server });
+						results.push(result);
+						assert.deepEqual(result.broken, [], result.story.join('\n'));
+					});
+				}
+			}
+		});
+	}
+});
+
+after(async () => {
+	for (const end of ends.reverse()) await end();
+	const { TIDINGS_MATRIX } = process.env;
+	if (TIDINGS_MATRIX) await writeFile(TIDINGS_MATRIX, JSON.stringify(results, null, '\t'));
+});
+
+/**
+ * One server for all, but for those who end it.
+ * @param {Fault} fault
+ * @param {Scope} test
+ */
+function serverFor({ deed, heartbeat = '5s' }, test) {
+	const start = (/** @type {Scope} */ scope) => Server.start(scope, { args: ['--heartbeat', heartbeat] });
+	if (deed === 'kill' || deed === 'drain') return start(test);
+	const server = servers.get(heartbeat) ?? start(file);
+	servers.set(heartbeat, server);
+	return server;
+}
+
+/**
+ * What takes longest begins first, so that nobody waits for it at the end.
+ * @param {readonly Fault[]} faults
+ */
+function longestFirst(faults) {
+	return faults.toSorted((one, other) => (other.lasts ?? 0) - (one.lasts ?? 0));
+}
