@@ -6,7 +6,7 @@
  */
 
 /** How often it publishes, in ms, and how much of it may wait: over a slow network it waits for answers. */
-const PUBLISH_EVERY_MS = 100;
+const PUBLISH_EVERY_MS = 200;
 const WAITING_MAX = 16;
 
 /**
