@@ -12,7 +12,7 @@ import { Witness } from './witness.mjs';
 /** @import { Scope } from '../lib/child.mjs' */
 /** @import { Server } from '../lib/server.mjs' */
 /** @import { Column, Fault, Place } from './faults.mjs' */
-/** @import { OpenHome } from './homes.mjs' */
+/** @import { Quarter } from './homes.mjs' */
 /** @import { Tally } from './tally.mjs' */
 
 /** How many messages each way are a flow, and go by between a recovery and the reckoning. */
@@ -30,6 +30,7 @@ const POLL_EVERY_MS = 250;
  * @property {Place} place
  * @property {number} [noticed] after the fault's begin
  * @property {number} [useful] after its begin or, where it was `lifted`, its end
+ * @property {boolean} cold whether the fault was there before the client: then `useful` is the time to its first message
  * @property {boolean} lifted
  * @property {number} [again] how long a second client took that knew what had worked for the first
  * @property {string} transport in use at the end
@@ -40,7 +41,7 @@ const POLL_EVERY_MS = 250;
 
 /**
  * @param {Scope} scope
- * @param {{ fault: Fault, column: Column, place: Place, open: OpenHome, server: Server }} cell
+ * @param {{ fault: Fault, column: Column, place: Place, open: Quarter['open'], server: Server }} cell
  * @returns {Promise<Result>}
  */
 export async function runCell(scope, { fault, column, place, open, server }) {
@@ -120,7 +121,7 @@ export async function runCell(scope, { fault, column, place, open, server }) {
 	if (column === 'auto') hold('again useful', again, fault.again);
 	const counted = sum(observation.tallies());
 	if (counted.lost + counted.doubled + counted.disordered > 0) broken.push(JSON.stringify(counted));
-	return { fault: fault.name, column, place, noticed, useful, lifted, again, transport, tally: counted, broken, story };
+	return { fault: fault.name, column, place, cold: !!fault.cold, noticed, useful, lifted, again, transport, tally: counted, broken, story };
 }
 
 const now = () => performance.timeOrigin + performance.now();

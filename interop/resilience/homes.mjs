@@ -22,47 +22,60 @@ import { Subject } from './subject.mjs';
  * @property {(isFrozen: boolean) => Promise<unknown>} [setFrozen]
  */
 
-/** @typedef {(scope: Scope, origin: string) => Promise<Home>} OpenHome for one test */
+/**
+ * @typedef {object} Quarter where homes are to be had, for a file of tests: browsers are started once
+ * @property {string} version
+ * @property {(scope: Scope, origin: string) => Promise<Home>} open one, for a test
+ */
 
-/** @type {Record<Place, (scope: Scope) => Promise<OpenHome>>} For a file of tests: browsers are started once. */
-export const HOMES = {
-	node: async () => async (scope) => {
-		const storage = new Shelf();
-		/** @type {Subject | undefined} */
-		let subject;
-		scope.after(() => subject?.close());
-		return {
-			begin: async (task) => {
-				subject?.close();
-				const options = { ...task.options, ...IN_NODE, storage };
-				subject = new Subject(Tidings, { ...task, options });
-			},
-			pause: async () => subject?.pause(),
-			publish: async () => subject?.publish(),
-			report: async () => /** @type {Subject} */ (subject).report(),
-		};
-	},
+/** @type {Record<Place, (scope: Scope) => Promise<Quarter>>} */
+export const QUARTERS = {
+	node: async () => ({
+		version: process.version.slice(1),
+		open: async (scope) => {
+			const storage = new Shelf();
+			/** @type {Subject | undefined} */
+			let subject;
+			scope.after(() => subject?.close());
+			return {
+				begin: async (task) => {
+					subject?.close();
+					const options = { ...IN_NODE, storage, ...task.options };
+					subject = new Subject(Tidings, { ...task, options });
+				},
+				pause: async () => subject?.pause(),
+				publish: async () => subject?.publish(),
+				report: async () => /** @type {Subject} */ (subject).report(),
+			};
+		},
+	}),
 
 	chromium: async (scope) => {
 		const browser = await launch(scope);
-		return async (test, origin) => {
-			const { page } = await openPage(test, browser);
-			await page.goto(`${origin}/healthz`);
-			const session = await page.context().newCDPSession(page);
-			return {
-				...(await inPage((run, argument) => page.evaluate(run, argument))),
-				setOffline: (isOffline) => page.context().setOffline(isOffline),
-				setFrozen: (isFrozen) => session.send('Page.setWebLifecycleState', { state: isFrozen ? 'frozen' : 'active' }),
-			};
+		return {
+			version: browser.version(),
+			open: async (test, origin) => {
+				const { page } = await openPage(test, browser);
+				await page.goto(`${origin}/healthz`);
+				const session = await page.context().newCDPSession(page);
+				return {
+					...(await inPage((run, argument) => page.evaluate(run, argument))),
+					setOffline: (isOffline) => page.context().setOffline(isOffline),
+					setFrozen: (isFrozen) => session.send('Page.setWebLifecycleState', { state: isFrozen ? 'frozen' : 'active' }),
+				};
+			},
 		};
 	},
 
 	firefox: async (scope) => {
 		const browser = await launchFirefox(scope);
-		return async (test, origin) => {
-			const page = await openFirefoxPage(test, browser);
-			await page.goto(`${origin}/healthz`);
-			return inPage((run, argument) => page.evaluate(run, argument));
+		return {
+			version: (await browser.version()).replace('firefox/', ''),
+			open: async (test, origin) => {
+				const page = await openFirefoxPage(test, browser);
+				await page.goto(`${origin}/healthz`);
+				return inPage((run, argument) => page.evaluate(run, argument));
+			},
 		};
 	},
 };

@@ -7,16 +7,19 @@
 
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
+import { cpus, release, type } from 'node:os';
 import { after, describe, test } from 'node:test';
 import { Server } from '../lib/server.mjs';
 import { runCell } from './cell.mjs';
 import { COLUMNS, FAULTS, PLACES } from './faults.mjs';
-import { HOMES } from './homes.mjs';
+import { QUARTERS } from './homes.mjs';
 
+/** @import { CpuInfo } from 'node:os' */
 /** @import { Result } from './cell.mjs' */
 /** @import { Scope } from '../lib/child.mjs' */
 /** @import { Fault, Place } from './faults.mjs' */
-/** @import { OpenHome } from './homes.mjs' */
+/** @import { Quarter } from './homes.mjs' */
+/** @import { Findings } from './table.mjs' */
 
 /**
  * How many cells of a place run side by side: a cell mostly waits, but a page needs more of a processor than
@@ -35,19 +38,20 @@ const results = [];
 const ends = [];
 const file = { after: (/** @type {() => void | Promise<void>} */ end) => void ends.push(end) };
 
+/** @type {Map<Place, Promise<Quarter>>} */
+const quarters = new Map();
+
 /** @type {Map<string, Promise<Server>>} by their heartbeat */
 const servers = new Map();
 
 describe('the fault matrix', { concurrency: PLACES.length }, () => {
 	for (const place of PLACES) {
 		describe(place, { concurrency: SIDE_BY_SIDE[place] }, () => {
-			/** @type {Promise<OpenHome> | undefined} Made when the first cell wants it. */
-			let home;
 			for (const fault of longestFirst(FAULTS)) {
 				if (!(fault.places ?? USUAL).includes(place)) continue;
 				for (const column of fault.columns ?? COLUMNS) {
 					test(`${place}: ${fault.name}: ${column}`, async (t) => {
-						const [server, open] = await Promise.all([serverFor(fault, t), (home ??= HOMES[place](file))]);
+						const [server, { open }] = await Promise.all([serverFor(fault, t), quarter(place)]);
 						const result = await runCell(t, { fault, column, place, open, server });
 						results.push(result);
 						assert.deepEqual(result.broken, [], result.story.join('\n'));
@@ -59,10 +63,31 @@ describe('the fault matrix', { concurrency: PLACES.length }, () => {
 });
 
 after(async () => {
-	for (const end of ends.reverse()) await end();
 	const { TIDINGS_MATRIX } = process.env;
-	if (TIDINGS_MATRIX) await writeFile(TIDINGS_MATRIX, JSON.stringify(results, null, '\t'));
+	if (TIDINGS_MATRIX) await writeFile(TIDINGS_MATRIX, JSON.stringify(await findings(), null, '\t'));
+	for (const end of ends.reverse()) await end();
 });
+
+/** @returns {Promise<Findings>} */
+async function findings() {
+	/** @type {Findings['versions']} */
+	const versions = {};
+	for (const [place, made] of quarters) versions[place] = (await made).version;
+	const minute = new Date().toISOString().slice(0, 16).replace('T', ' ');
+	const [{ model }] = /** @type {[CpuInfo]} */ (cpus());
+	const made = `Measured ${minute} UTC on ${cpus().length} cores of ${model}, ${type()} ${release()}.`;
+	return { made, versions, results };
+}
+
+/**
+ * Opened when the first cell wants it.
+ * @param {Place} place
+ */
+function quarter(place) {
+	const made = quarters.get(place) ?? QUARTERS[place](file);
+	quarters.set(place, made);
+	return made;
+}
 
 /**
  * One server for all, but for those who end it.

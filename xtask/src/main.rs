@@ -5,6 +5,7 @@
 
 mod autobahn;
 mod bench;
+mod matrix;
 mod nightly;
 mod options;
 mod shell;
@@ -44,6 +45,11 @@ const TASKS: &[Task] = &[
             ("autobahn --cases 6.*,7.1.1", "or core, quick"),
         ],
         run: autobahn::run,
+    },
+    Task {
+        name: "matrix",
+        usage: &[("matrix", "bad networks, into docs/; 5 min")],
+        run: matrix::run,
     },
     Task {
         name: "bench",

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::autobahn;
+use crate::matrix;
 use crate::shell::{Shell, Stop, Verdict};
-use crate::tools::{Tool, chromium};
+use crate::tools::{Tool, chromium, firefox};
 
 /// One thing asked of a change.
 pub(crate) struct Step {
@@ -129,7 +130,7 @@ pub(crate) const STEPS: &[Step] = &[
         limit: minutes(20),
         run: |shell| {
             let folders = ["interop/clients", "interop/proxies", "interop/websocket"];
-            against_ours(shell, &folders)
+            against_ours(shell, &folders, &[])
         },
     },
     Step {
@@ -137,7 +138,14 @@ pub(crate) const STEPS: &[Step] = &[
         about: "the chat and the client in Chromium",
         needs: &[Tool::Node, Tool::NodePackages, Tool::Chromium],
         limit: minutes(12),
-        run: |shell| against_ours(shell, &["interop/browser"]),
+        run: |shell| against_ours(shell, &["interop/browser"], &[]),
+    },
+    Step {
+        name: "matrix",
+        about: "every fault of a network with every transport: noticed, over in time, nothing lost",
+        needs: matrix::NEEDS,
+        limit: matrix::LIMIT,
+        run: |shell| against_ours(shell, &["interop/resilience"], &[]),
     },
 ];
 
@@ -169,7 +177,11 @@ fn build(shell: &Shell) -> Verdict {
 }
 
 /// Tests that start the real binary, or the WebSocket crate's examples.
-fn against_ours(shell: &Shell, folders: &[&str]) -> Verdict {
+pub(crate) fn against_ours(
+    shell: &Shell,
+    folders: &[&str],
+    settings: &[(&'static str, PathBuf)],
+) -> Verdict {
     build(shell)?;
     let mut env = vec![
         ("TIDINGS_BIN", shell.built("tidings")),
@@ -179,6 +191,10 @@ fn against_ours(shell: &Shell, folders: &[&str]) -> Verdict {
     if let Ok(browser) = chromium() {
         env.push(("CHROMIUM_BIN", browser));
     }
+    if let Ok(browser) = firefox() {
+        env.push(("FIREFOX_BIN", browser));
+    }
+    env.extend_from_slice(settings);
     node_tests(shell, folders, &env)
 }
 

@@ -15,6 +15,8 @@ pub(crate) enum Tool {
     NodePackages,
     /// Chromium, as the distribution packages it.
     Chromium,
+    /// Firefox, as the distribution packages it.
+    Firefox,
     /// `curl`, which is a client like any other.
     Curl,
     /// nginx, as the proxy that most servers stand behind.
@@ -40,6 +42,9 @@ const CHROMIUM_NAMES: &[&str] = &["chromium", "chromium-browser", "google-chrome
 
 /// Debian keeps it where only root looks.
 const NGINX_NAMES: &[&str] = &["nginx", "/usr/sbin/nginx"];
+
+/// Under which names distributions install Firefox; Debian has the one with extended support.
+const FIREFOX_NAMES: &[&str] = &["firefox-esr", "firefox"];
 
 /// The tools seen or installed in this run.
 #[derive(Default)]
@@ -77,6 +82,7 @@ impl Tools {
             Tool::NodePackages => node_packages("interop", shell),
             Tool::BenchPackages => node_packages("bench/scripts", shell),
             Tool::Chromium => self.program("Chromium", CHROMIUM_NAMES, shell),
+            Tool::Firefox => self.program("Firefox", FIREFOX_NAMES, shell),
             Tool::Curl => self.program("curl", &["curl"], shell),
             Tool::Nginx => self.program("nginx", NGINX_NAMES, shell),
             Tool::Python => self.program("Python 3", &["python3"], shell),
@@ -134,6 +140,11 @@ impl Tools {
 /// The browser that `Tool::Chromium` made sure of.
 pub(crate) fn chromium() -> Result<std::path::PathBuf, Stop> {
     find_program(CHROMIUM_NAMES).ok_or_else(|| missing("Chromium"))
+}
+
+/// The browser that `Tool::Firefox` made sure of.
+pub(crate) fn firefox() -> Result<std::path::PathBuf, Stop> {
+    find_program(FIREFOX_NAMES).ok_or_else(|| missing("Firefox"))
 }
 
 fn missing(what: &str) -> Stop {
