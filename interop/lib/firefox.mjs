@@ -12,12 +12,24 @@ import { PATIENCE_MS } from './until.mjs';
 
 const FIREFOX = process.env.FIREFOX_BIN ?? '/usr/bin/firefox-esr';
 
+/** Pages that are not in front keep their timers: several are at work side by side. */
+const PREFERENCES = {
+	'dom.min_background_timeout_value': 4,
+	'dom.timeout.enable_budget_timer_throttling': false,
+	'dom.ipc.processPriorityManager.enabled': false,
+};
+
 /**
  * A browser for a test, or a file of tests.
  * @param {Scope} scope
  */
 export async function launchFirefox(scope) {
-	const browser = await puppeteer.launch({ browser: 'firefox', executablePath: FIREFOX, headless: true });
+	const browser = await puppeteer.launch({
+		browser: 'firefox',
+		executablePath: FIREFOX,
+		headless: true,
+		extraPrefsFirefox: PREFERENCES,
+	});
 	scope.after(() => browser.close());
 	return browser;
 }

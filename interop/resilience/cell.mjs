@@ -62,7 +62,9 @@ export async function runCell(scope, { fault, column, place, open, server }) {
 	const broken = [];
 	/** Goes on after a wait in vain: what was lost, and how late it is, is to be seen as well. */
 	const wait = (/** @type {string} */ what, /** @type {() => unknown} */ condition, within = bound + GRACE) =>
-		until(what, condition, { within: within * 1000 }).catch((error) => void broken.push(error.message));
+		until(what, condition, { within: within * 1000 }).catch(({ message, cause }) => {
+			broken.push([message, cause].filter(Boolean).join(': '));
+		});
 
 	/** @type {number} */
 	let begun;
@@ -119,9 +121,11 @@ export async function runCell(scope, { fault, column, place, open, server }) {
 	hold('noticed', seconds(begun, Math.min(noticedAt ?? Infinity, usefulAt ?? Infinity)), fault.noticed);
 	hold('useful', useful, bound);
 	if (column === 'auto') hold('again useful', again, fault.again);
-	const counted = sum(observation.tallies());
-	if (counted.lost + counted.doubled + counted.disordered > 0) broken.push(JSON.stringify(counted));
-	return { fault: fault.name, column, place, cold: !!fault.cold, noticed, useful, lifted, again, transport, tally: counted, broken, story };
+	const [down, up] = observation.tallies();
+	for (const [way, { lost, doubled, disordered }] of Object.entries({ 'to the client': down, 'from the client': up })) {
+		if (lost + doubled + disordered > 0) broken.push(`${way}: ${lost} lost, ${doubled} doubled, ${disordered} out of order`);
+	}
+	return { fault: fault.name, column, place, cold: !!fault.cold, noticed, useful, lifted, again, transport, tally: sum([down, up]), broken, story };
 }
 
 const now = () => performance.timeOrigin + performance.now();
