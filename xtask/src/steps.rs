@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::autobahn;
-use crate::matrix;
 use crate::shell::{Shell, Stop, Verdict};
 use crate::tools::{Tool, chromium, firefox};
 
@@ -115,7 +114,7 @@ pub(crate) const STEPS: &[Step] = &[
         about: "the client's session and the hub's agree in a thousand worlds",
         needs: &[Tool::Node],
         limit: minutes(15),
-        run: |shell| against_ours(shell, &["interop/model", "interop/soak"]),
+        run: |shell| against_ours(shell, &["interop/model", "interop/soak"], &[]),
     },
     Step {
         name: "interop",
@@ -139,13 +138,6 @@ pub(crate) const STEPS: &[Step] = &[
         needs: &[Tool::Node, Tool::NodePackages, Tool::Chromium],
         limit: minutes(12),
         run: |shell| against_ours(shell, &["interop/browser"], &[]),
-    },
-    Step {
-        name: "matrix",
-        about: "every fault of a network with every transport: noticed, over in time, nothing lost",
-        needs: matrix::NEEDS,
-        limit: matrix::LIMIT,
-        run: |shell| against_ours(shell, &["interop/resilience"], &[]),
     },
 ];
 
