@@ -20,7 +20,8 @@ class Locks {
 				reject(signal.reason);
 			});
 			queue.push(turn);
-			if (queue.length === 1) this.#next(queue);
+			// Not at once, as in a browser, where a tab has long spoken when it gets the lock.
+			if (queue.length === 1) setTimeout(() => this.#next(queue), 5);
 		});
 	}
 

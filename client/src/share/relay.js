@@ -72,17 +72,20 @@ export class Share {
 		let wire;
 		/** Whom it is linked to. */
 		let board = '';
-		/** @type {Said['frame'][]} */
-		const early = [{ type: 'hello' }];
+		/** What waits for a switchboard, which may not be there yet. @type {Command[]} */
+		const early = [];
 		/** @param {Said['frame']} frame */
-		const say = (frame) => (wire ? wire.postMessage({ tab, frame }) : early.push(frame));
+		const say = (frame) => wire?.postMessage({ tab, frame });
 
 		/** @param {Told} told */
 		const hear = (told) => {
 			if (!told.board || (told.to && told.to !== tab)) return;
 			const { frame } = told;
 			if (frame.type === 'open' && !board) return say({ type: 'hello' });
-			if (frame.type === 'hello') board ||= told.board;
+			if (frame.type === 'hello') {
+				board ||= told.board;
+				early.splice(0).forEach(say);
+			}
 			if (frame.type === 'open' || frame.type === 'lost') {
 				// There is one at a time: another one's word is the end of ours.
 				if (board && (frame.type === 'lost' || board !== told.board)) ear.lost({ reason: 'another tab', ...frame });
@@ -97,12 +100,12 @@ export class Share {
 			hold(locks, `${name} ${tab}`, life.signal);
 			wire = new BroadcastChannel(name);
 			wire.onmessage = ({ data }) => hear(data);
-			early.splice(0).forEach(say);
+			say({ type: 'hello' });
 		})().catch((error) => ear.lost({ reason: String(error) }));
 
 		return {
 			window: WINDOW,
-			send: (command) => void say(command),
+			send: (command) => void (board ? say(command) : early.push(command)),
 			close() {
 				say({ type: 'bye' });
 				life.abort();

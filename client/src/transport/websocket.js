@@ -39,6 +39,8 @@ export function websocket({ url, token, now, WebSocket }, ear) {
 			ear.lost({ reason: String(error) });
 		}
 	};
+	// A close follows. Some implementations throw where nobody listens.
+	socket.onerror = () => {};
 	socket.onclose = ({ code, reason }) => ear.lost({ code, reason: reason || `closed with ${code}` });
 
 	return {
