@@ -9,7 +9,7 @@ import { soon } from '../lib/until.mjs';
 import { Subject } from './subject.mjs';
 
 /** @import { Scope } from '../lib/child.mjs' */
-/** @import { Report, Task } from './subject.mjs' */
+/** @import { Known, Report, Task } from './subject.mjs' */
 /** @import { Place } from './faults.mjs' */
 
 /**
@@ -17,7 +17,7 @@ import { Subject } from './subject.mjs';
  * @property {(task: Task) => Promise<void>} begin makes a client; the one before it is closed
  * @property {() => Promise<void>} pause it publishes nothing for now
  * @property {() => Promise<void>} publish
- * @property {() => Promise<Report>} report
+ * @property {(known: Known) => Promise<Report>} report
  * @property {(isOffline: boolean) => Promise<unknown>} [setOffline]
  * @property {(isFrozen: boolean) => Promise<unknown>} [setFrozen]
  */
@@ -45,7 +45,7 @@ export const QUARTERS = {
 				},
 				pause: async () => subject?.pause(),
 				publish: async () => subject?.publish(),
-				report: async () => /** @type {Subject} */ (subject).report(),
+				report: async (known) => /** @type {Subject} */ (subject).report(known),
 			};
 		},
 	}),
@@ -109,7 +109,7 @@ async function inPage(evaluate) {
 			),
 		pause: () => ask('pause', evaluate(() => globalThis.subject.pause())),
 		publish: () => ask('publish', evaluate(() => globalThis.subject.publish())),
-		report: () => ask('report', evaluate(() => globalThis.subject.report())),
+		report: (known) => ask('report', evaluate((known) => globalThis.subject.report(known), known)),
 	};
 }
 

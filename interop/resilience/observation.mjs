@@ -42,7 +42,8 @@ export class Observation {
 	/** Asks the client what has happened. */
 	async look() {
 		if (this.#last) await pause(LOOK_EVERY_MS);
-		const report = await this.#home.report();
+		const known = { received: this.#down.length, changes: this.#changes.length, errors: this.errors.length };
+		const report = await this.#home.report(known);
 		this.#down.push(...report.received);
 		this.#changes.push(...report.changes);
 		this.errors.push(...report.errors);
@@ -123,7 +124,9 @@ export class Observation {
 			({ type, isOpen, transport, reason, at }) =>
 				`${((at - begun) / 1000).toFixed(2)} s: ${type === 'transport' ? transport : isOpen ? 'open' : 'not open'} ${reason}`.trim(),
 		);
-		return [...changes, ...this.errors];
+		const [down, up] = [this.#down.at(-1), this.#witness.received.at(-1)];
+		const last = (/** @type {[number, number] | undefined} */ [n, at] = [0, begun]) => `${n} at ${((at - begun) / 1000).toFixed(2)} s`;
+		return [...changes, ...this.errors, `last to the client: ${last(down)}; last from it: ${last(up)}`];
 	}
 
 	get transport() {

@@ -28,7 +28,7 @@ const WAITING_MAX = 16;
  */
 
 /**
- * What happened since the last report.
+ * What has happened, without what is `known` already.
  * @typedef {object} Report
  * @property {[n: number, at: number][]} received
  * @property {Change[]} changes
@@ -37,6 +37,14 @@ const WAITING_MAX = 16;
  * @property {string} transport
  * @property {string[]} errors
  * @property {number} begun when it was made
+ */
+
+/**
+ * How much of it was read: an answer that came too late to be heard is given again.
+ * @typedef {object} Known
+ * @property {number} received
+ * @property {number} changes
+ * @property {number} errors
  */
 
 /** Ms since 1970, finer than `Date`: comparable between pages and processes on one machine. */
@@ -99,12 +107,15 @@ export class Subject {
 		clearInterval(/** @type {number} */ (this.#timer));
 	}
 
-	/** @returns {Report} */
-	report() {
+	/**
+	 * @param {Known} known
+	 * @returns {Report}
+	 */
+	report({ received, changes, errors }) {
 		return {
-			received: this.#received.splice(0),
-			changes: this.#changes.splice(0),
-			errors: this.#errors.splice(0),
+			received: this.#received.slice(received),
+			changes: this.#changes.slice(changes),
+			errors: this.#errors.slice(errors),
 			made: this.#made,
 			acknowledged: this.#acknowledged,
 			transport: this.#tidings.transport,
