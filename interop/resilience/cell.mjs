@@ -47,7 +47,7 @@ const POLL_EVERY_MS = 250;
 export async function runCell(scope, { fault, column, place, open, server }) {
 	const middlebox = await Middlebox.open(scope, server.port);
 	const home = await open(scope, middlebox.url);
-	const witness = await Witness.begin(scope, server.url, `${middlebox.port}`);
+	const witness = await Witness.begin(scope, server.url);
 	const observation = new Observation(home, witness);
 	const deeds = new Deeds(fault, { middlebox, server, home, witness });
 	const connect = (/** @type {Witness} */ { down, after, up }) =>
@@ -105,7 +105,7 @@ export async function runCell(scope, { fault, column, place, open, server }) {
 	let again;
 	if (fault.again && column === 'auto') {
 		await deeds.begin();
-		const second = await Witness.begin(scope, server.url, `${middlebox.port}-again`);
+		const second = await Witness.begin(scope, server.url);
 		const seen = new Observation(home, second);
 		await connect(second);
 		await wait('the first message for a second client', async () => (await seen.look()) && seen.first);

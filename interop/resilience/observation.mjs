@@ -126,7 +126,8 @@ export class Observation {
 		);
 		const [down, up] = [this.#down.at(-1), this.#witness.received.at(-1)];
 		const last = (/** @type {[number, number] | undefined} */ [n, at] = [0, begun]) => `${n} at ${((at - begun) / 1000).toFixed(2)} s`;
-		return [...changes, ...this.errors, `last to the client: ${last(down)}; last from it: ${last(up)}`];
+		const gaps = missing(this.#down.map(([n]) => n), this.#witness.made);
+		return [...changes, ...this.errors, `missing at the client: ${gaps}; last to the client: ${last(down)}; last from it: ${last(up)}`];
 	}
 
 	get transport() {
@@ -137,4 +138,16 @@ export class Observation {
 	get begun() {
 		return this.#last?.begun ?? 0;
 	}
+}
+
+/**
+ * @param {readonly number[]} numbers
+ * @param {number} total
+ * @returns {string} which of them are not there, as ranges
+ */
+function missing(numbers, total) {
+	const ends = [0, ...new Set(numbers), total + 1].toSorted((one, other) => one - other);
+	const gaps = ends.slice(1).map((end, index) => [Number(ends[index]) + 1, end - 1]);
+	const ranges = gaps.filter(([first, last]) => Number(first) <= Number(last)).map((gap) => gap.join('–'));
+	return ranges.join(', ') || 'nothing';
 }

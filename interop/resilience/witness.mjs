@@ -3,6 +3,7 @@
  * reads what that publishes. Plain HTTP and nothing of our client, so that one does not excuse the other.
  */
 
+import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Api } from '../lib/api.mjs';
 
@@ -43,9 +44,10 @@ export class Witness {
 	 * Begins to publish and to read, until the test ends.
 	 * @param {Scope} scope
 	 * @param {string} url of the server itself
-	 * @param {string} name that no other witness has
 	 */
-	static async begin(scope, url, name) {
+	static async begin(scope, url) {
+		// Channels that nobody used before, on a server that knows the ids of all messages.
+		const name = randomUUID();
 		const witness = new Witness(url, `resilience:${name}:down`, `resilience:${name}:up`);
 		witness.after = (await witness.#api.poll([witness.down, witness.up])).cursor;
 		scope.after(() => {
