@@ -212,13 +212,13 @@ export class Player {
 			this.#publishes.set(req, id);
 			this.#waiting.add(req);
 		}
-		if (!view && dice.chance(0.15)) this.#follow(channel);
-		if (view && leaves && dice.chance(0.015)) this.#unfollow(channel, view);
+		if (!view && dice.chance(0.25)) this.#follow(channel);
+		if (view && leaves && dice.chance(0.04)) this.#unfollow(channel, view);
 		if (dice.chance(0.02)) this.#waiting.add(this.#session.ask({ type: 'history', channel, limit: 5 }));
 		if (dice.chance(0.01)) this.#waiting.add(this.#session.ask({ type: 'presence', channel }));
 		if (dice.chance(0.03)) this.#used?.cut();
 		for (const { link } of this.#tried) if (dice.chance(0.02)) link.cut();
-		if (overlaps && this.#tried.size < TRIED_MAX && dice.chance(0.03)) this.#try();
+		if (overlaps && this.#tried.size < TRIED_MAX && dice.chance(0.06)) this.#try();
 	}
 
 	/** @param {string} channel */
