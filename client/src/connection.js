@@ -7,6 +7,7 @@
  * no gap. Both may bring a message; the session drops what it has.
  *
  * @import { Clock } from './alarm.js'
+ * @import { Backoff } from './backoff.js'
  * @import { Environment, Link, Loss, Transport } from './transport/link.js'
  * @import { Command, Frame, Subscribe } from './wire/frames.js'
  */
@@ -32,7 +33,7 @@ const TOKEN_EXPIRED = 4002;
  * @property {Omit<Environment, 'token'> & Clock} environment
  * @property {string | (() => string | Promise<string>)} token
  * @property {() => number} random
- * @property {import('./backoff.js').Backoff} backoff
+ * @property {Backoff} backoff
  */
 
 /**

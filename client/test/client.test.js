@@ -461,6 +461,28 @@ test('a dead stream is noticed though publishes over HTTP are answered, and aske
 	assert.deepEqual(seen.data, range(0, number));
 });
 
+test('an answer whose body does not come is no answer: the publish is said again, and stored once', async () => {
+	const { fetch } = world.network;
+	let stuck = 0;
+	const tidings = world.client({
+		transport: 'sse',
+		timeout: 50,
+		fetch: async (input, init) => {
+			const response = await fetch(input, init);
+			// The head has come, and the rest is under way for ever.
+			return init.method === 'POST' && !stuck++ ? new Response(new ReadableStream(), response) : response;
+		},
+	});
+	const room = tidings.channel('chat:stuck');
+	const seen = record(room);
+	await once(room, 'subscribed');
+	assert.equal((await room.publish('once')).seq, 1);
+	await room.publish('end');
+	await seen.count(2);
+	assert.deepEqual(seen.data, ['once', 'end']);
+	assert.equal(stuck, 3);
+});
+
 test('a listener that publishes does not disturb the order', async () => {
 	const room = world.client().channel('chat:echo');
 	const seen = record(room);

@@ -34,7 +34,7 @@ const WINDOW = 16;
  * @param {AbortSignal} signal
  * @param {() => void} [begin]
  */
-export function hold(locks, name, signal, begin = () => {}) {
+function hold(locks, name, signal, begin = () => {}) {
 	const held = () => {
 		if (signal.aborted) return;
 		begin();

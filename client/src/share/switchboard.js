@@ -12,7 +12,6 @@
 import { parseCursor } from '../cursor.js';
 import { decodeData, encodeData } from '../wire/data.js';
 import { TidingsError } from '../wire/error.js';
-import { hold } from './relay.js';
 
 /** Between tabs nothing is lost; only a tab that hangs is silent. */
 const HEARTBEAT = { interval: 20_000, timeout: 5_000, tries: 1 };
@@ -78,11 +77,9 @@ export class Switchboard {
 		if (readyState !== 1 || transport === 'auto') return;
 		if (!this.#known.has(tab)) {
 			this.#known.add(tab);
-			const gone = new AbortController();
-			hold(this.#tabs.locks, `${this.#name} ${tab}`, AbortSignal.any([this.#life.signal, gone.signal]), () => {
-				this.#forget(tab);
-				gone.abort();
-			});
+			const { signal } = this.#life;
+			// Its lock is free when it is gone. Rejected when we are gone before.
+			this.#tabs.locks.request(`${this.#name} ${tab}`, { signal }, () => this.#forget(tab)).catch(() => {});
 		}
 		this.#tell({ type: 'hello', user, heartbeat: HEARTBEAT, transport }, tab);
 	}

@@ -25,8 +25,9 @@ const REQUESTS = {
  * @property {Environment} environment
  * @property {string} path of the request, without parameters of the reader's own
  * @property {() => string} after the cursor to read from
- * @property {(path: string, how?: { accept?: string, isHeld?: boolean }) => Promise<Response>} get an answer that is
- *   held back until there is something may take any time
+ * @property {<Taken>(path: string, take: (response: Response) => Taken | Promise<Taken>,
+ *   how?: { accept?: string, isHeld?: boolean }) => Promise<Taken>} get what is taken of the answer, in time; one that
+ *   is held back until there is something may take any time
  * @property {(cursor: string, hello: Hello) => void} begin the server answers, from `cursor` on
  * @property {(frame: Frame) => void} frame
  * @property {(cursor: string) => void} advance everything up to `cursor` was given
@@ -44,6 +45,9 @@ const REQUESTS = {
  * @property {string} [after] none: its "now" is not known yet
  * @property {string} [epoch] that the client was told of
  */
+
+/** @param {Response} response */
+export const json = (response) => response.json();
 
 /**
  * Whether the server does not want this, whoever asks and whenever.
@@ -79,11 +83,14 @@ export function http(environment, ear, read) {
 	const places = new Map();
 
 	/**
+	 * Asks, and takes the answer: all of that has its time, unless the server may hold the answer back.
+	 * @template Taken
 	 * @param {string} path
 	 * @param {AbortSignal} signal
+	 * @param {(response: Response) => Taken | Promise<Taken>} take
 	 * @param {{ accept?: string, body?: object, isHeld?: boolean }} [how]
 	 */
-	async function call(path, signal, { accept = 'application/json', body, isHeld } = {}) {
+	async function call(path, signal, take, { accept = 'application/json', body, isHeld } = {}) {
 		const { url, token, fetch, now, setTimeout, clearTimeout, timeout } = environment;
 		/** @type {Record<string, string>} */
 		const headers = { accept };
@@ -102,7 +109,7 @@ export function http(environment, ear, read) {
 			});
 			if (!response.ok) throw await readProblem(response);
 			if (!isHeld) ear.frame({ type: 'measured', roundTripTime: now() - askedAt });
-			return response;
+			return await take(response);
 		} finally {
 			clearTimeout(timer);
 		}
@@ -124,12 +131,10 @@ export function http(environment, ear, read) {
 		const [resource, answer] = REQUESTS[/** @type {keyof typeof REQUESTS} */ (type)];
 		const query = String(new URLSearchParams(JSON.parse(JSON.stringify(range))));
 		try {
-			const response = await call(
-				`/v1/channels/${encodeURIComponent(channel ?? '')}/${resource}${query && `?${query}`}`,
-				life.signal,
-				{ body: data === undefined ? undefined : { id, data, bytes } },
-			);
-			if (answer) ear.frame({ ...(await response.json()), type: answer, req });
+			const path = `/v1/channels/${encodeURIComponent(channel ?? '')}/${resource}${query && `?${query}`}`;
+			const body = data === undefined ? undefined : { id, data, bytes };
+			const said = await call(path, life.signal, answer ? json : () => undefined, { body });
+			if (answer) ear.frame({ ...said, type: answer, req });
 		} catch (error) {
 			if (life.signal.aborted) return;
 			if (!(error instanceof TidingsError) || error.status === 401 || (error.isForeign && !error.later)) lose(error);
@@ -148,7 +153,7 @@ export function http(environment, ear, read) {
 	 */
 	async function vet(of, signal) {
 		try {
-			const { cursor } = await (await call(path(of), signal)).json();
+			const { cursor } = await call(path(of), signal, json);
 			parseCursor(cursor);
 			for (const place of of) place.after ??= cursor;
 			return false;
@@ -180,8 +185,8 @@ export function http(environment, ear, read) {
 				}
 			}
 			// Nothing to read: it works if the server itself answers, and not a hotel.
-			const answer = await (await call('/readyz', signal)).text();
-			if (!answer.startsWith('ready')) throw new TypeError('the answer is not the server\'s');
+			const answer = await call('/readyz', signal, (response) => response.text());
+			if (!answer.startsWith('ready')) throw new TypeError('the answer is not of the server');
 			ear.frame({ type: 'hello', heartbeat: { interval: Infinity, timeout: 0, tries: 0 } });
 		} catch (error) {
 			if (!signal.aborted) lose(error);
@@ -201,7 +206,7 @@ export function http(environment, ear, read) {
 			environment,
 			path: path(of),
 			after: () => formatCursor(lowest()),
-			get: (path, how) => call(path, signal, how),
+			get: (path, take, how) => call(path, signal, take, how),
 			frame: ear.frame,
 			begin(cursor, hello) {
 				ear.frame({ ...hello, heartbeat: patient(hello.heartbeat) });

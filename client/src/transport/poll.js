@@ -5,7 +5,7 @@
  * @import { Reader } from './http.js'
  * @import { Transport } from './link.js'
  */
-import { http } from './http.js';
+import { http, json } from './http.js';
 
 /** Most events of one answer. */
 const LIMIT = 100;
@@ -19,8 +19,7 @@ const reader = (long) => async ({ environment, path, after, get, frame, begin, a
 	// The first is answered at once, to know that the way is open.
 	for (let held = 0; ; ) {
 		const parameters = `&after=${after()}&limit=${LIMIT}&session=${session}`;
-		const response = await get(path + parameters + (held ? `&wait=${held}` : ''), { isHeld: held > 0 });
-		const answer = await response.json();
+		const answer = await get(path + parameters + (held ? `&wait=${held}` : ''), json, { isHeld: held > 0 });
 		heartbeat ??= /** @type {Rhythm} */ (answer.heartbeat);
 		// An answer that waits is a sign of life when it comes, so it waits no longer than for one.
 		wait = Math.min(wait, Math.max(1, Math.floor(heartbeat.interval / 1000)));

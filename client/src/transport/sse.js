@@ -17,7 +17,7 @@ const LITTLE_WITHIN_MS = 3000;
 
 /** @type {Reader} */
 async function read({ path, after, get, frame, begin, advance }) {
-	const response = await get(`${path}&after=${after()}`, { accept: TYPE });
+	const response = await get(`${path}&after=${after()}`, (response) => response, { accept: TYPE });
 	if (!response.body || !response.headers.get('content-type')?.startsWith(TYPE)) {
 		throw new TypeError('the answer is not an event stream');
 	}
