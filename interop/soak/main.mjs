@@ -10,6 +10,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { Api } from '../lib/api.mjs';
 import { Middlebox } from '../lib/middlebox.mjs';
 import { Server } from '../lib/server.mjs';
@@ -252,9 +253,6 @@ class Soak {
 		return (performance.now() - this.#begun) / 1000;
 	}
 }
-
-/** @param {number} ms */
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, Math.max(0, ms)));
 
 /** @param {string} words */
 const note = (words) => console.log(`${new Date().toISOString().slice(11, 19)} ${words}`);

@@ -110,11 +110,7 @@ async fn what_is_being_published_is_stored_and_answered_first() {
     })
     .await;
     server.terminate();
-    until("the drain", async || {
-        let refused = tokio::net::TcpStream::connect(server.address()).await;
-        refused.is_err().then_some(())
-    })
-    .await;
+    until_it_accepts_nobody(&server).await;
     other.execute_batch("COMMIT").unwrap();
     for _ in 0..COUNT {
         assert_eq!(frames.hear::<Said>().await.unwrap().kind, "published");
@@ -202,11 +198,15 @@ async fn a_second_signal_ends_it_at_once() {
     })
     .await;
     server.terminate();
+    until_it_accepts_nobody(&server).await;
+    server.terminate();
+    assert_eq!(server.ended().await.code(), Some(1));
+}
+
+async fn until_it_accepts_nobody(server: &Server) {
     until("the drain", async || {
         let refused = tokio::net::TcpStream::connect(server.address()).await;
         refused.is_err().then_some(())
     })
     .await;
-    server.terminate();
-    assert_eq!(server.ended().await.code(), Some(1));
 }

@@ -1,6 +1,6 @@
 //! Faults of requests: what proxies do to upgrades, and a captive portal.
 
-use crate::bench::{Bench, soon};
+use crate::bench::{Bench, End, soon};
 
 const UPGRADE: &str =
     "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
@@ -8,6 +8,16 @@ const STRIPPED: &str = "GET /ws HTTP/1.1\r\nHost: a\r\n\r\n";
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const SWITCHED: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n";
 const ANSWER: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+
+/// A connection that is upgraded, at both ends.
+async fn upgrade(bench: &Bench) -> (End, End) {
+    let (mut client, mut server) = bench.connect().await;
+    client.say(UPGRADE).await;
+    server.hear(UPGRADE).await;
+    server.say(SWITCHED).await;
+    client.hear(SWITCHED).await;
+    (client, server)
+}
 
 #[tokio::test]
 async fn an_upgrade_loses_its_header() {
@@ -42,11 +52,7 @@ async fn an_upgrade_is_answered_by_the_proxy() {
 #[tokio::test]
 async fn an_upgrade_passes_and_after_it_nothing_comes_down() {
     let bench = Bench::new(r#"{"upgrade":"mute"}"#).await;
-    let (mut client, mut server) = bench.connect().await;
-    client.say(UPGRADE).await;
-    server.hear(UPGRADE).await;
-    server.say(SWITCHED).await;
-    client.hear(SWITCHED).await;
+    let (mut client, mut server) = upgrade(&bench).await;
     server.say("unheard").await;
     client.say("heard").await;
     server.hear("heard").await;
@@ -58,11 +64,7 @@ async fn an_upgrade_passes_and_after_it_nothing_comes_down() {
 #[tokio::test]
 async fn after_a_muted_upgrade_not_even_the_end_comes_down() {
     let bench = Bench::new(r#"{"upgrade":"mute"}"#).await;
-    let (mut client, mut server) = bench.connect().await;
-    client.say(UPGRADE).await;
-    server.hear(UPGRADE).await;
-    server.say(SWITCHED).await;
-    client.hear(SWITCHED).await;
+    let (mut client, server) = upgrade(&bench).await;
     drop(server);
     // What goes up is lost once the server's end is known.
     soon(async {
@@ -80,11 +82,7 @@ async fn after_a_muted_upgrade_not_even_the_end_comes_down() {
 #[tokio::test]
 async fn an_upgraded_connection_falls_silent_when_it_is_told_to() {
     let bench = Bench::new("{}").await;
-    let (mut client, mut server) = bench.connect().await;
-    client.say(UPGRADE).await;
-    server.hear(UPGRADE).await;
-    server.say(SWITCHED).await;
-    client.hear(SWITCHED).await;
+    let (mut client, mut server) = upgrade(&bench).await;
     bench.set(r#"{"upgrade":"mute"}"#);
     server.say("unheard").await;
     client.say("heard").await;
@@ -96,11 +94,7 @@ async fn an_upgraded_connection_falls_silent_when_it_is_told_to() {
 #[tokio::test]
 async fn what_was_upgraded_is_no_http_any_more() {
     let bench = Bench::new("{}").await;
-    let (mut client, mut server) = bench.connect().await;
-    client.say(UPGRADE).await;
-    server.hear(UPGRADE).await;
-    server.say(SWITCHED).await;
-    client.hear(SWITCHED).await;
+    let (mut client, mut server) = upgrade(&bench).await;
     bench.set(r#"{"captive":true,"hold_chunked":true}"#);
     client.say(GET).await;
     server.hear(GET).await;
