@@ -12,7 +12,7 @@
  * @import { Command, Frame, Subscribe } from './wire/frames.js'
  */
 import { Alarm } from './alarm.js';
-import { Heartbeat } from './heartbeat.js';
+import { Heartbeat, sendingTime } from './heartbeat.js';
 import { Choice } from './transport/choose.js';
 import { errorOf } from './wire/error.js';
 
@@ -99,8 +99,13 @@ export class Connection {
 	 * @returns {boolean} whether there is
 	 */
 	send(command) {
-		this.#used?.link?.send(command);
-		return Boolean(this.#used);
+		const { link, heartbeat } = this.#used ?? {};
+		link?.send(command);
+		if (link?.isOnePath && command.type !== 'signal') {
+			heartbeat?.handleAsked(command.req, sendingTime(JSON.stringify(command)), this.#now);
+			this.#arm();
+		}
+		return Boolean(link);
 	}
 
 	/**
@@ -199,22 +204,25 @@ export class Connection {
 	#handleFrame(carrier, frame) {
 		const now = this.#now;
 		const isInUse = carrier === this.#used;
+		const req = 'req' in frame ? frame.req : undefined;
 		if (frame.type === 'reconnect') {
 			// The server ends, and has told each of its clients another time.
 			if (isInUse) this.#returnAt = now + frame.after_ms;
 		} else if (frame.type === 'hello') {
 			carrier.heartbeat = new Heartbeat(frame.heartbeat, now);
-		} else if (frame.type === 'pong' || !('req' in frame || frame.type === 'measured')) {
+		} else if (frame.type === 'pong') {
+			carrier.heartbeat?.handleHeard(now, 0);
+		} else if (frame.type !== 'measured' && (carrier.link?.isOnePath || !req)) {
 			// On HTTP an answer says nothing of the stream, and it is the stream that may be dead.
-			carrier.heartbeat?.handleHeard(now);
+			carrier.heartbeat?.handleHeard(now, req);
 		}
 		if (!['hello', 'measured', 'error'].includes(frame.type)) this.#means.backoff.reset();
 		const { told, awaited } = carrier;
 		if (frame.type === 'subscribed') awaited.delete(frame.channel);
-		else if (!isInUse && frame.type === 'error' && frame.req) {
+		else if (!isInUse && frame.type === 'error' && req) {
 			// What may not be followed now is asked for again when the link is used; until then the other has it.
-			awaited.delete(told.get(frame.req) ?? '');
-			told.delete(frame.req);
+			awaited.delete(told.get(req) ?? '');
+			told.delete(req);
 		}
 		if (isInUse || frame.type !== 'error' || !errorOf(frame).later) this.#outlet.frame(frame, isInUse);
 		if (!isInUse && this.#tried.has(carrier)) this.#prove(carrier);

@@ -212,6 +212,20 @@ test('a stream that somebody holds back is found out within seconds', async () =
 	assert.deepEqual(transports.events.map(({ reason }) => reason), ['start', 'buffered']);
 });
 
+test('a stream that would be held back is found out before anything is followed', async () => {
+	const clock = world.clock();
+	const { fetch } = world.network;
+	const tidings = world.client({
+		...clock.options,
+		WebSocket: undefined,
+		fetch: (input, init) => (init.headers.accept === 'text/event-stream' ? new Promise(() => {}) : fetch(input, init)),
+	});
+	clock.speed = 100;
+	await once(tidings, 'open');
+	assert.equal(tidings.transport, 'long-poll');
+	await tidings.channel('chat:held').publish('hi');
+});
+
 test('a proxy that refuses what it does not know ends nothing', async () => {
 	const { fetch } = world.network;
 	const tidings = world.client({
@@ -459,6 +473,44 @@ test('a dead stream is noticed though publishes over HTTP are answered, and aske
 	await room.publish(number++);
 	await seen.count(number);
 	assert.deepEqual(seen.data, range(0, number));
+});
+
+test('a path that is dead towards the server is noticed by what is not answered, though messages come', async () => {
+	let isDeaf = false;
+	class Deaf extends world.network.WebSocket {
+		send(text) {
+			if (!isDeaf) super.send(text);
+		}
+	}
+	const tidings = world.client({ transport: 'websocket', WebSocket: Deaf });
+	const room = tidings.channel('chat:deaf');
+	record(room);
+	await once(room, 'subscribed');
+	isDeaf = true;
+	const lost = once(tidings, 'state');
+	const published = room.publish('hi');
+	const talk = setInterval(() => world.server.publish(room.name, { data: 'still here' }), 5);
+	assert.equal((await lost).reason, 'silence');
+	isDeaf = false;
+	await published;
+	clearInterval(talk);
+});
+
+test('a request is given up when a stream would be', async () => {
+	const { fetch } = world.network;
+	let swallowed = 0;
+	const tidings = world.client({
+		transport: 'sse',
+		timeout: 1e9,
+		fetch: (input, init) => (init.method === 'POST' && !swallowed++ ? new Promise(() => {}) : fetch(input, init)),
+	});
+	const room = tidings.channel('chat:swallowed');
+	record(room);
+	await once(room, 'subscribed');
+	const lost = once(tidings, 'state');
+	const published = room.publish('once');
+	assert.match((await lost).reason, /no answer in time/);
+	assert.equal((await published).seq, 1);
 });
 
 test('an answer whose body does not come is no answer: the publish is said again, and stored once', async () => {

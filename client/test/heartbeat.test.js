@@ -45,3 +45,34 @@ test('doubt asks at once', () => {
 	assert.equal(heartbeat.handleTick(1_000), 'ping');
 	assert.equal(heartbeat.due, 6_000);
 });
+
+test('what is asked and not answered is doubt, whatever else comes', () => {
+	const heartbeat = new Heartbeat(RHYTHM, 0);
+	heartbeat.handleAsked(1, 0, 1_000);
+	const ticks = [5_999, 6_000, 11_000, 16_000].map((now) => {
+		heartbeat.handleHeard(now);
+		return heartbeat.handleTick(now);
+	});
+	assert.deepEqual(ticks, ['wait', 'ping', 'ping', 'dead']);
+});
+
+test('a pong shows that the way there is open, and an answer ends the doubt', () => {
+	const heartbeat = new Heartbeat(RHYTHM, 0);
+	heartbeat.handleAsked(1, 0, 1_000);
+	assert.equal(heartbeat.handleTick(6_000), 'ping');
+	heartbeat.handleHeard(6_100, 0);
+	assert.equal(heartbeat.due, 11_100, 'it is still not answered');
+	heartbeat.handleHeard(7_000, 1);
+	assert.equal(heartbeat.due, 27_000);
+	heartbeat.handleHeard(8_000);
+	assert.equal(heartbeat.due, 28_000);
+});
+
+test('each of many that are asked has its time, and a large one longer', () => {
+	const heartbeat = new Heartbeat(RHYTHM, 0);
+	heartbeat.handleAsked(1, 0, 1_000);
+	heartbeat.handleAsked(2, 7_000, 2_000);
+	assert.equal(heartbeat.due, 6_000);
+	heartbeat.handleHeard(3_000, 1);
+	assert.equal(heartbeat.due, 15_000);
+});

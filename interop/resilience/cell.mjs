@@ -96,15 +96,16 @@ export async function runCell(scope, { fault, column, place, open, server }) {
 
 	const { transport } = observation;
 
-	// A proxy that waits for more keeps the last messages for as long as it lasts.
+	// A proxy that waits for more keeps the last messages for as long as it lasts. A second client shall not know
+	// what the first has found out since.
+	const repeats = fault.again && column === 'auto';
 	await Promise.all([home.pause(), witness.pause()]);
-	if (!lifted) await deeds.end();
+	if (!lifted && !repeats) await deeds.end();
 	await wait('everything to be there', () => observation.isComplete());
 	const { story } = observation;
 
 	let again;
-	if (fault.again && column === 'auto') {
-		await deeds.begin();
+	if (repeats) {
 		const second = await Witness.begin(scope, server.url);
 		const seen = new Observation(home, second);
 		await connect(second);
@@ -120,7 +121,7 @@ export async function runCell(scope, { fault, column, place, open, server }) {
 	};
 	hold('noticed', seconds(begun, Math.min(noticedAt ?? Infinity, usefulAt ?? Infinity)), fault.noticed);
 	hold('useful', useful, bound);
-	if (column === 'auto') hold('again useful', again, fault.again);
+	if (repeats) hold('again useful', again, fault.again);
 	const [down, up] = observation.tallies();
 	for (const [way, { lost, doubled, disordered }] of Object.entries({ 'to the client': down, 'from the client': up })) {
 		if (lost + doubled + disordered > 0) broken.push(`${way}: ${lost} lost, ${doubled} doubled, ${disordered} out of order`);

@@ -104,6 +104,7 @@ export class Share {
 		})().catch((error) => ear.lost({ reason: String(error) }));
 
 		return {
+			isOnePath: true,
 			window: WINDOW,
 			send: (command) => void (board ? say(command) : early.push(command)),
 			close() {

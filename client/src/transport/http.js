@@ -10,6 +10,7 @@
  * @import { Ear, Environment, Link } from './link.js'
  */
 import { formatCursor, parseCursor } from '../cursor.js';
+import { sendingTime } from '../heartbeat.js';
 import { readProblem, TidingsError } from '../wire/error.js';
 
 /** How each command is asked, and the type of its answer. */
@@ -24,6 +25,7 @@ const REQUESTS = {
  * @typedef {object} Stream what a reader is given
  * @property {Environment} environment
  * @property {string} path of the request, without parameters of the reader's own
+ * @property {boolean} isProbe nothing is followed: it is only to be seen whether anything would come
  * @property {() => string} after the cursor to read from
  * @property {<Taken>(path: string, take: (response: Response) => Taken | Promise<Taken>,
  *   how?: { accept?: string, isHeld?: boolean }) => Promise<Taken>} get what is taken of the answer, in time; one that
@@ -79,6 +81,8 @@ export function http(environment, ear, read) {
 	const life = new AbortController();
 	let reading = new AbortController();
 	let restarting = false;
+	/** How long an answer may take, in ms. */
+	let limit = environment.timeout * 2;
 	/** @type {Map<string, Place>} */
 	const places = new Map();
 
@@ -91,18 +95,20 @@ export function http(environment, ear, read) {
 	 * @param {{ accept?: string, body?: object, isHeld?: boolean }} [how]
 	 */
 	async function call(path, signal, take, { accept = 'application/json', body, isHeld } = {}) {
-		const { url, token, fetch, now, setTimeout, clearTimeout, timeout } = environment;
+		const { url, token, fetch, now, setTimeout, clearTimeout } = environment;
 		/** @type {Record<string, string>} */
 		const headers = { accept };
 		// A header carries bytes, and a guest's name is any text: as UTF-8, byte by byte.
 		if (token) headers.authorization = `Bearer ${String.fromCharCode(...new TextEncoder().encode(token))}`;
 		if (body) headers['content-type'] = 'application/json';
 		const askedAt = now();
-		const timer = isHeld ? undefined : setTimeout(() => signal.aborted || lose(new Error('no answer in time')), timeout * 2);
+		const text = body && JSON.stringify(body);
+		const late = () => signal.aborted || lose(new Error('no answer in time'));
+		const timer = isHeld ? undefined : setTimeout(late, limit + sendingTime(text));
 		try {
 			const response = await fetch(url + path, {
 				method: body ? 'POST' : 'GET',
-				body: body && JSON.stringify(body),
+				body: text,
 				headers,
 				signal,
 				cache: 'no-store',
@@ -143,7 +149,7 @@ export function http(environment, ear, read) {
 	}
 
 	/** @param {Place[]} of */
-	const path = (of) => `/v1/events?${new URLSearchParams(of.map(({ channel }) => ['channel', channel]))}`;
+	const path = (of) => `/v1/events?${new URLSearchParams(of.map(({ channel }) => [channel ? 'channel' : 'probe', channel]))}`;
 
 	/**
 	 * Asks for the "now" of channels, which also tells which of them are refused: those are left out.
@@ -158,7 +164,7 @@ export function http(environment, ear, read) {
 			for (const place of of) place.after ??= cursor;
 			return false;
 		} catch (error) {
-			if (!isRefusal(error)) throw error;
+			if (!isRefusal(error) || !of[0]?.channel) throw error;
 			const [{ channel, req }, ...others] = /** @type {[Place, ...Place[]]} */ (of);
 			if (others.length) {
 				let refused = false;
@@ -173,9 +179,11 @@ export function http(environment, ear, read) {
 
 	/** @param {AbortSignal} signal */
 	async function follow(signal) {
+		/** @type {Place} */
+		const probe = { channel: '', req: 0 };
 		try {
-			while (places.size) {
-				const of = [...places.values()];
+			for (;;) {
+				const of = places.size ? [...places.values()] : [probe];
 				const fresh = of.filter(({ after }) => !after);
 				try {
 					if (fresh.length) await vet(fresh, signal);
@@ -184,10 +192,6 @@ export function http(environment, ear, read) {
 					if (!isRefusal(error) || !(await vet(of, signal))) throw error;
 				}
 			}
-			// Nothing to read: it works if the server itself answers, and not a hotel.
-			const answer = await call('/readyz', signal, (response) => response.text());
-			if (!answer.startsWith('ready')) throw new TypeError('the answer is not of the server');
-			ear.frame({ type: 'hello', heartbeat: { interval: Infinity, timeout: 0, tries: 0 } });
 		} catch (error) {
 			if (!signal.aborted) lose(error);
 		}
@@ -205,10 +209,13 @@ export function http(environment, ear, read) {
 		return {
 			environment,
 			path: path(of),
+			isProbe: !of[0]?.channel,
 			after: () => formatCursor(lowest()),
 			get: (path, take, how) => call(path, signal, take, how),
 			frame: ear.frame,
 			begin(cursor, hello) {
+				const { interval, timeout } = hello.heartbeat;
+				limit = Math.min(limit, interval + timeout);
 				ear.frame({ ...hello, heartbeat: patient(hello.heartbeat) });
 				const { epoch, seq } = parseCursor(cursor);
 				const asked = lowest();

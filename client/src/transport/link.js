@@ -6,6 +6,7 @@
 
 /**
  * @typedef {object} Link
+ * @property {boolean} [isOnePath] whether everything takes the same path, so that an answer shows that the link lives
  * @property {number} window how many publishes may be unanswered at once and still keep their order
  * @property {(command: Command) => void} send may be called at once; a link that is not open yet keeps it. After a
  *   `ping` something comes soon, or the link is dead
@@ -36,7 +37,7 @@
  * @property {number} wait seconds that the server may hold a long poll
  * @property {number} pollEvery ms between two short polls
  * @property {number} timeout ms after which something should have come: a link's hello; an answer over
- *   HTTP may take twice as long
+ *   HTTP may take twice as long, but no longer than the heartbeat's interval and timeout
  * @property {typeof globalThis.fetch} fetch
  * @property {typeof globalThis.WebSocket} [WebSocket]
  * @property {() => number} now monotonic, in ms

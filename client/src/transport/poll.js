@@ -11,7 +11,7 @@ import { http, json } from './http.js';
 const LIMIT = 100;
 
 /** @type {(long: boolean) => Reader} */
-const reader = (long) => async ({ environment, path, after, get, frame, begin, advance }) => {
+const reader = (long) => async ({ environment, path, isProbe, after, get, frame, begin, advance }) => {
 	const { pollEvery, session, setTimeout } = environment;
 	let { wait } = environment;
 	/** @type {Rhythm | undefined} */
@@ -25,6 +25,8 @@ const reader = (long) => async ({ environment, path, after, get, frame, begin, a
 		wait = Math.min(wait, Math.max(1, Math.floor(heartbeat.interval / 1000)));
 		const interval = long ? wait * 1000 : pollEvery;
 		begin(answer.cursor, { type: 'hello', heartbeat: { ...heartbeat, interval } });
+		// It is asked again when the heartbeat wants to know.
+		if (isProbe) return new Promise(() => {});
 		for (const event of answer.events) frame(event);
 		advance(answer.cursor);
 		if (answer.more) held = 0;

@@ -44,6 +44,7 @@ export function websocket({ url, token, now, WebSocket }, ear) {
 	socket.onclose = ({ code, reason }) => ear.lost({ code, reason: reason || `closed with ${code}` });
 
 	return {
+		isOnePath: true,
 		window: WINDOW,
 		send: (command) => (early ? void early.push(command) : command.type === 'ping' ? ping() : write(command)),
 		close(code, reason) {

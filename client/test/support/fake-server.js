@@ -33,13 +33,13 @@ export class FakeServer {
 	fetch = async (input, init = {}) => {
 		const url = new URL(input);
 		init.signal?.throwIfAborted();
-		if (url.pathname === '/readyz') return new Response('ready\n');
 		// A header is bytes, which `Headers` shows one character each.
 		const bearer = Buffer.from(new Headers(init.headers).get('authorization') ?? '', 'latin1').toString();
 		const user = this.#user(bearer.replace('Bearer ', '') || undefined);
 		if (!user) return problem(401, 'unauthenticated');
 		const [, , kind, channel, resource] = url.pathname.split('/').map(decodeURIComponent);
-		this.requests.push(`${init.method ?? 'GET'} ${resource ?? kind}`);
+		const isProbe = url.searchParams.has('probe');
+		this.requests.push(`${init.method ?? 'GET'} ${isProbe ? 'probe' : (resource ?? kind)}`);
 		if (kind === 'events') return this.#events(url, init, user);
 		if (this.forbidden.has(channel)) return problem(403, 'forbidden');
 		const body = init.body && JSON.parse(init.body);
@@ -195,7 +195,7 @@ export class FakeServer {
 	#events(url, init, user) {
 		const channels = url.searchParams.getAll('channel');
 		const after = url.searchParams.get('after');
-		if (!channels.length) return problem(400, 'bad_request');
+		if (!channels.length && !url.searchParams.has('probe')) return problem(400, 'bad_request');
 		if (channels.some((channel) => this.forbidden.has(channel))) return problem(403, 'forbidden');
 		if (init.headers.accept === 'text/event-stream') return this.#stream(channels, after ?? this.cursor, init, user);
 		const { heartbeat } = this;

@@ -170,10 +170,6 @@ impl Fanout {
 
     fn check_stream(&self, identity: &Identity, channels: &[ChannelName]) -> Result<(), Refusal> {
         let subscriptions_max = self.settings.limits.subscriptions;
-        if channels.is_empty() {
-            let detail = "name at least one channel, as in \"?channel=chat:lobby\"";
-            return Err(Refusal::new(Code::BadRequest, detail));
-        }
         if channels.len() > subscriptions_max {
             let detail = format!("a stream has at most {subscriptions_max} channels");
             return Err(Refusal::new(Code::LimitReached, detail));

@@ -63,7 +63,8 @@ pub(crate) struct Inner {
 /// What a poll or an SSE stream wants.
 #[derive(Clone, Debug)]
 pub struct StreamRequest {
-    /// Which channels; fixed for the stream's life. Naming one twice is the same as once.
+    /// Which channels; fixed for the stream's life. Naming one twice is the same as once. None: it brings
+    /// nothing, and shows that it would.
     pub channels: Vec<ChannelName>,
     /// From behind this cursor on; absent: from now.
     pub after: Option<Cursor>,

@@ -17,7 +17,7 @@ pub(crate) const WAIT_SECONDS_MAX: u64 = 60;
 /// What a client would read.
 #[derive(Debug, PartialEq)]
 pub(crate) struct EventsRequest {
-    /// Which channels, in one stream.
+    /// Which channels, in one stream; none in a probe, which looks whether streams get through.
     pub(crate) channels: Vec<ChannelName>,
     /// From behind this cursor on.
     pub(crate) after: Option<Cursor>,
@@ -66,11 +66,13 @@ impl EventsRequest {
                 None => Wait::Not,
             },
         };
+        let mut is_probe = false;
         for pair in query::pairs(&parts.uri) {
             let (name, value) = pair?;
+            is_probe |= name == "probe";
             request.take(&name, &value, limits)?;
         }
-        if request.channels.is_empty() {
+        if request.channels.is_empty() && !is_probe {
             return Err(bad(
                 "name a channel to read: /v1/events?channel=chat:lobby (it may be given many times)",
             ));
@@ -157,6 +159,7 @@ mod tests {
         assert_eq!(names, ["a", "b"]);
         assert_eq!(request.wait, Wait::Not);
         assert_eq!(parse("wait=1", &[]).unwrap_err().code, Code::BadRequest);
+        assert_eq!(parse("probe&wait=1", &[]).unwrap().channels, []);
         assert_eq!(parse("channel=*", &[]).unwrap_err().code, Code::BadRequest);
     }
 

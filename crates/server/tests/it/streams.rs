@@ -24,6 +24,11 @@ async fn read_until(http: &mut Http, what: &str) -> String {
     text
 }
 
+async fn now(server: &Server) -> String {
+    let answer = server.get("/v1/events?probe").await.json();
+    answer["cursor"].as_str().unwrap().to_owned()
+}
+
 #[tokio::test]
 async fn it_begins_with_padding_a_retry_and_a_hello_and_asks_proxies_to_pass_it_on() {
     let server = Server::start();
@@ -114,6 +119,22 @@ async fn a_first_heartbeat_comes_soon_whatever_the_interval_is() {
     let heartbeat = format!(":\nid: {}\n\n", id.unwrap());
     assert!(!hello.contains(&heartbeat), "it is a piece of its own");
     read_until(&mut http, &heartbeat).await;
+}
+
+#[tokio::test]
+async fn a_probe_brings_signs_of_life_and_nothing_else() {
+    let server = Server::configured("[heartbeat]\ninterval = \"100ms\"\n");
+    let mut http = Http::connect(server.address()).await;
+    http.send("GET", "/v1/events?probe", &[STREAM], b"").await;
+    assert_eq!(http.head().await.status, 200);
+    read_until(&mut http, "event: hello").await;
+    let seq = server.publish("a", "1").await;
+    let text = read_until(&mut http, &format!("-{seq}\n\n")).await;
+    assert!(!text.contains("data:"), "{text}");
+    let cursor = format!("/v1/events?probe&after={}", now(&server).await);
+    let waited = server.get(&format!("{cursor}&wait=1")).await.json();
+    assert_eq!(waited["events"].as_array().unwrap().len(), 0);
+    assert_eq!(server.get("/v1/events").await.status, 400);
 }
 
 #[tokio::test]
