@@ -12,37 +12,25 @@ import { PATIENCE_MS } from './until.mjs';
 
 const FIREFOX = process.env.FIREFOX_BIN ?? '/usr/bin/firefox-esr';
 
-/** Pages that are not in front keep their timers: several are at work side by side. */
-const PREFERENCES = {
-	'dom.min_background_timeout_value': 4,
-	'dom.timeout.enable_budget_timer_throttling': false,
-	'dom.ipc.processPriorityManager.enabled': false,
-};
-
 /**
  * A browser for a test, or a file of tests.
  * @param {Scope} scope
  */
 export async function launchFirefox(scope) {
-	const browser = await puppeteer.launch({
-		browser: 'firefox',
-		executablePath: FIREFOX,
-		headless: true,
-		extraPrefsFirefox: PREFERENCES,
-	});
+	const browser = await puppeteer.launch({ browser: 'firefox', executablePath: FIREFOX, headless: true });
 	scope.after(() => browser.close());
 	return browser;
 }
 
 /**
- * A page with storage of its own.
+ * A page with storage of its own, and a window: several are at work side by side, and timers are late in those behind.
  * @param {Scope} scope
  * @param {Browser} browser
  */
 export async function openFirefoxPage(scope, browser) {
 	const context = await browser.createBrowserContext();
 	scope.after(() => context.close());
-	const page = await context.newPage();
+	const page = await context.newPage({ type: 'window' });
 	page.setDefaultTimeout(PATIENCE_MS);
 	return page;
 }

@@ -42,9 +42,9 @@ export class Deeds {
 	async begin() {
 		const { set, cut, deed } = this.#fault;
 		const { middlebox } = this.#concerned;
+		if (deed) await DEEDS[deed].begin(this.#concerned);
 		if (set) await middlebox.set(set);
 		if (cut) await middlebox.cut(cut);
-		if (deed) await DEEDS[deed].begin(this.#concerned);
 	}
 
 	async end() {

@@ -68,6 +68,15 @@ export const FAULTS = [
 	...blackHole('up'),
 	...blackHole('down'),
 	{
+		name: 'black hole both ways, while nobody says anything',
+		set: { black_hole: 'both' },
+		deed: 'silence',
+		lasts: 9,
+		works: [],
+		noticed: HEARTBEAT,
+		places: EVERYWHERE,
+	},
+	{
 		name: 'black hole both ways, over before it is noticed',
 		set: { black_hole: 'both' },
 		lasts: 2,
@@ -146,9 +155,10 @@ export const FAULTS = [
 	{ name: 'page frozen', deed: 'freeze', lasts: 12, works: [], places: ['chromium'] },
 
 	{
-		name: 'black hole both ways, heartbeat 20 s',
+		name: 'black hole both ways, while nobody says anything, heartbeat 20 s',
 		heartbeat: '20s',
 		set: { black_hole: 'both' },
+		deed: 'silence',
 		lasts: 36,
 		works: [],
 		noticed: 35,
@@ -158,7 +168,7 @@ export const FAULTS = [
 ];
 
 /**
- * Bytes vanish and nothing says so: the one fault that only a heartbeat notices.
+ * Bytes vanish and nothing says so: only a heartbeat notices, or that something asked is not answered.
  * @param {'up' | 'down' | 'both'} way
  * @param {readonly Place[]} [places]
  * @returns {Fault[]}
