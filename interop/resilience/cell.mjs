@@ -35,7 +35,9 @@ const POLL_EVERY_MS = 250;
  * @property {number} [again] how long a second client took that knew what had worked for the first
  * @property {string} transport in use at the end
  * @property {Tally} tally both ways
- * @property {string[]} broken promises that were not kept
+ * @property {string[]} late promises of time that were not kept
+ * @property {string[]} broken all promises that were not kept
+ * @property {boolean} [isRepeat] whether it is the second attempt: in the first it was late
  * @property {string[]} story what the client said
  */
 
@@ -59,11 +61,11 @@ export async function runCell(scope, { fault, column, place, open, server }) {
 	const lifted = !fault.works.includes(column);
 	const bound = lifted ? (fault.back ?? COMEBACK) : (fault.useful ?? SOON);
 	/** @type {string[]} */
-	const broken = [];
+	const late = [];
 	/** Goes on after a wait in vain: what was lost, and how late it is, is to be seen as well. */
 	const wait = (/** @type {string} */ what, /** @type {() => unknown} */ condition, within = bound + GRACE) =>
 		until(what, condition, { within: within * 1000 }).catch(({ message, cause }) => {
-			broken.push([message, cause].filter(Boolean).join(': '));
+			late.push([message, cause].filter(Boolean).join(': '));
 		});
 
 	/** @type {number} */
@@ -117,16 +119,17 @@ export async function runCell(scope, { fault, column, place, open, server }) {
 	const useful = seconds(since.at, usefulAt);
 	/** @param {string} what @param {number | undefined} took @param {number | undefined} within */
 	const hold = (what, took, within = Infinity) => {
-		if (within < Infinity && (took ?? Infinity) > within) broken.push(`${what} after ${took ?? '∞'} s, not ${within}`);
+		if (within < Infinity && (took ?? Infinity) > within) late.push(`${what} after ${took ?? '∞'} s, not ${within}`);
 	};
 	hold('noticed', seconds(begun, Math.min(noticedAt ?? Infinity, usefulAt ?? Infinity)), fault.noticed);
 	hold('useful', useful, bound);
 	if (repeats) hold('again useful', again, fault.again);
 	const [down, up] = observation.tallies();
+	const broken = [...late];
 	for (const [way, { lost, doubled, disordered }] of Object.entries({ 'to the client': down, 'from the client': up })) {
 		if (lost + doubled + disordered > 0) broken.push(`${way}: ${lost} lost, ${doubled} doubled, ${disordered} out of order`);
 	}
-	return { fault: fault.name, column, place, cold: !!fault.cold, noticed, useful, lifted, again, transport, tally: sum([down, up]), broken, story };
+	return { fault: fault.name, column, place, cold: !!fault.cold, noticed, useful, lifted, again, transport, tally: sum([down, up]), late, broken, story };
 }
 
 const now = () => performance.timeOrigin + performance.now();

@@ -55,9 +55,11 @@ function cell(result) {
 function totals(results) {
 	const { checked, lost, doubled, disordered } = sum(results.map(({ tally }) => tally));
 	const broken = results.filter((result) => result.broken.length > 0).length;
+	const repeats = results.filter(({ isRepeat }) => isRepeat).length;
 	const kept = broken === 0 ? 'every promise kept' : `${broken} with a promise not kept (✗)`;
 	const messages = `${checked.toLocaleString('en')} messages: ${lost} lost, ${doubled} doubled, ${disordered} out of order`;
-	return `${results.length} cells, ${kept}. ${messages}.`;
+	const late = repeats ? `, ${repeats} of them late at first and tried again alone` : '';
+	return `${results.length} cells${late}: ${kept}. ${messages}.`;
 }
 
 /** @param {number} seconds */

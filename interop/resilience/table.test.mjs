@@ -21,6 +21,7 @@ const FOUND = {
 	useful: 8.01,
 	transport: 'sse',
 	tally: { checked: 1234, lost: 0, doubled: 0, disordered: 0 },
+	late: [],
 	broken: [],
 	story: [],
 };
@@ -46,10 +47,14 @@ test('what `auto` fell back to is named', () => {
 });
 
 test('a promise that was not kept is marked, and counted', () => {
-	assert.match(table({}), /1 cells, every promise kept/);
+	assert.match(table({}), /1 cells: every promise kept/);
 	const text = table({}, { fault: second, broken: ['useful after 9 s, not 8'] });
 	assert.match(text, /8\.0 ✗ \|/);
-	assert.match(text, /2 cells, 1 with a promise not kept/);
+	assert.match(text, /2 cells: 1 with a promise not kept/);
+});
+
+test('what was tried again is told', () => {
+	assert.match(table({ isRepeat: true }, { fault: second }), /2 cells, 1 of them late at first and tried again alone: every promise kept/);
 });
 
 test('messages are added up', () => {

@@ -1,5 +1,5 @@
 //! `cargo xtask matrix`: every fault of a network with every transport, and what was found into
-//! `docs/resilience.md`.
+//! `docs/resilience.md`. The step of `cargo xtask test` is the same without the page.
 
 use std::process::ExitCode;
 use std::time::Duration;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::autobahn;
+use crate::matrix;
 use crate::shell::{Shell, Stop, Verdict};
 use crate::tools::{Tool, chromium, firefox};
 
@@ -138,6 +139,13 @@ pub(crate) const STEPS: &[Step] = &[
         needs: &[Tool::Node, Tool::NodePackages, Tool::Chromium],
         limit: minutes(12),
         run: |shell| against_ours(shell, &["interop/browser"], &[]),
+    },
+    Step {
+        name: "matrix",
+        about: "every fault of a network with every transport: noticed, over in time, nothing lost",
+        needs: matrix::NEEDS,
+        limit: matrix::LIMIT,
+        run: |shell| against_ours(shell, &["interop/resilience"], &[]),
     },
 ];
 
