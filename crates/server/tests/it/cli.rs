@@ -1,49 +1,12 @@
 //! The terminal commands, as a person runs them.
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::io::Write;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::support::server::{SECRET, Server, tidings};
-use crate::support::{DEADLINE, until};
-
-/// A `tidings subscribe` that runs; killed when dropped.
-struct Subscriber {
-    child: Child,
-    lines: Receiver<String>,
-}
-
-impl Subscriber {
-    fn start(server: &Server, arguments: &[&str]) -> Self {
-        let mut child = tidings()
-            .arg("subscribe")
-            .args(arguments)
-            .args(["--url", &server.url()])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let (sender, lines) = channel();
-        let output = BufReader::new(child.stdout.take().unwrap());
-        std::thread::spawn(move || {
-            let mut lines = output.lines().map_while(Result::ok);
-            lines.try_for_each(|line| sender.send(line).ok())
-        });
-        Self { child, lines }
-    }
-
-    fn line(&self) -> String {
-        self.lines.recv_timeout(DEADLINE).expect("a line in time")
-    }
-}
-
-impl Drop for Subscriber {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+use crate::support::subscriber::Subscriber;
+use crate::support::until;
 
 fn run(command: &mut Command) -> (Option<i32>, String, String) {
     let output = command.output().unwrap();
@@ -75,7 +38,7 @@ async fn what_is_published_in_one_terminal_is_printed_in_the_others() {
         .iter()
         .map(|transport| {
             let arguments = ["chat:a", "--history", "1", "--transport", transport];
-            Subscriber::start(&server, &arguments)
+            Subscriber::start(&server.url(), &arguments)
         })
         .collect();
     for subscriber in &subscribers {
@@ -121,7 +84,7 @@ async fn a_guest_of_any_script_talks_in_the_terminal() {
             "--token",
             "guest:韩梅梅",
         ];
-        let line = Subscriber::start(&server, &arguments).line();
+        let line = Subscriber::start(&server.url(), &arguments).line();
         assert!(line.ends_with(" 李雷: 你好"), "{line}");
     }
 }
@@ -140,7 +103,7 @@ async fn subscribers_come_back_when_the_server_has_told_them_to() {
     let subscribers: Vec<_> = ["long-poll", "sse", "websocket"]
         .map(|transport| {
             let arguments = ["chat:a", "--history", "1", "--transport", transport];
-            let subscriber = Subscriber::start(&server, &arguments);
+            let subscriber = Subscriber::start(&server.url(), &arguments);
             assert!(subscriber.line().ends_with(": before"));
             (transport, subscriber)
         })
@@ -182,7 +145,7 @@ async fn subscribers_lose_and_double_nothing_when_the_server_is_killed_and_resta
                 "--transport",
                 transport,
             ];
-            Subscriber::start(&server, &arguments)
+            Subscriber::start(&server.url(), &arguments)
         })
         .collect();
     for subscriber in &subscribers {

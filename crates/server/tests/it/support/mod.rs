@@ -5,6 +5,7 @@ pub(crate) mod exposition;
 pub(crate) mod http;
 pub(crate) mod liar;
 pub(crate) mod server;
+pub(crate) mod subscriber;
 pub(crate) mod websocket;
 
 use std::future::Future;

@@ -1,0 +1,47 @@
+//! `tidings subscribe` as a child process.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+
+use super::DEADLINE;
+use super::server::tidings;
+
+/// A `tidings subscribe` that runs; killed when dropped.
+pub(crate) struct Subscriber {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Subscriber {
+    /// One that asks at `url`, with these arguments.
+    pub(crate) fn start(url: &str, arguments: &[&str]) -> Self {
+        let mut child = tidings()
+            .arg("subscribe")
+            .args(arguments)
+            .args(["--url", url])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let (sender, lines) = channel();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || {
+            let mut lines = output.lines().map_while(Result::ok);
+            lines.try_for_each(|line| sender.send(line).ok())
+        });
+        Self { child, lines }
+    }
+
+    /// The next line that it prints. This thread waits for it.
+    pub(crate) fn line(&self) -> String {
+        self.lines.recv_timeout(DEADLINE).expect("a line in time")
+    }
+}
+
+impl Drop for Subscriber {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
