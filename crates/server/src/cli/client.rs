@@ -23,7 +23,7 @@ use super::ServerArgs;
 use super::traffic::{Counted, Traffic};
 use crate::fault::Fault;
 
-/// How long a server may take to answer at all; a long poll's wait comes on top.
+/// How long a server may take to answer what it does not let wait.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// The largest answer that is read whole: a page of the largest messages.
@@ -157,17 +157,18 @@ impl Client {
         utf8_percent_encode(name, NAME).to_string()
     }
 
-    /// Asks for `path`; an error status is a failure. The answer's body is still to be read.
+    /// Asks for `path`; an error status is a failure, and no answer `within` so long. The answer's body is
+    /// still to be read.
     pub(super) async fn get(
         &mut self,
         path: &str,
         accept: &'static str,
-        wait: Duration,
+        within: Duration,
     ) -> Result<Response<Incoming>, Failure> {
         let request = self.request(Method::GET, path, Full::default(), |headers| {
             headers.insert(ACCEPT, HeaderValue::from_static(accept));
         })?;
-        self.send(request, wait).await
+        self.send(request, within).await
     }
 
     /// Sends JSON to `path` and gives the answer's.
@@ -175,7 +176,7 @@ impl Client {
         let request = self.request(Method::POST, path, json.into(), |headers| {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         })?;
-        let response = self.send(request, Duration::ZERO).await?;
+        let response = self.send(request, ANSWER_WITHIN).await?;
         body(response).await
     }
 
@@ -210,7 +211,7 @@ impl Client {
     async fn send(
         &mut self,
         request: Request<Full<Bytes>>,
-        wait: Duration,
+        within: Duration,
     ) -> Result<Response<Incoming>, Failure> {
         let answering = async {
             let mut sender = match self.sender.take() {
@@ -222,7 +223,7 @@ impl Client {
             let response = response.map_err(Failure::passing)?;
             Ok((sender, response))
         };
-        let (sender, response) = timeout(ANSWER_WITHIN + wait, answering)
+        let (sender, response) = timeout(within, answering)
             .await
             .unwrap_or_else(|_| Err(Failure::passing("no answer in time")))?;
         self.sender = Some(sender);

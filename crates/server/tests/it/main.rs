@@ -23,6 +23,7 @@ mod polls;
 mod presence;
 mod pressure;
 mod restart;
+mod silence;
 mod starting;
 mod streams;
 mod support;

@@ -1,14 +1,12 @@
 //! A publisher: sends its messages when they are due, whatever has become of those before.
 
+use serde::Deserialize;
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::time::Duration;
-
-use serde::Deserialize;
 use tidings_websocket::Event;
 use tokio::time::Instant;
 
-use super::super::client::{Client, Failure};
+use super::super::client::{ANSWER_WITHIN, Client, Failure};
 use super::alarm::Alarm;
 use super::channels::Channels;
 use super::follower::{Socket, Transport, open_websocket};
@@ -36,7 +34,7 @@ impl Way {
             return Ok(Self::Websocket(open_websocket(&client).await?));
         }
         let answer = client
-            .get("/v1/info", "application/json", Duration::ZERO)
+            .get("/v1/info", "application/json", ANSWER_WITHIN)
             .await?;
         super::super::client::body(answer).await?;
         Ok(Self::Http(client))

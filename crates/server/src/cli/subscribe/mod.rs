@@ -1,6 +1,7 @@
 //! `tidings subscribe`: prints messages as they come, over the transport of one's choice, and
 //! resumes by itself.
 
+mod heartbeat;
 mod place;
 mod print;
 mod sse;
@@ -16,8 +17,9 @@ use tidings_wire::{ChannelName, Cursor};
 use tokio::time::sleep;
 
 use super::ServerArgs;
-use super::client::{Client, Failure, object};
+use super::client::{ANSWER_WITHIN, Client, Failure, object};
 use crate::fault::Fault;
+use heartbeat::Heartbeat;
 use place::Place;
 use print::{Event, Printer};
 
@@ -66,12 +68,6 @@ enum Over {
 /// Between two short polls.
 const POLL_EVERY: Duration = Duration::from_secs(1);
 
-/// How long a long poll waits: shorter than most proxies' patience.
-const LONG_POLL: Duration = Duration::from_secs(25);
-
-/// Silence after which a stream is dead: the server speaks every 20 s, and 10 s of grace.
-const SILENCE_MAX: Duration = Duration::from_secs(30);
-
 /// The shortest and the longest pause before a connection is opened again.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
@@ -87,6 +83,7 @@ pub(super) async fn run(args: SubscribeArgs) -> Result<(), Fault> {
             json: args.json,
             with_channel: args.channels.len() > 1,
         },
+        heartbeat: Heartbeat::default(),
         progress: false,
     };
     let mut history = args.history;
@@ -117,6 +114,8 @@ struct Reader {
     client: Client,
     place: Place,
     printer: Printer,
+    /// As the server said it last.
+    heartbeat: Heartbeat,
     /// The server said something since this was looked at last.
     progress: bool,
 }
@@ -126,6 +125,8 @@ struct PollAnswer {
     cursor: Cursor,
     events: Vec<Box<RawValue>>,
     more: bool,
+    /// In the answer to a poll that does not wait.
+    heartbeat: Option<Heartbeat>,
 }
 
 #[derive(Deserialize)]
@@ -164,7 +165,7 @@ impl Reader {
             );
             let response = self
                 .client
-                .get(&path, "application/json", Duration::ZERO)
+                .get(&path, "application/json", ANSWER_WITHIN)
                 .await?;
             let answer: HistoryAnswer = object(response).await?;
             for message in &answer.messages {
@@ -179,10 +180,8 @@ impl Reader {
     }
 
     async fn read_polls(&mut self, over: Over) -> Result<Never, Stop> {
-        let wait = match over {
-            Over::LongPoll => LONG_POLL,
-            _ => Duration::ZERO,
-        };
+        // The first is answered at once, and says how long one may wait.
+        let mut wait = Duration::ZERO;
         loop {
             let answer = self.poll(wait).await?;
             self.begin(None, &answer.cursor);
@@ -190,7 +189,9 @@ impl Reader {
                 self.handle(event.get())?;
             }
             self.place.advance(&answer.cursor);
-            if wait.is_zero() && !answer.more {
+            if over == Over::LongPoll {
+                wait = self.heartbeat.long_poll();
+            } else if !answer.more {
                 sleep(POLL_EVERY).await;
             }
         }
@@ -198,9 +199,20 @@ impl Reader {
 
     async fn poll(&mut self, wait: Duration) -> Result<PollAnswer, Failure> {
         let path = format!("{}&wait={}&limit=1000", self.events_path(), wait.as_secs());
-        let response = self.client.get(&path, "application/json", wait).await?;
+        let within = match wait.is_zero() {
+            true => ANSWER_WITHIN,
+            false => wait + self.heartbeat.grace(),
+        };
+        let response = self.client.get(&path, "application/json", within).await?;
         self.progress = true;
-        object(response).await
+        let answer: PollAnswer = object(response).await?;
+        self.heed(answer.heartbeat);
+        Ok(answer)
+    }
+
+    /// The server says when silence is alarming, or nothing of it.
+    fn heed(&mut self, heartbeat: Option<Heartbeat>) {
+        self.heartbeat = heartbeat.unwrap_or(self.heartbeat);
     }
 
     fn events_path(&self) -> String {

@@ -5,8 +5,9 @@ use serde::Deserialize;
 use tidings_wire::Cursor;
 use tokio::time::timeout;
 
-use super::super::client::Failure;
-use super::{Never, Reader, SILENCE_MAX, Stop};
+use super::super::client::{ANSWER_WITHIN, Failure};
+use super::heartbeat::Heartbeat;
+use super::{Never, Reader, Stop};
 use crate::fault::Fault;
 
 /// The longest event that is kept in memory, in bytes; the server's largest is far smaller.
@@ -17,13 +18,13 @@ pub(super) async fn read(reader: &mut Reader) -> Result<Never, Stop> {
     let path = reader.events_path();
     let response = reader
         .client
-        .get(&path, "text/event-stream", SILENCE_MAX)
+        .get(&path, "text/event-stream", ANSWER_WITHIN)
         .await?;
     let mut body = response.into_body();
     let mut lines = Lines::default();
     let mut event = Pending::default();
     loop {
-        let frame = timeout(SILENCE_MAX, body.frame())
+        let frame = timeout(reader.heartbeat.patience(), body.frame())
             .await
             .map_err(|_| Failure::passing("the stream fell silent"))?
             .ok_or_else(|| Failure::passing("the stream ended"))?
@@ -44,10 +45,21 @@ pub(super) async fn read(reader: &mut Reader) -> Result<Never, Stop> {
     }
 }
 
+#[derive(Deserialize)]
+struct Hello {
+    heartbeat: Option<Heartbeat>,
+}
+
 fn handle(reader: &mut Reader, event: &Whole) -> Result<(), Stop> {
     let cursor: Option<Cursor> = event.id.as_ref().and_then(|id| id.parse().ok());
     match (event.name.as_str(), &cursor) {
-        ("hello", Some(cursor)) => reader.begin(None, cursor),
+        ("hello", _) => {
+            let hello: Hello = serde_json::from_str(&event.data).map_err(Failure::passing)?;
+            reader.heed(hello.heartbeat);
+            if let Some(cursor) = &cursor {
+                reader.begin(None, cursor);
+            }
+        }
         ("error", _) => {
             #[derive(Deserialize)]
             struct Refused {
@@ -58,7 +70,6 @@ fn handle(reader: &mut Reader, event: &Whole) -> Result<(), Stop> {
             // Whether it is for good is told by the answer to the next request.
             return Err(Failure::passing(message).into());
         }
-        ("hello", _) => {}
         _ if event.data.is_empty() => {}
         _ => reader.handle(&event.data)?,
     }

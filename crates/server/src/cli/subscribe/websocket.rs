@@ -1,7 +1,5 @@
 //! Reading over a WebSocket.
 
-use std::time::Duration;
-
 use serde::Deserialize;
 use serde_json::json;
 use tidings_websocket::handshake::client;
@@ -11,7 +9,8 @@ use tidings_wire::Cursor;
 use tokio::time::timeout;
 
 use super::super::client::{Failure, frame_limits};
-use super::{Never, Reader, SILENCE_MAX, Stop};
+use super::heartbeat::Heartbeat;
+use super::{Never, Reader, Stop};
 use crate::fault::Fault;
 
 /// A frame that is no event.
@@ -21,6 +20,7 @@ struct Frame<'a> {
     kind: &'a str,
     channel: Option<String>,
     cursor: Option<Cursor>,
+    heartbeat: Option<Heartbeat>,
     code: Option<String>,
     message: Option<String>,
 }
@@ -53,14 +53,14 @@ pub(super) async fn read(reader: &mut Reader) -> Result<Never, Stop> {
             .feed(frame.to_string().as_str())
             .map_err(Failure::passing)?;
     }
-    let mut asked = false;
+    let mut misses = 0;
     loop {
-        // The server asks after 20 s of silence, and is answered; a dead way is found out here.
-        let patience = if asked {
-            ANSWER_WITHIN
-        } else {
-            SILENCE_MAX - ANSWER_WITHIN
-        };
+        let Heartbeat {
+            interval,
+            timeout: answer_within,
+            tries,
+        } = reader.heartbeat;
+        let patience = if misses == 0 { interval } else { answer_within };
         match timeout(patience, websocket.recv()).await {
             Ok(event) => match event.map_err(Failure::passing)? {
                 Some(Event::Text(text)) => handle(reader, &text)?,
@@ -68,8 +68,8 @@ pub(super) async fn read(reader: &mut Reader) -> Result<Never, Stop> {
                 Some(_) => {}
                 None => return Err(Failure::passing("the connection ended").into()),
             },
-            Err(_) if !asked => {
-                asked = true;
+            Err(_) if misses < tries => {
+                misses += 1;
                 websocket
                     .feed(r#"{"type":"ping"}"#)
                     .map_err(Failure::passing)?;
@@ -77,18 +77,16 @@ pub(super) async fn read(reader: &mut Reader) -> Result<Never, Stop> {
             }
             Err(_) => return Err(Failure::passing("the connection fell silent").into()),
         }
-        asked = false;
+        misses = 0;
     }
 }
-
-/// How long a ping may stay without an answer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 fn handle(reader: &mut Reader, json: &str) -> Result<(), Stop> {
     let frame: Frame<'_> = serde_json::from_str(json).map_err(Failure::passing)?;
     match (frame.kind, &frame.cursor) {
         ("subscribed", Some(cursor)) => reader.begin(frame.channel.as_deref(), cursor),
-        ("hello" | "pong", _) => {}
+        ("hello", _) => reader.heed(frame.heartbeat),
+        ("pong", _) => {}
         ("error" | "unsubscribed", _) => {
             let code = frame.code.unwrap_or_default();
             let message = frame.message.unwrap_or_else(|| code.clone());

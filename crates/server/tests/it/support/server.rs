@@ -108,6 +108,11 @@ impl Server {
         super::until("the server's end", async || self.child.try_wait().unwrap()).await
     }
 
+    /// From its next start on it has this configuration file.
+    pub(crate) fn reconfigure(&mut self, config: &str) {
+        config.clone_into(&mut self.config);
+    }
+
     /// Starts it again on the same data and the same port.
     pub(crate) fn restart(&mut self) {
         let listen = self.address.to_string();

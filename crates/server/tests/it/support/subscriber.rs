@@ -37,6 +37,11 @@ impl Subscriber {
     pub(crate) fn line(&self) -> String {
         self.lines.recv_timeout(DEADLINE).expect("a line in time")
     }
+
+    /// The next line, if there is one already.
+    pub(crate) fn try_line(&self) -> Option<String> {
+        self.lines.try_recv().ok()
+    }
 }
 
 impl Drop for Subscriber {

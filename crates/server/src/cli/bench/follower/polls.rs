@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use tokio::time::{Instant, sleep};
 
-use super::super::super::client::{Client, Failure, body};
+use super::super::super::client::{ANSWER_WITHIN, Client, Failure, body};
 use super::super::payload::Said;
 use super::Seat;
 
@@ -68,7 +68,7 @@ pub(super) async fn follow(
         rhythm,
     };
     let path = follower.path.clone();
-    let answer = follower.client.get(&path, JSON, Duration::ZERO).await?;
+    let answer = follower.client.get(&path, JSON, ANSWER_WITHIN).await?;
     let bytes = body(answer).await?;
     follower.cursor = parse(&bytes).map_err(Failure::passing)?.cursor;
     Ok(follower)
@@ -105,7 +105,7 @@ impl Follower {
     async fn poll(&mut self) -> Result<bytes::Bytes, Failure> {
         let (path, cursor, wait) = (&self.path, &self.cursor, self.rhythm.wait);
         let path = format!("{path}&wait={}&after={cursor}", wait.as_secs());
-        let response = self.client.get(&path, JSON, wait).await?;
+        let response = self.client.get(&path, JSON, wait + ANSWER_WITHIN).await?;
         body(response).await
     }
 

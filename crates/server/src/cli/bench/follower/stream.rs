@@ -1,7 +1,5 @@
 //! Following a stream of server-sent events.
 
-use std::time::Duration;
-
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout};
@@ -22,7 +20,7 @@ pub(in super::super) struct Follower {
 pub(super) async fn follow(mut client: Client, channel: &str) -> Result<Follower, Failure> {
     let path = format!("/v1/events?channel={}", Client::encode(channel));
     let response = client
-        .get(&path, "text/event-stream", Duration::ZERO)
+        .get(&path, "text/event-stream", ANSWER_WITHIN)
         .await?;
     let mut body = response.into_body();
     let mut lines = Lines::default();
