@@ -72,6 +72,7 @@ const ECHO_MS = 1000;
  * @property {Event & { readyState: number, reason: string }} state `readyState` has changed, and why
  * @property {Event & { name: TransportName, reason: string }} transport another transport is in use, and why:
  *   `start`, `chosen`, `better`, or what became of the one before
+ * @property {Event & { roundTripTime: number }} measured how long the server took to answer, in ms, is known anew
  * @property {Event & { error: TidingsError }} error something was refused that nobody waits for
  * @property {Event & { code: number, reason: string, wasClean: boolean }} close it is over: by `close()`, or
  *   because the server refuses us for good. There is no reconnection after it
@@ -93,7 +94,7 @@ export class Tidings extends EventTarget {
 	#session;
 	/** @type {Share | undefined} */
 	#share;
-	/** What carries the connection that is shared. @type {TransportName | undefined} */
+	/** What carries the connection that is shared, and why. @type {{ name: TransportName, reason: string } | undefined} */
 	#shared;
 	#connection;
 	#alarm;
@@ -265,13 +266,14 @@ export class Tidings extends EventTarget {
 		switch (frame.type) {
 			case 'hello':
 				this.user = frame.user ?? this.user;
-				this.#shared = frame.transport ?? this.#shared;
+				if (frame.transport) this.#shared = { name: frame.transport, reason: frame.reason ?? '' };
 				break;
 			case 'transport':
 				this.#setTransport(frame.name, frame.reason);
 				break;
 			case 'measured':
 				this.roundTripTime = frame.roundTripTime;
+				this.#emit('measured', { roundTripTime: frame.roundTripTime });
 				break;
 			case 'signal':
 			case 'join':
@@ -310,7 +312,11 @@ export class Tidings extends EventTarget {
 			if (this.#isAuto) this.#storage(({ storage }, key) => storage?.setItem(key, name));
 			else this.#share?.close();
 			this.#setTransport(name, reason);
-		} else if (this.#shared) this.#setTransport(this.#shared, reason);
+		} else if (this.#shared) {
+			// Where the shared one just started, this tab's own reason says more.
+			const { name, reason: why } = this.#shared;
+			this.#setTransport(name, why === 'start' ? reason : why);
+		}
 		if (this.#readyState === Tidings.CONNECTING) {
 			this.#setState(Tidings.OPEN, reason);
 			this.#emit('open', {});

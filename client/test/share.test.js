@@ -195,6 +195,31 @@ test('a tab that chooses a transport gets one of its own without a gap, and may 
 	assert.deepEqual([first.seen.data, second.seen.data], [[0, 1], [0, 1]]);
 });
 
+test('every tab knows what carries the shared connection, why, and how long the server takes', async () => {
+	world.network.blocked.add('WebSocket');
+	const one = tab();
+	const early = await once(one, 'transport');
+	await once(one, 'measured');
+	// It comes when nothing is to be measured any more.
+	const two = tab();
+	const late = once(two, 'transport');
+	await once(two, 'measured');
+	for (const { name, reason } of [early, await late]) assert.deepEqual([name, reason], ['sse', 'websocket: refused']);
+	assert.equal(two.roundTripTime, one.roundTripTime);
+	const anew = once(two, 'measured');
+	await one.channel('chat:tabs').publish('this is timed');
+	await anew;
+});
+
+test('a tab that comes back to the shared connection says that it was chosen', async () => {
+	const tidings = tab();
+	assert.equal((await once(tidings, 'transport')).reason, 'start');
+	tidings.transport = 'sse';
+	assert.equal((await once(tidings, 'transport')).reason, 'chosen');
+	tidings.transport = 'auto';
+	assert.equal((await once(tidings, 'transport')).reason, 'chosen');
+});
+
 test('a tab whose switchboard hangs goes its own way', async () => {
 	const clock = world.clock();
 	// It has the connection, and says nothing of it.

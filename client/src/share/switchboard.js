@@ -24,6 +24,8 @@ export class Switchboard {
 	#tabs;
 	#name;
 	#trunk;
+	/** Why the connection is carried as it is. */
+	#reason = '';
 	#wire;
 	/** By channel, who follows it. @type {Map<string, Set<string>>} */
 	#followers = new Map();
@@ -45,7 +47,11 @@ export class Switchboard {
 		this.#wire.onmessage = ({ data }) => data.tab && this.#handle(data);
 		this.#tell({ type: 'lost', reason: 'another tab' });
 		trunk.addEventListener('open', () => this.#tell({ type: 'open' }));
-		trunk.addEventListener('transport', ({ name, reason }) => this.#tell({ type: 'transport', name, reason }));
+		trunk.addEventListener('transport', ({ name, reason }) => {
+			this.#reason = reason;
+			this.#tell({ type: 'transport', name, reason });
+		});
+		trunk.addEventListener('measured', ({ roundTripTime }) => this.#tell({ type: 'measured', roundTripTime }));
 		trunk.addEventListener('state', ({ readyState, reason }) => readyState || this.#tell({ type: 'lost', reason }));
 		trunk.addEventListener('close', ({ code, reason }) => this.#tell({ type: 'lost', code, reason }));
 	}
@@ -73,7 +79,7 @@ export class Switchboard {
 
 	/** @param {string} tab */
 	#greet(tab) {
-		const { readyState, transport, user } = this.#trunk;
+		const { readyState, transport, user, roundTripTime } = this.#trunk;
 		if (readyState !== 1 || transport === 'auto') return;
 		if (!this.#known.has(tab)) {
 			this.#known.add(tab);
@@ -81,7 +87,8 @@ export class Switchboard {
 			// Its lock is free when it is gone. Rejected when we are gone before.
 			this.#tabs.locks.request(`${this.#name} ${tab}`, { signal }, () => this.#forget(tab)).catch(() => {});
 		}
-		this.#tell({ type: 'hello', user, heartbeat: HEARTBEAT, transport }, tab);
+		this.#tell({ type: 'hello', user, heartbeat: HEARTBEAT, transport, reason: this.#reason }, tab);
+		if (roundTripTime !== undefined) this.#tell({ type: 'measured', roundTripTime }, tab);
 	}
 
 	/** @param {string} tab */

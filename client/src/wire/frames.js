@@ -62,12 +62,12 @@
  */
 
 /** @typedef {Message & Data & { type: 'message' }} MessageFrame */
-/** @typedef {{ type: 'hello', user?: string, heartbeat: Rhythm, transport?: TransportName }} Hello */
+/** @typedef {{ type: 'hello', user?: string, heartbeat: Rhythm, transport?: TransportName, reason?: string }} Hello */
 /** @typedef {{ type: 'error', req?: number, code: string, message: string, error?: TidingsError }} ErrorFrame */
 
 /**
  * Server to client. Two are a link's own words: `measured`, how long the server took to answer, in ms; and
- * `transport`, by which a connection that is shared with other tabs says what carries it, as does its `hello`.
+ * `transport`, by which a connection that is shared with other tabs says what carries it and why, as does its `hello`.
  * @typedef {MessageFrame | Hello | ErrorFrame
  *   | { type: 'subscribed', req?: number, channel: string, cursor: string, truncated: boolean }
  *   | { type: 'unsubscribed', req?: number, channel: string, code?: string }
