@@ -86,7 +86,7 @@ export class Chat {
 		this.#onRefused = onRefused;
 		this.#now = now;
 		const rooms = withRoom(START_ROOMS, { name: room });
-		const link = /** @type {Link} */ ({ state: 'connecting', transport: null, choice });
+		const link = /** @type {Link} */ ({ state: 'connecting', transport: null, reason: '', roundTripTime: null, choice });
 		this.state = { me, link, rooms, room, spaces: new Map(), people: [], newAfter: 0 };
 		this.#followLink();
 		for (const { name } of rooms) this.#follow(name);
@@ -486,7 +486,8 @@ export class Chat {
 	#followLink() {
 		const tidings = this.#tidings;
 		tidings.addEventListener('state', () => this.#watchLink());
-		tidings.addEventListener('transport', () => this.#watchLink());
+		tidings.addEventListener('transport', ({ reason }) => this.#watchLink(reason));
+		tidings.addEventListener('measured', () => this.#watchLink());
 		tidings.addEventListener('close', ({ code }) => {
 			// The client gives up only where the server refuses for good.
 			if (!this.#isStopped) this.#onRefused(code === TOKEN_EXPIRED ? 'door.expired' : 'door.refused');
@@ -499,14 +500,15 @@ export class Chat {
 		this.#watchLink();
 	}
 
-	#watchLink() {
-		const { readyState, transport, user } = this.#tidings;
+	/** @param {string} [reason] why the transport is another one */
+	#watchLink(reason = this.state.link.reason) {
+		const { readyState, transport, user, roundTripTime = null } = this.#tidings;
 		const isLive = readyState === OPEN;
 		this.#wasLive ||= isLive;
 		const state = isLive ? 'live' : !this.#isOnline ? 'offline' : this.#wasLive ? 'reconnecting' : 'connecting';
 		this.#set({
 			me: user ?? this.state.me,
-			link: { ...this.state.link, state, transport: transport === 'auto' ? null : transport },
+			link: { ...this.state.link, state, transport: transport === 'auto' ? null : transport, reason, roundTripTime },
 		});
 	}
 

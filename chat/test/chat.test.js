@@ -59,6 +59,8 @@ class FakeTidings extends EventTarget {
 	readyState = 0;
 	transport = 'auto';
 	user = undefined;
+	/** @type {number | undefined} */
+	roundTripTime;
 	/** @type {Map<string, FakeChannel>} */
 	channels = new Map();
 	closed = false;
@@ -75,6 +77,16 @@ class FakeTidings extends EventTarget {
 	become(readyState, transport) {
 		Object.assign(this, { readyState, transport });
 		this.dispatchEvent(new Event('state'));
+	}
+	/** @param {string} name @param {string} reason */
+	change(name, reason) {
+		this.transport = name;
+		this.dispatchEvent(Object.assign(new Event('transport'), { name, reason }));
+	}
+	/** @param {number} roundTripTime */
+	measure(roundTripTime) {
+		this.roundTripTime = roundTripTime;
+		this.dispatchEvent(Object.assign(new Event('measured'), { roundTripTime }));
 	}
 	/** @param {string} [epoch] */
 	open(epoch = 'e1') {
@@ -320,7 +332,22 @@ test('a lost connection is told from one not made yet, from a change, and from n
 	await tidings.open();
 	chat.choose('sse');
 	tidings.become(0, 'sse');
-	assert.deepEqual(chat.state.link, { state: 'connecting', transport: 'sse', choice: 'sse' });
+	const { state, transport, choice } = chat.state.link;
+	assert.deepEqual([state, transport, choice], ['connecting', 'sse', 'sse']);
+});
+
+test('why messages travel as they do, and how quickly, is known as soon as the client knows', async (t) => {
+	const { chat, tidings } = visit();
+	t.after(() => chat.stop());
+	const told = () => [chat.state.link.transport, chat.state.link.reason, chat.state.link.roundTripTime];
+	assert.deepEqual(told(), [null, '', null]);
+	tidings.change('sse', 'websocket: no answer in time');
+	tidings.become(1, 'sse');
+	assert.deepEqual(told(), ['sse', 'websocket: no answer in time', null]);
+	tidings.measure(23.4);
+	assert.deepEqual(told(), ['sse', 'websocket: no answer in time', 23.4]);
+	tidings.change('websocket', 'better');
+	assert.deepEqual(told(), ['websocket', 'better', 23.4]);
 });
 
 test('a server that refuses for good leads back to the door, leaving does not', async () => {

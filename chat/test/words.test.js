@@ -39,6 +39,12 @@ test('numbers of things have their own words', () => {
 	assert.equal(wordsOf('zh-CN').plural('messages.unseen', 1), '1 条新消息');
 });
 
+test('a span is told in whole milliseconds, and is never none', () => {
+	const { span } = wordsOf('en');
+	assert.deepEqual([0.2, 1.4, 23.5, 1200].map(span), ['1 ms', '1 ms', '24 ms', '1,200 ms']);
+	assert.equal(wordsOf('zh-CN').span(23.4), '23毫秒');
+});
+
 test('days close by have names', () => {
 	const { day } = wordsOf('en');
 	const now = new Date(2026, 2, 1, 0, 30).getTime();

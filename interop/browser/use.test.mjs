@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { launch, openPage } from '../lib/browser.mjs';
+import { Middlebox } from '../lib/middlebox.mjs';
 import { Person } from '../lib/person.mjs';
 import { Server } from '../lib/server.mjs';
 import { soon, until } from '../lib/until.mjs';
@@ -48,6 +49,51 @@ test('the keyboard alone is enough to make a room and to change the transport', 
 	await page.keyboard.press('Enter');
 	await ada.isConnected('long-poll');
 	ada.watch.assertQuiet();
+});
+
+test('how quick the way is, and why it is this one, is told in plain words and kept current', async (t) => {
+	const middlebox = await Middlebox.open(t, server.port, { upgrade: 403 });
+	const ada = await Person.enter(t, browser, middlebox.url, 'Ada');
+	const { page } = ada;
+	const badge = page.getByTestId('transport-badge');
+	const reason = page.getByTestId('transport-reason');
+	await badge.click();
+	await reason.getByText('WebSocket does not get through').waitFor();
+	// Whoever does not see it hears it with the menu.
+	await page.getByRole('menu', { description: /Round trip.*ms.*WebSocket does not get through/ }).waitFor();
+	await page.keyboard.press('Escape');
+	await page.getByTestId('language').click();
+	await badge.click();
+	await reason.getByText('WebSocket 无法连通').waitFor();
+
+	await page.getByTestId('transport-option-poll').click();
+	await ada.isConnected('poll');
+	await badge.click();
+	await reason.getByText('按你的选择').waitFor();
+	const roundTrip = async () => parseInt(await page.getByTestId('round-trip').innerText());
+	assert.ok((await roundTrip()) > 0);
+	await middlebox.set({ latency_ms: 300 });
+	await until('the round trip to be longer', async () => (await roundTrip()) >= 600);
+});
+
+test('a reason that nobody foresaw is told as it is', async (t) => {
+	const { page } = await openPage(t, browser);
+	await page.addInitScript(() => {
+		const eclipsed = class {
+			/** @type {((event: object) => void) | null} */
+			onclose = null;
+			constructor() {
+				setTimeout(() => this.onclose?.({ code: 1006, reason: 'the moon is in the way' }));
+			}
+			close() {}
+		};
+		Object.assign(window, { WebSocket: eclipsed });
+	});
+	await page.goto(server.url);
+	await page.getByTestId('name-input').fill('Ada');
+	await page.getByTestId('enter').click();
+	await page.locator('[data-testid="transport-badge"][data-state="live"]').click();
+	await page.getByTestId('transport-reason').getByText('websocket: the moon is in the way').waitFor();
 });
 
 test('everything that can be used has a name for those who do not see it', async (t) => {

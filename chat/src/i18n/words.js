@@ -17,6 +17,7 @@ import { zhCN } from './zh-CN.js';
  * @property {Language} language
  * @property {(key: Key, values?: Record<string, string | number>) => string} t
  * @property {(stem: string, n: number) => string} plural words for a number of things
+ * @property {(ms: number) => string} span whole milliseconds, at least one: 23 ms
  * @property {(at: number) => string} time 14:05, or 2:05 PM
  * @property {(at: number, now: number) => string} day Today, Yesterday, Monday 3 March
  * @property {(at: number, now: number) => string} brief a time today, else a short date
@@ -62,6 +63,7 @@ export function wordsOf(language, locale = language) {
 	const dictionary = DICTIONARIES[language];
 	const plurals = new Intl.PluralRules(language);
 	const numbers = new Intl.NumberFormat(language);
+	const millis = new Intl.NumberFormat(language, { style: 'unit', unit: 'millisecond', maximumFractionDigits: 0 });
 	const time = new Intl.DateTimeFormat(locale, { hour: 'numeric', minute: '2-digit' });
 	const day = new Intl.DateTimeFormat(locale, { weekday: 'long', month: 'long', day: 'numeric' });
 	const dayAndYear = new Intl.DateTimeFormat(locale, { year: 'numeric', month: 'long', day: 'numeric' });
@@ -75,6 +77,7 @@ export function wordsOf(language, locale = language) {
 		t,
 		plural: (stem, n) =>
 			filled(dictionary[`${stem}.${plurals.select(n)}`] ?? dictionary[`${stem}.other`] ?? stem, { n: numbers.format(n) }),
+		span: (ms) => millis.format(Math.max(1, ms)),
 		time: (at) => time.format(at),
 		day: (at, now) => {
 			if (dayOf(at) === dayOf(now)) return t('messages.today');

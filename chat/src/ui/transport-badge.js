@@ -4,7 +4,7 @@
  * @import { Choice, Link } from '../model/link.js'
  */
 
-import { TRANSPORTS } from '../model/link.js';
+import { explain, TRANSPORTS } from '../model/link.js';
 import { useWords } from './context.js';
 import { html } from './html.js';
 import { icons } from './icons.js';
@@ -35,7 +35,8 @@ export function TransportBadge({ link, onChoose }) {
 		html`<div class="panel transport-panel">
 			<p class="panel-title" id="transport-title">${t('link.title')}</p>
 			<p class="panel-state" data-state=${link.state}><span class="dot"></span>${link.transport !== null && `${name} · `}${state}</p>
-			<div role="menu" aria-labelledby="transport-title">
+			${link.state === 'live' && html`<${Facts} link=${link} />`}
+			<div role="menu" aria-labelledby="transport-title" aria-describedby="transport-facts">
 				${TRANSPORTS.map(
 					(choice) => html`<button
 						type="button"
@@ -60,4 +61,19 @@ export function TransportBadge({ link, onChoose }) {
 			<p class="panel-note">${t('link.note')}</p>
 		</div>`}
 	</div>`;
+}
+
+/**
+ * How quick the way is, and why it is this one. It is read out with the menu, and not at each change.
+ * @param {{ link: Link }} props
+ */
+function Facts({ link: { roundTripTime, reason } }) {
+	const { t, span } = useWords();
+	const why = explain(reason);
+	const words = why === null ? reason : t(why.key, { transport: why.of === null ? '' : t(`transport.${why.of}`) });
+
+	return html`<dl class="panel-facts" id="transport-facts">
+		${roundTripTime !== null && html`<div><dt>${t('link.roundTrip')}</dt><dd data-testid="round-trip">${span(roundTripTime)}</dd></div>`}
+		${words !== '' && html`<div><dt>${t('link.why')}</dt><dd data-testid="transport-reason">${words}</dd></div>`}
+	</dl>`;
 }
