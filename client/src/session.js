@@ -39,6 +39,8 @@ export class Session {
 	#publishes = new Map();
 	/** @type {Map<number, Question>} */
 	#questions = new Map();
+	/** Channels that were left, and the link in use has not said so. @type {Map<number, string>} */
+	#leaves = new Map();
 	/** @type {Command[]} */
 	#commands = [];
 	/** @type {Output[]} */
@@ -147,6 +149,7 @@ export class Session {
 	handleLink(window, told = new Map()) {
 		this.#window = window;
 		this.#commands = [];
+		this.#leaves.clear();
 		for (const [req, channel] of told) {
 			// What was left meanwhile may have been followed anew, from another place.
 			if (this.#subscriptions.get(channel)?.req !== req) this.#unsubscribe(channel);
@@ -179,6 +182,7 @@ export class Session {
 			case 'unsubscribed':
 				// With a number it answers our own wish; without, a permission was withdrawn.
 				if (!frame.req) this.#drop(frame.channel, new TidingsError(frame.code ?? 'unsubscribed', 'withdrawn'));
+				else this.#leaves.delete(frame.req);
 				return;
 			case 'published': {
 				const { seq, id, at } = frame;
@@ -236,7 +240,21 @@ export class Session {
 
 	/** @param {string} channel */
 	#unsubscribe(channel) {
-		this.#commands.push({ type: 'unsubscribe', req: ++this.#req, channel });
+		this.#leaves.set(++this.#req, channel);
+		this.#commands.push({ type: 'unsubscribe', req: this.#req, channel });
+	}
+
+	/**
+	 * The server follows the channel still. Whoever follows it anew is refused there, and begins once more
+	 * under another number, so that the refusal is nobody's.
+	 * @param {string} channel
+	 */
+	#leaveAgain(channel) {
+		this.#unsubscribe(channel);
+		const subscription = this.#subscriptions.get(channel);
+		if (!subscription) return;
+		subscription.req = ++this.#req;
+		this.#subscribe(channel, subscription);
 	}
 
 	/**
@@ -288,11 +306,14 @@ export class Session {
 	#handleError(req, error, now) {
 		if (!req) return void this.#outputs.push({ req: 0, error });
 		const following = [...this.#subscriptions].find(([, subscription]) => subscription.req === req);
+		const left = this.#leaves.get(req);
+		this.#leaves.delete(req);
 		if (error.later) {
 			this.#pausedUntil = now + Math.max(this.#backoff.next(), error.after ?? 0);
 			const question = this.#questions.get(req);
 			if (question) this.#commands.push(question.command);
 			else if (following) this.#subscribe(...following);
+			else if (left) this.#leaveAgain(left);
 			else this.#rewind();
 		} else if (following) {
 			this.#drop(following[0], error);

@@ -339,6 +339,35 @@ test('what was left and followed anew while a link was tried is followed anew th
 	]);
 });
 
+test('a channel that the server was too busy to leave is left later', () => {
+	const session = new Session(new Backoff(() => 0.5));
+	session.handleLink(1);
+	session.subscribe('c');
+	session.unsubscribe('c');
+	const [, unsubscribe] = commands(session, 0);
+	session.handleFrame({ type: 'error', req: unsubscribe.req, code: 'busy', message: 'busy' }, 0);
+	const [again, ...more] = commands(session, session.pollTimeout());
+	assert.deepEqual([again.type, again.channel, ...more], ['unsubscribe', 'c']);
+	session.handleFrame({ type: 'unsubscribed', req: again.req, channel: 'c' }, 0);
+	assert.equal(session.pollOutput(), undefined);
+});
+
+test('whoever follows a channel anew that could not be left yet follows it when it is', () => {
+	const session = new Session(new Backoff(() => 0.5));
+	session.handleLink(1);
+	session.subscribe('c', { after: 'e-1' });
+	session.unsubscribe('c');
+	session.subscribe('c', { after: 'e-7' });
+	const [, unsubscribe, refused] = commands(session, 0);
+	session.handleFrame({ type: 'error', req: unsubscribe.req, code: 'busy', message: 'busy' }, 0);
+	session.handleFrame({ type: 'error', req: refused.req, code: 'bad_request', message: 'followed already' }, 0);
+	assert.deepEqual(commands(session, session.pollTimeout()).map(({ type, after }) => [type, after]), [
+		['unsubscribe', undefined],
+		['subscribe', 'e-7'],
+	]);
+	assert.equal(session.pollOutput(), undefined);
+});
+
 test('a hole that is told while history is read is told in its place', () => {
 	const { it, said } = subscription(undefined, 3);
 	it.handleSubscribed('e-3', false);

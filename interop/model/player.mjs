@@ -203,7 +203,7 @@ export class Player {
 
 	/** Something of what an application and a network do. */
 	#act() {
-		const { dice, channels, overlaps, leaves } = this.#world;
+		const { dice, channels, overlaps } = this.#world;
 		const channel = dice.pick(channels);
 		const view = this.#views.get(channel);
 		if (dice.chance(0.25)) {
@@ -213,7 +213,7 @@ export class Player {
 			this.#waiting.add(req);
 		}
 		if (!view && dice.chance(0.25)) this.#follow(channel);
-		if (view && leaves && dice.chance(0.04)) this.#unfollow(channel, view);
+		if (view && dice.chance(0.04)) this.#unfollow(channel, view);
 		if (dice.chance(0.02)) this.#waiting.add(this.#session.ask({ type: 'history', channel, limit: 5 }));
 		if (dice.chance(0.01)) this.#waiting.add(this.#session.ask({ type: 'presence', channel }));
 		if (dice.chance(0.03)) this.#used?.cut();

@@ -66,6 +66,7 @@ export class StreamLink {
 		} else if (command.type === 'unsubscribe') {
 			this.#places.delete(command.channel);
 			this.#restarts = true;
+			this.#arrived.push({ frame: { ...command, type: 'unsubscribed' }, life: this.#world.life });
 		} else {
 			this.#asked++;
 			this.#later(() => world.do({ ask: { desk: this.#desk, user: this.#user, frame: command } }));

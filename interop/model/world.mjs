@@ -89,14 +89,6 @@ export class World {
 		return !this.keeps || this.rewinds;
 	}
 
-	/**
-	 * Whether channels are left. Not where few commands are taken at a time: an `unsubscribe` that is refused
-	 * as busy is not said again, and the next `subscribe` then finds that the channel is followed already.
-	 */
-	get leaves() {
-		return (this.settings.commands ?? Infinity) > 200;
-	}
-
 	/** A number that nobody has. */
 	number() {
 		return ++this.#numbers;

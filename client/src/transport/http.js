@@ -263,6 +263,7 @@ export function http(environment, ear, read) {
 			} else if (command.type === 'unsubscribe') {
 				places.delete(command.channel);
 				restart();
+				ear.frame({ ...command, type: 'unsubscribed' });
 			} else if (command.type === 'ping') {
 				restart();
 			} else {
