@@ -156,7 +156,7 @@ export class Session {
 		}
 		this.#commands.push(...this.greet().filter(({ req }) => !told.has(req)));
 		for (const { command } of this.#questions.values()) this.#commands.push(command);
-		this.#rewind();
+		for (const publishing of this.#publishes.values()) publishing.sent = false;
 	}
 
 	/**
@@ -275,11 +275,6 @@ export class Session {
 		this.#subscriptions.delete(channel);
 	}
 
-	/** All publishes that are not answered are sent again, in their order. */
-	#rewind() {
-		for (const publishing of this.#publishes.values()) publishing.sent = false;
-	}
-
 	/**
 	 * @param {number} req
 	 * @param {{ answer: unknown } | { error: TidingsError }} outcome
@@ -311,10 +306,12 @@ export class Session {
 		if (error.later) {
 			this.#pausedUntil = now + Math.max(this.#backoff.next(), error.after ?? 0);
 			const question = this.#questions.get(req);
+			const publishing = this.#publishes.get(req);
 			if (question) this.#commands.push(question.command);
 			else if (following) this.#subscribe(...following);
 			else if (left) this.#leaveAgain(left);
-			else this.#rewind();
+			// Those behind it are answered for themselves: taken already, and then before it in any case, or refused.
+			else if (publishing) publishing.sent = false;
 		} else if (following) {
 			this.#drop(following[0], error);
 		} else {

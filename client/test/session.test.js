@@ -268,18 +268,29 @@ test('what the server is too busy for is asked again when the pause is over, pub
 	session.subscribe('c');
 	session.ask({ type: 'presence', channel: 'c' });
 	for (const id of ['1', '2', '3']) session.publish('c', id, id);
-	const [subscribe, presence, first, second] = commands(session, 0);
+	const [subscribe, presence, first, second, third] = commands(session, 0);
 	session.handleFrame({ type: 'published', req: second.req, seq: 1, id: '2', at: 0 }, 1000);
-	for (const { req } of [subscribe, presence, first]) {
+	for (const { req } of [subscribe, presence, third, first]) {
 		session.handleFrame({ type: 'error', req, code: 'busy', message: 'busy' }, 1000);
 	}
 	const due = session.pollTimeout();
-	assert.equal(due, 1000 + 0.5 * 2000, 'the third pause in a row');
+	assert.equal(due, 1000 + 0.5 * 4000, 'the fourth pause in a row');
 	assert.deepEqual(commands(session, due - 1), []);
 	assert.deepEqual(
 		commands(session, due).map(({ type, id }) => id ?? type),
 		['subscribe', 'presence', '1', '3'],
 	);
+});
+
+test('of the publishes under way only the one that was refused is sent again', () => {
+	const session = new Session(new Backoff(() => 0.5));
+	session.handleLink(8);
+	for (const id of ['1', '2', '3', '4']) session.publish('c', id, id);
+	const [, second, third] = commands(session, 0);
+	for (const { req } of [second, third]) session.handleFrame({ type: 'error', req, code: 'busy', message: 'busy' }, 0);
+	assert.deepEqual(commands(session, session.pollTimeout()).map(({ id }) => id), ['2', '3']);
+	session.handleLink(8);
+	assert.deepEqual(commands(session, session.pollTimeout()).map(({ id }) => id), ['1', '2', '3', '4']);
 });
 
 test('the pause is as long as the server wants it', () => {

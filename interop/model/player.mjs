@@ -6,7 +6,7 @@ import { FramedLink } from './framed.mjs';
 import { StreamLink } from './stream.mjs';
 import { View } from './view.mjs';
 
-/** @import { Frame } from '../../client/src/wire/frames.js' */
+/** @import { Frame, Publish } from '../../client/src/wire/frames.js' */
 /** @import { Output } from '../../client/src/session.js' */
 /** @import { Given } from './truth.mjs' */
 /** @import { World } from './world.mjs' */
@@ -31,6 +31,8 @@ export class Player {
 	#connectAt = 0;
 	/** Numbers of publishes, and their ids. @type {Map<number, string>} */
 	#publishes = new Map();
+	/** Numbers of publishes that the link in use was told, and has not refused. @type {Set<number>} */
+	#said = new Set();
 	/** Numbers of publishes and questions that are not answered. @type {Set<number>} */
 	#waiting = new Set();
 	/** @type {Map<string, View>} */
@@ -155,6 +157,7 @@ export class Player {
 		if (!trial.isGreeted || awaited.size || !this.#tried.delete(trial)) return;
 		this.#used?.close();
 		this.#used = link;
+		this.#said.clear();
 		this.#session.handleLink(link.window, told);
 	}
 
@@ -163,6 +166,7 @@ export class Player {
 	 * @param {number} life
 	 */
 	#take(frame, life) {
+		if (frame.type === 'error') this.#said.delete(frame.req ?? 0);
 		this.#session.handleFrame(frame, this.#world.now);
 		for (let output; (output = this.#session.pollOutput()); ) this.#tell(output, life);
 	}
@@ -175,8 +179,7 @@ export class Player {
 		if ('channel' in output) return this.#tellEvent(output.channel, output.type, output.fields, life);
 		const { req } = output;
 		if ('error' in output) return void this.#faults.push(`refused: ${output.error.code}: ${output.error.message}`);
-		// Who is refused for now says everything again that is under way, so that answers may come twice.
-		this.#waiting.delete(req);
+		if (!this.#waiting.delete(req)) this.#faults.push(`${req} is answered twice`);
 		const id = this.#publishes.get(req);
 		if (id === undefined) return;
 		const receipt = /** @type {{ seq: number, id: string, at: number }} */ (output.answer);
@@ -244,6 +247,15 @@ export class Player {
 	}
 
 	#flush() {
-		for (let command; this.#used && (command = this.#session.pollCommand(this.#world.now)); ) this.#used.send(command);
+		for (let command; this.#used && (command = this.#session.pollCommand(this.#world.now)); ) {
+			if (command.type === 'publish') this.#say(command);
+			this.#used.send(command);
+		}
+	}
+
+	/** @param {Publish} publish */
+	#say({ req, id }) {
+		if (this.#said.has(req)) this.#faults.push(`${id} is said again, and nobody has refused it`);
+		this.#said.add(req);
 	}
 }
