@@ -46,7 +46,7 @@ export class Subscription {
 	constructor(outlet, after, history = 0) {
 		this.#outlet = outlet;
 		this.#cursor = after ? parseCursor(after) : undefined;
-		this.#history = history;
+		this.#history = after ? 0 : history;
 	}
 
 	/** Everything up to here was delivered. */
@@ -63,18 +63,19 @@ export class Subscription {
 	handleSubscribed(text, truncated) {
 		const cursor = this.#cursor;
 		const start = parseCursor(text);
-		if (cursor?.epoch !== start.epoch) {
+		if (cursor?.epoch !== start.epoch || (truncated && start.seq < cursor.seq)) {
+			// Another log, or one that has lost its end and gives the same seqs again: what is held, and the page
+			// that was asked for, are of before.
 			this.#cursor = start;
 			this.#held = [];
 			this.#page = this.#beyond = 0;
-			if (!cursor && this.#history) this.#read({ before: start.seq + 1, limit: this.#history });
-		} else if (truncated) {
-			// A log that has lost its end in a crash gives the same seqs again.
-			cursor.seq = Math.min(cursor.seq, start.seq);
-		} else if (start.seq > cursor.seq) {
-			// Two links that were told of it before it had a cursor do not mean the same by "now".
-			this.#beyond = start.seq;
-			if (!this.#page) this.#read({ after: cursor.seq, limit: PAGE_MESSAGES });
+			if (this.#history) this.#read({ before: start.seq + 1, limit: this.#history });
+		} else {
+			// Two links that were told of it before it had a cursor do not mean the same by "now"; and what is held
+			// may be of an end that the log has lost without our cursor.
+			const held = this.#held.splice(0).map((it) => ('seq' in it ? it.seq : it.oldest));
+			this.#beyond = Math.max(this.#beyond, start.seq, ...held);
+			if (!this.#page && cursor.seq < this.#beyond) this.#read({ after: cursor.seq, limit: PAGE_MESSAGES });
 		}
 		this.#outlet.emit('subscribed', { cursor: this.cursor });
 		if (cursor && (truncated || cursor !== this.#cursor)) this.#tear();
@@ -110,7 +111,7 @@ export class Subscription {
 		if (!this.#history && (truncated || (isLast && !isBeyond))) this.#tear(messages[0]?.seq);
 		this.#history = 0;
 		for (const message of messages) this.#deliver(message, cursor);
-		if (isLast) cursor.seq = Math.max(cursor.seq, this.#beyond);
+		if (isLast) this.#beyond = 0;
 		if (cursor.seq < this.#beyond) return this.#read({ after: cursor.seq, limit: PAGE_MESSAGES });
 		for (const held of this.#held.splice(0)) {
 			if ('oldest' in held) this.handleTruncated(held.oldest);

@@ -227,6 +227,42 @@ test('a page of an older log is not taken', () => {
 	assert.equal(it.cursor, 'f-1');
 });
 
+test('what is held in a gap, and the page that was asked for, are lost with the end of the log', () => {
+	const { it, said, asked } = subscription('e-10');
+	it.handleSubscribed('e-10', false);
+	it.handleMessage(message(20, 15));
+	it.handleSubscribed('e-5', true);
+	it.handlePage(1, { messages: [message(15, 10)], truncated: false });
+	it.handleMessage(message(6, 5));
+	assert.deepEqual(said, ['truncated', 6]);
+	assert.equal(asked.length, 1);
+});
+
+test('what is held when another link begins is read, for its log may have lost it', () => {
+	const { it, said, asked } = subscription(undefined, 2);
+	it.handleSubscribed('e-5', false);
+	it.handleMessage({ ...message(6), data: 'lost' });
+	it.handleSubscribed('e-5', false);
+	it.handlePage(1, { messages: [message(5)], truncated: false });
+	it.handlePage(2, { messages: [], truncated: false });
+	assert.deepEqual(asked, [{ before: 6, limit: 2 }, { after: 5, limit: 100 }]);
+	assert.equal(it.cursor, 'e-5');
+	it.handleMessage(message(6));
+	assert.deepEqual(said, [5, 6]);
+});
+
+test('who wants the newest messages first and waits for them wants those of the log that is left', () => {
+	const { it, said, asked } = subscription(undefined, 2);
+	it.handleSubscribed('e-10', false);
+	it.handleMessage(message(11));
+	it.handleSubscribed('e-5', true);
+	it.handlePage(1, { messages: [message(9), message(10)], truncated: false });
+	it.handlePage(2, { messages: [message(4), message(5)], truncated: false });
+	it.handleMessage(message(6));
+	assert.deepEqual(asked, [{ before: 11, limit: 2 }, { before: 6, limit: 2 }]);
+	assert.deepEqual(said, ['truncated', 4, 5, 6]);
+});
+
 test('what comes before the server has said where it begins is not for this follower', () => {
 	const { it, said } = subscription();
 	it.handleMessage(message(3));

@@ -226,10 +226,9 @@ export class Player {
 
 	/** @param {string} channel */
 	#follow(channel) {
-		const { dice, rewinds } = this.#world;
+		const { dice } = this.#world;
 		const after = dice.chance(0.5) ? this.#cursors.get(channel) : undefined;
-		// What is held while history is read may have been lost with the log's end.
-		const history = !after && !rewinds && dice.chance(0.5) ? dice.between(1, 6) : undefined;
+		const history = !after && dice.chance(0.5) ? dice.between(1, 6) : undefined;
 		this.#views.set(channel, new View(channel, { after, history }));
 		this.#session.subscribe(channel, { after, history });
 	}
