@@ -269,6 +269,24 @@ for (const transport of ['poll', 'long-poll', 'sse', 'websocket']) {
 			assert.deepEqual(seen.data, [0, 1, 2, 3, 4, 'again']);
 		});
 
+		test('a log that lost its end is told to the channel that had it, though another one is further behind', fake, async () => {
+			const { server } = world;
+			const [low, high] = [world.name('low'), world.name('high')];
+			for (const name of [low, low, high, high]) server.publish(name, { data: 'old' });
+			server.lose(1);
+			const tidings = client();
+			const types = ['message', 'truncated'];
+			const behind = record(tidings.channel(low, { after: `${server.epoch}-1` }), types);
+			const lost = record(tidings.channel(high, { after: `${server.epoch}-4` }), types);
+			await behind.count(1);
+			await lost.count(1);
+			server.publish(high, { data: 'new' });
+			await lost.count(2);
+			assert.deepEqual(lost.events.map(({ type }) => type), ['truncated', 'message']);
+			assert.deepEqual(lost.data, ['new']);
+			assert.deepEqual(behind.events.map(({ type }) => type), ['message']);
+		});
+
 		test('a new log under the same address is told, and followed from its now', fake, async () => {
 			const { server } = world;
 			const { room, seen } = await follow('epoch', {}, ['message', 'truncated']);

@@ -36,7 +36,7 @@ const EXAMPLES =
  *   | { restart: { keep?: number, gap: number, epoch: string } }} Op
  */
 
-/** What an op is answered; null where there is nothing to say. @typedef {{ frames?: Frame[], cursor?: string, closed?: string }} Answer */
+/** What an op is answered; null where there is nothing to say. @typedef {{ frames?: Frame[], cursor?: string, newest?: number, closed?: string }} Answer */
 /** `seq`, channel, `id`, `at` of a message of the log. @typedef {[number, string, string, number]} Place */
 /** @typedef {{ answers: (Answer | null)[], committed: Place[] }} Told */
 

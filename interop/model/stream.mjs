@@ -2,18 +2,19 @@
  * A link like those over HTTP: commands are requests of their own, which may overtake one another; the
  * channels are read together behind the lowest of their cursors, by a stream that stays open or by polls.
  *
- * What it makes of the streams is what `client/src/transport/http.js` does.
+ * What it makes of the streams is what `client/src/transport/http.js` does, by the same `places.js`.
  */
 
 import { formatCursor, parseCursor } from '../../client/src/cursor.js';
+import { advance, begin, start } from '../../client/src/transport/places.js';
 import { Line } from './line.mjs';
 
 /** @import { Frame, Command } from '../../client/src/wire/frames.js' */
+/** @import { Place } from '../../client/src/transport/places.js' */
 /** @import { Answer } from './hub.mjs' */
 /** @import { World } from './world.mjs' */
 
-/** @typedef {{ channel: string, req: number, after?: string, epoch?: string }} Place how far a channel was read */
-/** @typedef {{ begin?: string, frames: Frame[], cursor?: string, life: number }} Piece */
+/** @typedef {{ begin?: string, newest?: number, frames: Frame[], cursor?: string, life: number }} Piece */
 /** @typedef {{ number: number, of: Place[], down: Line<Piece>, isOpen: boolean }} Stream */
 
 /** Pieces under way to a client, at most. */
@@ -139,9 +140,9 @@ export class StreamLink {
 		this.#later(() => {
 			if (serial !== this.#serial) return;
 			const { life } = world;
-			world.do({ stream: { link: stream.number, user: this.#user, channels, after: formatCursor(lowest(of)) } }, (answer) => {
+			world.do({ stream: { link: stream.number, user: this.#user, channels, after: start(of) } }, (answer) => {
 				stream.isOpen = true;
-				if (!this.#polls) this.#down(stream, { begin: answer?.cursor, frames: [], life });
+				if (!this.#polls) this.#down(stream, { begin: answer?.cursor, newest: answer?.newest, frames: [], life });
 			});
 		});
 	}
@@ -159,10 +160,10 @@ export class StreamLink {
 	 */
 	#offered(stream, answer) {
 		const { dice, life } = this.#world;
-		const { frames = [], cursor, closed } = answer ?? {};
+		const { frames = [], cursor, newest, closed } = answer ?? {};
 		if (closed) return this.cut();
 		if (!frames.length && !dice.chance(0.1)) return;
-		this.#down(stream, { begin: this.#polls ? cursor : undefined, frames, cursor, life });
+		this.#down(stream, { begin: this.#polls ? cursor : undefined, newest, frames, cursor, life });
 		if (this.#polls) stream.isOpen = false;
 	}
 
@@ -200,52 +201,15 @@ export class StreamLink {
 	 * @param {Piece} piece
 	 * @returns {Generator<{ frame: Frame, life: number }>}
 	 */
-	*#read({ of }, { begin, frames, cursor, life }) {
-		if (begin) for (const frame of opened(of, begin)) yield { frame, life };
+	*#read({ of }, { begin: first, newest, frames, cursor, life }) {
+		if (first) for (const frame of begin(of, first, newest)) yield { frame, life };
 		for (const frame of frames) {
 			yield { frame, life };
 			if (this.#isEager && frame.type === 'message' && cursor) {
-				yield { frame: advanced(of, formatCursor({ ...parseCursor(cursor), seq: frame.seq })), life };
+				yield { frame: advance(of, formatCursor({ ...parseCursor(cursor), seq: frame.seq })), life };
 			}
 		}
-		if (cursor) yield { frame: advanced(of, cursor), life };
+		if (cursor) yield { frame: advance(of, cursor), life };
 		if (this.#polls && cursor) this.#restarts = true;
 	}
-}
-
-/** @param {Place[]} of */
-const lowest = (of) =>
-	of.map(({ after = '' }) => parseCursor(after)).reduce((low, cursor) => (cursor.seq < low.seq ? cursor : low));
-
-/**
- * @param {Place[]} of
- * @param {string} cursor
- * @returns {Frame[]}
- */
-function opened(of, cursor) {
-	const { epoch, seq } = parseCursor(cursor);
-	const asked = lowest(of);
-	const truncated = seq < asked.seq;
-	/** @type {Frame[]} */
-	const frames = [];
-	for (const place of of) {
-		const after = parseCursor(place.after ?? '');
-		const skips = asked.epoch !== epoch && after.epoch === epoch;
-		if (truncated || skips || after.epoch !== epoch) place.after = cursor;
-		if (!truncated && !skips && place.epoch === epoch) continue;
-		place.epoch = epoch;
-		frames.push({ type: 'subscribed', channel: place.channel, cursor: place.after ?? '', truncated });
-	}
-	return frames;
-}
-
-/**
- * @param {Place[]} of
- * @param {string} cursor
- * @returns {Frame}
- */
-function advanced(of, cursor) {
-	const { seq } = parseCursor(cursor);
-	for (const place of of) if (parseCursor(place.after ?? '').seq < seq) place.after = cursor;
-	return { type: 'cursor', channels: of.map(({ channel }) => channel), cursor };
 }

@@ -51,11 +51,13 @@ export class View {
 	/**
 	 * Each message once, in order, and none missing where nothing was said.
 	 * @param {Truth} truth
-	 * @param {{ tears: boolean, rewinds: boolean, loses: boolean }} may whether messages may be missing where that was
+	 * @param {{ tears: boolean, rewinds: boolean, loses: (channel: string) => boolean }} may whether messages may be missing where that was
 	 *   said; whether `seq`s may begin anew; whether only the log's end may be missing
 	 * @returns {string[]} what is wrong
 	 */
-	faults(truth, { tears, rewinds, loses }) {
+	faults(truth, may) {
+		const { tears, rewinds } = may;
+		const loses = may.loses(this.channel);
 		const faults = [];
 		const times = new Set();
 		/** @type {Given | Cursor | undefined} */

@@ -45,9 +45,6 @@ export class World {
 		/** Whether the log is too busy at times. */
 		this.isBusy = dice.chance(0.7);
 		this.channels = this.keeps ? ['keep:a', 'keep:b'] : ['keep:a', 'few:b', 'few:c'];
-		// A stream begins behind the lowest cursor of its channels, and so does not find out that another one
-		// lies beyond the end of a log that was restored.
-		if (this.restarts === 'backup') this.channels = ['keep:a'];
 		/** @type {Settings} */
 		this.settings = {
 			epoch: 'e1',
@@ -74,9 +71,12 @@ export class World {
 		return this.restarts === 'backup' || this.restarts === 'other';
 	}
 
-	/** Whether nothing but the log's end is ever gone. */
-	get loses() {
-		return this.restarts === 'backup';
+	/**
+	 * Whether nothing but the log's end is ever gone.
+	 * @param {string} channel
+	 */
+	loses(channel) {
+		return this.restarts === 'backup' && channel.startsWith('keep:');
 	}
 
 	/** Whether nobody is refused for now, so that what is published keeps its order. */

@@ -8,10 +8,12 @@
  * @import { Rhythm } from '../heartbeat.js'
  * @import { Command, Frame, Hello } from '../wire/frames.js'
  * @import { Ear, Environment, Link } from './link.js'
+ * @import { Place } from './places.js'
  */
-import { formatCursor, parseCursor } from '../cursor.js';
+import { parseCursor } from '../cursor.js';
 import { sendingTime } from '../heartbeat.js';
 import { readProblem, TidingsError } from '../wire/error.js';
+import { advance, begin, start } from './places.js';
 
 /** How each command is asked, and the type of its answer. */
 const REQUESTS = {
@@ -38,14 +40,6 @@ const REQUESTS = {
 /**
  * Reads until it is stopped (`get` and bodies then reject) or throws because it cannot go on.
  * @typedef {(stream: Stream) => Promise<void>} Reader
- */
-
-/**
- * @typedef {object} Place how far a channel was read
- * @property {string} channel
- * @property {number} req of its `subscribe`
- * @property {string} [after] none: its "now" is not known yet
- * @property {string} [epoch] that the client was told of
  */
 
 /** @param {Response} response */
@@ -203,39 +197,20 @@ export function http(environment, ear, read) {
 	 * @returns {Stream}
 	 */
 	function stream(of, signal) {
-		const channels = of.map(({ channel }) => channel);
-		const lowest = () =>
-			of.map(({ after = '' }) => parseCursor(after)).reduce((low, cursor) => (cursor.seq < low.seq ? cursor : low));
 		return {
 			environment,
 			path: path(of),
 			isProbe: !of[0]?.channel,
-			after: () => formatCursor(lowest()),
+			after: () => start(of),
 			get: (path, take, how) => call(path, signal, take, how),
 			frame: ear.frame,
 			begin(cursor, hello) {
 				const { interval, timeout } = hello.heartbeat;
 				limit = Math.min(limit, interval + timeout);
 				ear.frame({ ...hello, heartbeat: patient(hello.heartbeat) });
-				const { epoch, seq } = parseCursor(cursor);
-				const asked = lowest();
-				// A log that has lost its end in a crash begins before what it was asked for.
-				const truncated = seq < asked.seq;
-				for (const place of of) {
-					const after = parseCursor(place.after ?? '');
-					// Another channel's cursor was one of another log, so that the stream begins now.
-					const skips = asked.epoch !== epoch && after.epoch === epoch;
-					if (truncated || skips || after.epoch !== epoch) place.after = cursor;
-					if (!truncated && !skips && place.epoch === epoch) continue;
-					place.epoch = epoch;
-					ear.frame({ type: 'subscribed', channel: place.channel, cursor: place.after ?? '', truncated });
-				}
+				for (const frame of begin(of, cursor, hello.newest)) ear.frame(frame);
 			},
-			advance(cursor) {
-				const { seq } = parseCursor(cursor);
-				for (const place of of) if (parseCursor(place.after ?? '').seq < seq) place.after = cursor;
-				ear.frame({ type: 'cursor', channels, cursor });
-			},
+			advance: (cursor) => ear.frame(advance(of, cursor)),
 		};
 	}
 

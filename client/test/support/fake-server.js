@@ -91,6 +91,10 @@ export class FakeServer {
 		return `${this.epoch}-${this.#messages.at(-1)?.seq ?? 0}`;
 	}
 
+	get newest() {
+		return this.#messages.at(-1)?.seq ?? 0;
+	}
+
 	get links() {
 		return this.#links.size;
 	}
@@ -198,8 +202,8 @@ export class FakeServer {
 		if (!channels.length && !url.searchParams.has('probe')) return problem(400, 'bad_request');
 		if (channels.some((channel) => this.forbidden.has(channel))) return problem(403, 'forbidden');
 		if (init.headers.accept === 'text/event-stream') return this.#stream(channels, after ?? this.cursor, init, user);
-		const { heartbeat } = this;
-		if (!after) return Response.json({ cursor: this.cursor, events: [], truncated: false, more: false, heartbeat });
+		const { heartbeat, newest } = this;
+		if (!after) return Response.json({ cursor: this.cursor, events: [], truncated: false, more: false, newest, heartbeat });
 		const [limit, wait] = ['limit', 'wait'].map((name) => Number(url.searchParams.get(name)));
 		return this.#poll(channels, after, limit, wait, init, user, url.searchParams.get('session'));
 	}
@@ -223,7 +227,8 @@ export class FakeServer {
 		const cursor = more ? `${this.epoch}-${messages.at(-1).seq}` : this.cursor;
 		const events = [...truncated, ...messages, ...lease.queue.splice(0)];
 		if (this.duplicating) events.push(...messages);
-		return Response.json({ cursor, events, truncated: truncated.length > 0, more, heartbeat: this.heartbeat });
+		const { heartbeat, newest } = this;
+		return Response.json({ cursor, events, truncated: truncated.length > 0, more, newest, heartbeat });
 	}
 
 	/** What stands for a poller between its polls: it is present, and its signals are kept. */
@@ -266,7 +271,7 @@ export class FakeServer {
 					controller.error(new TypeError('connection reset'));
 				};
 				init.signal?.addEventListener('abort', () => this.#links.has(link) && link.end());
-				write(`: ${' '.repeat(2048)}\nretry: 1000\n\nevent: hello\nid: ${last}\ndata: ${JSON.stringify(this.#hello(user))}\n\n`);
+				write(`: ${' '.repeat(2048)}\nretry: 1000\n\nevent: hello\nid: ${last}\ndata: ${JSON.stringify({ ...this.#hello(user), newest: this.newest })}\n\n`);
 				const { truncated, messages } = this.#missed(channels, after);
 				for (const event of [...truncated, ...messages]) link.tell(event);
 				for (const channel of channels) link.enter(channel);

@@ -31,6 +31,7 @@ pub struct Link {
 /// What a stream was given, kept for when another link has taken its session over.
 struct Stream {
     cursor: Cursor,
+    newest: u64,
     truncated: bool,
 }
 
@@ -46,6 +47,7 @@ impl Link {
         let session = fanout.session(key).expect("it was just attached");
         let stream = Stream {
             cursor: fanout.cursor(session),
+            newest: session.goal,
             truncated: session.truncated,
         };
         drop(fanout);
@@ -182,6 +184,12 @@ impl Link {
             Some(stream) => stream.cursor.clone(),
             None => self.shard.hub().now_cursor(),
         }
+    }
+
+    /// The newest `seq` of the log as the stream began: a reader that knows of one beyond it has it from an end
+    /// that the log has lost. `None` on a framed link, where each subscription tells that by itself.
+    pub fn newest(&self) -> Option<u64> {
+        self.stream.as_ref().map(|stream| stream.newest)
     }
 
     /// Whether the client of a poll or an SSE stream has a hole that nothing can fill (a poll's

@@ -74,7 +74,8 @@ pub(crate) struct Session {
     /// The main lane's: the client has been sent everything up to here.
     pub(crate) position: u64,
     pub(crate) subscriptions: Slab<Subscription>,
-    /// What was acknowledged to somebody before the stream began, so "now" is not before it.
+    /// The log's head as the stream began. What was acknowledged to somebody before is not behind it, so "now" is
+    /// not before it.
     pub(crate) goal: u64,
     /// Whether a hole was told.
     pub(crate) truncated: bool,
@@ -164,6 +165,7 @@ impl Session {
                     epoch: settings.epoch.clone(),
                     seq: moment.head,
                 },
+                newest: None,
                 heartbeat: settings.heartbeat,
                 version: PROTOCOL_VERSION,
             },

@@ -47,6 +47,9 @@ pub enum ReplyBody {
         user: User,
         /// The log's newest place: "now".
         cursor: Cursor,
+        /// On a stream, whose `cursor` is where it begins: the log's newest `seq` as it did.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        newest: Option<u64>,
         /// When to be alarmed by silence.
         heartbeat: Heartbeat,
         /// The protocol's version.

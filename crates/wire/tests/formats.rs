@@ -126,10 +126,23 @@ fn every_reply_is_the_protocols_object_in_both_formats() {
                 session: user("s"),
                 user: user("alice"),
                 cursor: cursor.clone(),
+                newest: None,
                 heartbeat,
                 version: 1,
             },
             json!({"type": "hello", "session": "s", "user": "alice", "cursor": "k3f9-5",
+                   "heartbeat": {"interval": 20000, "timeout": 5000, "tries": 2}, "version": 1}),
+        ),
+        (
+            ReplyBody::Hello {
+                session: user("s"),
+                user: user("alice"),
+                cursor: cursor.clone(),
+                newest: Some(7),
+                heartbeat,
+                version: 1,
+            },
+            json!({"type": "hello", "session": "s", "user": "alice", "cursor": "k3f9-5", "newest": 7,
                    "heartbeat": {"interval": 20000, "timeout": 5000, "tries": 2}, "version": 1}),
         ),
         (

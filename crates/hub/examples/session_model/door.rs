@@ -33,6 +33,11 @@ impl Door {
         self.0.cursor().to_string()
     }
 
+    /// The log's end as the stream began.
+    pub(crate) fn newest(&self) -> Option<u64> {
+        self.0.newest()
+    }
+
     /// Takes a frame of the client's.
     pub(crate) fn say(&mut self, frame: &Value) -> Result<(), RequestError> {
         let request = Request::decode(frame.to_string().as_bytes(), Format::Json)?;
@@ -58,7 +63,9 @@ impl Door {
                 Push::Close { code, reason } => closed = Some(format!("{code}: {reason}")),
             }
         }
-        Ok(json!({ "frames": frames, "cursor": self.cursor(), "closed": closed }))
+        Ok(
+            json!({ "frames": frames, "cursor": self.cursor(), "newest": self.newest(), "closed": closed }),
+        )
     }
 
     fn is_ready(&self) -> bool {

@@ -43,7 +43,7 @@ pub(crate) struct Settings {
 pub(crate) enum Op {
     /// A framed link opens, of this number.
     Connect { link: u64, user: String },
-    /// A stream opens; answered by its cursor.
+    /// A stream opens; answered by its `cursor`, and the log's `newest` seq.
     Stream {
         link: u64,
         user: String,
@@ -62,7 +62,7 @@ pub(crate) enum Op {
     },
     /// Fetches the answers that have come to a desk: `frames`.
     Fetch { desk: u64 },
-    /// A transport can write: answered by `frames`, the stream's `cursor`, and why it is `closed`.
+    /// A transport can write: answered by `frames`, the stream's `cursor` and `newest`, and why it is `closed`.
     Offer {
         link: u64,
         bytes: usize,
@@ -161,9 +161,9 @@ impl World {
                     presence: true,
                 };
                 let door = Door::stream(self.shard()?, &user, request).map_err(|it| it.detail)?;
-                let cursor = door.cursor();
+                let told = json!({ "cursor": door.cursor(), "newest": door.newest() });
                 self.doors.insert(link, door);
-                return Ok(json!({ "cursor": cursor }));
+                return Ok(told);
             }
             Op::Say { link, frame } => {
                 if let Some(door) = self.doors.get_mut(&link) {

@@ -161,7 +161,8 @@ impl Poll {
     }
 
     fn encode(&self, reconnect: Option<Reply>) -> Vec<u8> {
-        // Who waits has been told before, by the answer that it has its cursor from.
+        // Who waits has been told before, by the answer that it has its cursor from: of when silence is alarming,
+        // and of the log's end, which it was at then.
         let is_told = self.wait == Wait::Not || !self.reads;
         let answer = Answer {
             cursor: &self.link.cursor(),
@@ -169,6 +170,7 @@ impl Poll {
             reconnect,
             truncated: self.link.was_truncated(),
             more: self.reads && (self.link.has_more() || !self.link.is_current()),
+            newest: is_told.then(|| self.link.newest()).flatten(),
             heartbeat: is_told.then(|| self.link.heartbeat()),
         };
         match self.format {
@@ -186,6 +188,7 @@ struct Answer<'a> {
     reconnect: Option<Reply>,
     truncated: bool,
     more: bool,
+    newest: Option<u64>,
     heartbeat: Option<Heartbeat>,
 }
 
@@ -204,6 +207,9 @@ impl Answer<'_> {
         }
         let rest = format!("],\"truncated\":{},\"more\":{}", self.truncated, self.more);
         out.extend_from_slice(rest.as_bytes());
+        if let Some(newest) = self.newest {
+            out.extend_from_slice(format!(",\"newest\":{newest}").as_bytes());
+        }
         if let Some(heartbeat) = &self.heartbeat {
             out.extend_from_slice(b",\"heartbeat\":");
             Format::Json.encode_into(heartbeat, &mut out);
@@ -213,8 +219,9 @@ impl Answer<'_> {
     }
 
     fn cbor(&self) -> Vec<u8> {
-        // RFC 8949, section 3: major type 5 is a map, here of four or five pairs; 4 is an array.
-        let mut out = vec![0xa4 + u8::from(self.heartbeat.is_some())];
+        // RFC 8949, section 3: major type 5 is a map, here of four to six pairs; 4 is an array.
+        let told = u8::from(self.newest.is_some()) + u8::from(self.heartbeat.is_some());
+        let mut out = vec![0xa4 + told];
         let entry = |key: &str, out: &mut Vec<u8>| Format::Cbor.encode_into(&key, out);
         entry("cursor", &mut out);
         Format::Cbor.encode_into(&self.cursor.to_string(), &mut out);
@@ -233,6 +240,10 @@ impl Answer<'_> {
         Format::Cbor.encode_into(&self.truncated, &mut out);
         entry("more", &mut out);
         Format::Cbor.encode_into(&self.more, &mut out);
+        if let Some(newest) = &self.newest {
+            entry("newest", &mut out);
+            Format::Cbor.encode_into(newest, &mut out);
+        }
         if let Some(heartbeat) = &self.heartbeat {
             entry("heartbeat", &mut out);
             Format::Cbor.encode_into(heartbeat, &mut out);
@@ -254,6 +265,7 @@ mod tests {
         events: Vec<ReadEvent>,
         truncated: bool,
         more: bool,
+        newest: Option<u64>,
         heartbeat: Option<ReadHeartbeat>,
     }
 
@@ -296,14 +308,17 @@ mod tests {
             reconnect: None,
             truncated: true,
             more: false,
+            newest: None,
             heartbeat: None,
         };
         for read in both(&answer) {
             assert_eq!(read.cursor, "e-7");
             assert!(read.truncated && !read.more && read.heartbeat.is_none());
+            assert_eq!(read.newest, None);
             let oldest = read.events.iter().map(|event| event.oldest);
             assert!(oldest.eq(0..300));
         }
+        answer.newest = Some(9);
         answer.heartbeat = Some(Heartbeat {
             interval: 20_000,
             timeout: 5000,
@@ -313,6 +328,7 @@ mod tests {
             assert_eq!(read.events.len(), 300);
             let beat = read.heartbeat.unwrap();
             assert_eq!((beat.interval, beat.timeout, beat.tries), (20_000, 5000, 2));
+            assert_eq!(read.newest, Some(9));
         }
         answer.reconnect = Some(Reply::unasked(ReplyBody::Reconnect { after_ms: 7 }));
         for events in [&events[..], &[]] {

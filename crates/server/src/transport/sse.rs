@@ -175,6 +175,7 @@ impl EventStream {
                 session,
                 user,
                 cursor: cursor.clone(),
+                newest: self.link.newest(),
                 heartbeat: self.link.heartbeat(),
                 version: PROTOCOL_VERSION,
             });

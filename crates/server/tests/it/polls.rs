@@ -162,20 +162,22 @@ async fn who_only_asks_is_not_present() {
 }
 
 #[tokio::test]
-async fn an_answer_that_was_not_waited_for_says_when_silence_is_alarming() {
+async fn an_answer_that_was_not_waited_for_says_when_silence_is_alarming_and_where_the_log_ends() {
     let server = Server::configured("heartbeat = \"4s\"\n");
     let heartbeat = serde_json::json!({ "interval": 4000, "timeout": 1000, "tries": 2 });
     let after = now(&server).await;
-    for query in ["", "&wait=60", &format!("&after={after}")] {
-        let path = format!("/v1/events?channel=a{query}");
-        assert_eq!(
-            server.get(&path).await.json()["heartbeat"],
-            heartbeat,
-            "{path}"
-        );
+    for number in ["1", "2"] {
+        server.publish("b", number).await;
+    }
+    for query in ["", "&wait=60", &format!("&after={after}&limit=1")] {
+        let path = format!("/v1/events?channel=b{query}");
+        let answer = server.get(&path).await.json();
+        assert_eq!(answer["heartbeat"], heartbeat, "{path}");
+        assert_eq!(answer["newest"], 2, "{path}");
     }
     let path = format!("/v1/events?channel=a&after={after}&wait=1");
-    assert!(server.get(&path).await.json().get("heartbeat").is_none());
+    let answer = server.get(&path).await.json();
+    assert!(answer.get("heartbeat").is_none() && answer.get("newest").is_none());
 }
 
 #[tokio::test]

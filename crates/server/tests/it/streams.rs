@@ -64,6 +64,24 @@ async fn it_begins_with_padding_a_retry_and_a_hello_and_asks_proxies_to_pass_it_
 }
 
 #[tokio::test]
+async fn a_stream_that_begins_behind_says_where_the_log_ends() {
+    let server = Server::start();
+    let after = server.get("/v1/events?channel=a").await.json()["cursor"].clone();
+    for number in ["1", "2"] {
+        server.publish("a", number).await;
+    }
+    let mut http = Http::connect(server.address()).await;
+    let path = format!("/v1/events?channel=a&after={}", after.as_str().unwrap());
+    http.send("GET", &path, &[STREAM], b"").await;
+    http.head().await;
+    let text = read_until(&mut http, "event: hello").await;
+    let data = text.lines().find_map(|line| line.strip_prefix("data: "));
+    let data: serde_json::Value = serde_json::from_str(data.unwrap()).unwrap();
+    assert_eq!(data["cursor"], after);
+    assert_eq!(data["newest"], 2);
+}
+
+#[tokio::test]
 async fn a_plain_event_source_resumes_by_itself() {
     let server = Server::start();
     let mut http = Http::connect(server.address()).await;
