@@ -269,6 +269,18 @@ for (const transport of ['poll', 'long-poll', 'sse', 'websocket']) {
 			assert.deepEqual(seen.data, [0, 1, 2, 3, 4, 'again']);
 		});
 
+		test('a channel that is followed while messages come is no gap, and no loss', fake, async () => {
+			const { server } = world;
+			const { tidings, room, seen } = await follow('busy', {}, ['message', 'truncated']);
+			const other = tidings.channel(world.name('more'), { after: server.cursor });
+			room.addEventListener('message', () => other.subscribe({ after: server.cursor }), { once: true });
+			for (const number of range(0, 3)) server.publish(room.name, { data: number });
+			await seen.count(3);
+			server.publish(room.name, { data: 3 });
+			await seen.count(4);
+			assert.deepEqual(seen.data, [0, 1, 2, 3]);
+		});
+
 		test('a log that lost its end is told to the channel that had it, though another one is further behind', fake, async () => {
 			const { server } = world;
 			const [low, high] = [world.name('low'), world.name('high')];

@@ -203,8 +203,13 @@ export function http(environment, ear, read) {
 			isProbe: !of[0]?.channel,
 			after: () => start(of),
 			get: (path, take, how) => call(path, signal, take, how),
-			frame: ear.frame,
+			// What a stream brings after it was stopped, the next one was asked for as well.
+			frame(frame) {
+				signal.throwIfAborted();
+				ear.frame(frame);
+			},
 			begin(cursor, hello) {
+				signal.throwIfAborted();
 				const { interval, timeout } = hello.heartbeat;
 				limit = Math.min(limit, interval + timeout);
 				ear.frame({ ...hello, heartbeat: patient(hello.heartbeat) });
