@@ -29,6 +29,12 @@ export const QUEUE_BYTES_MAX = 1 << 20;
  *   | { req: number, error: TidingsError }} Output
  */
 
+/**
+ * @param {[string, Subscription]} following
+ * @returns {Subscribe}
+ */
+const subscribe = ([channel, { req, cursor }]) => ({ type: 'subscribe', req, channel, after: cursor });
+
 export class Session {
 	#backoff;
 	#queueBytesMax;
@@ -86,9 +92,8 @@ export class Session {
 			after,
 			history,
 		);
-		subscription.req = ++this.#req;
 		this.#subscriptions.set(channel, subscription);
-		this.#subscribe(channel, subscription);
+		this.#begin(channel, subscription);
 	}
 
 	/** @param {string} channel */
@@ -137,7 +142,7 @@ export class Session {
 	 * @returns {Subscribe[]}
 	 */
 	greet() {
-		return [...this.#subscriptions].map(([channel, { req, cursor }]) => ({ type: 'subscribe', req, channel, after: cursor }));
+		return [...this.#subscriptions].map(subscribe);
 	}
 
 	/**
@@ -167,8 +172,12 @@ export class Session {
 		switch (frame.type) {
 			case 'message':
 				return this.#subscriptions.get(frame.channel)?.handleMessage(decodeMessage(frame));
-			case 'subscribed':
-				return this.#subscriptions.get(frame.channel)?.handleSubscribed(frame.cursor, frame.truncated);
+			case 'subscribed': {
+				const { req = Infinity, channel, cursor, truncated } = frame;
+				const subscription = this.#subscriptions.get(channel);
+				if (subscription?.handleSubscribed(cursor, truncated, req < subscription.req)) this.#beginAnew(channel);
+				return;
+			}
 			case 'truncated':
 				return this.#subscriptions.get(frame.channel)?.handleTruncated(frame.oldest);
 			case 'cursor':
@@ -234,8 +243,9 @@ export class Session {
 	 * @param {string} channel
 	 * @param {Subscription} subscription
 	 */
-	#subscribe(channel, subscription) {
-		this.#commands.push({ type: 'subscribe', req: subscription.req, channel, after: subscription.cursor });
+	#begin(channel, subscription) {
+		subscription.req = ++this.#req;
+		this.#commands.push(subscribe([channel, subscription]));
 	}
 
 	/** @param {string} channel */
@@ -245,16 +255,14 @@ export class Session {
 	}
 
 	/**
-	 * The server follows the channel still. Whoever follows it anew is refused there, and begins once more
-	 * under another number, so that the refusal is nobody's.
+	 * The server follows the channel from another place than ours. Whoever follows it still begins once more,
+	 * under another number, so that answers to what was said before are nobody's.
 	 * @param {string} channel
 	 */
-	#leaveAgain(channel) {
+	#beginAnew(channel) {
 		this.#unsubscribe(channel);
 		const subscription = this.#subscriptions.get(channel);
-		if (!subscription) return;
-		subscription.req = ++this.#req;
-		this.#subscribe(channel, subscription);
+		if (subscription) this.#begin(channel, subscription);
 	}
 
 	/**
@@ -308,8 +316,8 @@ export class Session {
 			const question = this.#questions.get(req);
 			const publishing = this.#publishes.get(req);
 			if (question) this.#commands.push(question.command);
-			else if (following) this.#subscribe(...following);
-			else if (left) this.#leaveAgain(left);
+			else if (following) this.#commands.push(subscribe(following));
+			else if (left) this.#beginAnew(left);
 			// Those behind it are answered for themselves: taken already, and then before it in any case, or refused.
 			else if (publishing) publishing.sent = false;
 		} else if (following) {

@@ -27,7 +27,7 @@ export class Subscription {
 	#history;
 	/** @type {Cursor | undefined} */
 	#cursor;
-	/** Messages, and where some are gone. @type {(Message | { oldest: number })[]} */
+	/** Messages, and where some are gone. @type {(Message | { seq: number, oldest: number })[]} */
 	#held = [];
 	/** The page that is waited for; 0: none. */
 	#page = 0;
@@ -35,7 +35,9 @@ export class Subscription {
 	#beyond = 0;
 	/** Whether messages before the next one are gone, which the application was told. */
 	#torn = false;
-	/** Number of its `subscribe`, the same on each link. */
+	/** Whether links may still bring what another log has, or a lost end: until one begins at our new place. */
+	#isAstray = false;
+	/** Number of its `subscribe`, the same on each link until the log is another one. */
 	req = 0;
 
 	/**
@@ -54,36 +56,47 @@ export class Subscription {
 		return this.#cursor && formatCursor(this.#cursor);
 	}
 
+	/** The place that counts for what links bring. None: it is not for this follower. */
+	get #place() {
+		return this.#isAstray ? undefined : this.#cursor;
+	}
+
 	/**
 	 * A link begins to bring the channel's messages: from `cursor` on if there was no place to go on
 	 * from, or if it means nothing to the server's log.
 	 * @param {string} text
 	 * @param {boolean} truncated
+	 * @param {boolean} [isStale] whether it answers what was said before there was another log, or a follower anew
+	 * @returns {boolean} whether the log is another one, so that all links are to be told of the new place
 	 */
-	handleSubscribed(text, truncated) {
+	handleSubscribed(text, truncated, isStale = false) {
 		const cursor = this.#cursor;
 		const start = parseCursor(text);
-		if (cursor?.epoch !== start.epoch || (truncated && start.seq < cursor.seq)) {
+		const isOther = cursor?.epoch !== start.epoch || (truncated && !isStale && start.seq < cursor.seq);
+		if (!isOther) {
+			// Two links that were told of it before it had a cursor do not mean the same by "now"; and what is held
+			// may be of an end that the log has lost without our cursor.
+			this.#beyond = Math.max(this.#beyond, start.seq, ...this.#held.splice(0).map(({ seq }) => seq));
+			if (!this.#page && cursor.seq < this.#beyond) this.#read({ after: cursor.seq, limit: PAGE_MESSAGES });
+		}
+		if (isStale) return false;
+		this.#isAstray = isOther && Boolean(cursor);
+		if (isOther) {
 			// Another log, or one that has lost its end and gives the same seqs again: what is held, and the page
 			// that was asked for, are of before.
 			this.#cursor = start;
 			this.#held = [];
 			this.#page = this.#beyond = 0;
 			if (this.#history) this.#read({ before: start.seq + 1, limit: this.#history });
-		} else {
-			// Two links that were told of it before it had a cursor do not mean the same by "now"; and what is held
-			// may be of an end that the log has lost without our cursor.
-			const held = this.#held.splice(0).map((it) => ('seq' in it ? it.seq : it.oldest));
-			this.#beyond = Math.max(this.#beyond, start.seq, ...held);
-			if (!this.#page && cursor.seq < this.#beyond) this.#read({ after: cursor.seq, limit: PAGE_MESSAGES });
 		}
 		this.#outlet.emit('subscribed', { cursor: this.cursor });
-		if (cursor && (truncated || cursor !== this.#cursor)) this.#tear();
+		if (cursor && (truncated || isOther)) this.#tear();
+		return this.#isAstray;
 	}
 
 	/** @param {Message} message */
 	handleMessage(message) {
-		const cursor = this.#cursor;
+		const cursor = this.#place;
 		if (!cursor || message.seq <= cursor.seq) return;
 		if (this.#page) {
 			this.#hold(message);
@@ -124,9 +137,11 @@ export class Subscription {
 	 * @param {number} oldest seq of the oldest one kept; 0: none
 	 */
 	handleTruncated(oldest) {
+		const cursor = this.#place;
+		if (!cursor) return;
 		// What is told in its place among messages stays in it.
-		if (this.#page) return this.#hold({ oldest });
-		if (this.#cursor) this.#cursor.seq = Math.max(this.#cursor.seq, oldest - 1);
+		if (this.#page) return this.#hold({ seq: oldest, oldest });
+		cursor.seq = Math.max(cursor.seq, oldest - 1);
 		this.#tear(oldest);
 	}
 
@@ -136,7 +151,7 @@ export class Subscription {
 	 */
 	handleCursor(text) {
 		const { epoch, seq } = parseCursor(text);
-		const cursor = this.#cursor;
+		const cursor = this.#place;
 		if (cursor?.epoch === epoch && !this.#page) cursor.seq = Math.max(cursor.seq, seq);
 	}
 
@@ -145,7 +160,7 @@ export class Subscription {
 		this.#page = this.#outlet.read(range);
 	}
 
-	/** @param {Message | { oldest: number }} message */
+	/** @param {Message | { seq: number, oldest: number }} message */
 	#hold(message) {
 		// When it is full the newest takes the last place: the gap before it is seen in its turn.
 		this.#held[Math.min(this.#held.length, HELD_MAX - 1)] = message;

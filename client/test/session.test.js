@@ -222,6 +222,7 @@ test('a page of an older log is not taken', () => {
 	it.handleMessage(message(5));
 	it.handleSubscribed('f-0', true);
 	it.handlePage(1, { messages: [message(2)], truncated: false });
+	it.handleSubscribed('f-0', false);
 	it.handleMessage(message(1));
 	assert.deepEqual(said, ['truncated', 1]);
 	assert.equal(it.cursor, 'f-1');
@@ -233,6 +234,7 @@ test('what is held in a gap, and the page that was asked for, are lost with the 
 	it.handleMessage(message(20, 15));
 	it.handleSubscribed('e-5', true);
 	it.handlePage(1, { messages: [message(15, 10)], truncated: false });
+	it.handleSubscribed('e-5', false);
 	it.handleMessage(message(6, 5));
 	assert.deepEqual(said, ['truncated', 6]);
 	assert.equal(asked.length, 1);
@@ -258,6 +260,7 @@ test('who wants the newest messages first and waits for them wants those of the 
 	it.handleSubscribed('e-5', true);
 	it.handlePage(1, { messages: [message(9), message(10)], truncated: false });
 	it.handlePage(2, { messages: [message(4), message(5)], truncated: false });
+	it.handleSubscribed('e-5', false);
 	it.handleMessage(message(6));
 	assert.deepEqual(asked, [{ before: 11, limit: 2 }, { before: 6, limit: 2 }]);
 	assert.deepEqual(said, ['truncated', 4, 5, 6]);
@@ -371,6 +374,47 @@ test('nothing is missing where a link began later and nothing was said meanwhile
 	it.handlePage(2, { messages: [], truncated: false });
 	it.handleMessage(message(4, 1));
 	assert.deepEqual(said, [1, 4]);
+});
+
+/** What a session told of a channel, in short. */
+function outputs(session) {
+	const all = [];
+	for (let output; (output = session.pollOutput()); ) all.push(output.fields.message?.seq ?? output.type);
+	return all;
+}
+
+test('of two links that were told a place in an old log only the one that is told the new one is heard', () => {
+	const session = new Session(new Backoff(() => 0));
+	session.subscribe('c', { after: 'old-7' });
+	const [{ req }] = session.greet();
+	const told = new Map([[req, 'c']]);
+	session.handleFrame({ type: 'subscribed', req, channel: 'c', cursor: 'e-2', truncated: true }, 0);
+	session.handleFrame({ type: 'message', ...message(8, 7) }, 0);
+	session.handleFrame({ type: 'message', ...message(3, 2) }, 0);
+	session.handleFrame({ type: 'cursor', channels: ['c'], cursor: 'e-3' }, 0);
+	session.handleFrame({ type: 'truncated', channel: 'c', oldest: 9 }, 0);
+	assert.deepEqual(outputs(session), ['subscribed', 'truncated']);
+	session.handleLink(1, told);
+	const [left, again, ...more] = commands(session, 0);
+	assert.deepEqual([left.type, again.type, again.after, ...more], ['unsubscribe', 'subscribe', 'e-2']);
+	session.handleFrame({ type: 'subscribed', req: again.req, channel: 'c', cursor: 'e-2', truncated: false }, 0);
+	session.handleFrame({ type: 'message', ...message(3, 2) }, 0);
+	session.handleFrame({ type: 'subscribed', req, channel: 'c', cursor: 'e-2', truncated: true }, 0);
+	session.handleFrame({ type: 'message', ...message(3, 2) }, 0);
+	session.handleFrame({ type: 'message', ...message(4, 3) }, 0);
+	assert.deepEqual(outputs(session), ['subscribed', 3, 4]);
+	assert.equal(session.cursor('c'), 'e-4');
+});
+
+test('a link in use that finds another log is told the new place', () => {
+	const session = new Session(new Backoff(() => 0));
+	session.handleLink(1);
+	session.subscribe('c', { after: 'old-7' });
+	const [{ req }] = commands(session, 0);
+	session.handleFrame({ type: 'subscribed', req, channel: 'c', cursor: 'e-2', truncated: true }, 0);
+	const [left, again, ...more] = commands(session, 0);
+	assert.deepEqual([left.type, again.type, again.after, ...more], ['unsubscribe', 'subscribe', 'e-2']);
+	assert.notEqual(again.req, req);
 });
 
 test('what was left and followed anew while a link was tried is followed anew there', () => {

@@ -38,9 +38,8 @@ export class World {
 		this.#hub = hub;
 		const dice = (this.dice = new Dice(seed));
 		this.restarts = dice.pick(/** @type {const} */ (['no', 'no', 'no', 'kill', 'kill', 'power', 'backup', 'other']));
-		// Whether clients try other links beside the one in use. Not where the log becomes another: a second link that
-		// was told the old log's cursor would take them back to where the first one began.
-		this.overlaps = !this.rewinds && dice.chance(0.5);
+		/** Whether clients try other links beside the one in use. */
+		this.overlaps = this.restarts !== 'backup' && dice.chance(0.5);
 		this.keeps = dice.chance(0.5);
 		/** Whether the log is too busy at times. */
 		this.isBusy = dice.chance(0.7);

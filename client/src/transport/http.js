@@ -197,25 +197,28 @@ export function http(environment, ear, read) {
 	 * @returns {Stream}
 	 */
 	function stream(of, signal) {
+		/**
+		 * What a stream brings after it was stopped, the next one was asked for as well.
+		 * @param {Frame} frame
+		 */
+		const frame = (frame) => {
+			signal.throwIfAborted();
+			ear.frame(frame);
+		};
 		return {
 			environment,
 			path: path(of),
 			isProbe: !of[0]?.channel,
 			after: () => start(of),
 			get: (path, take, how) => call(path, signal, take, how),
-			// What a stream brings after it was stopped, the next one was asked for as well.
-			frame(frame) {
-				signal.throwIfAborted();
-				ear.frame(frame);
-			},
+			frame,
 			begin(cursor, hello) {
-				signal.throwIfAborted();
 				const { interval, timeout } = hello.heartbeat;
 				limit = Math.min(limit, interval + timeout);
-				ear.frame({ ...hello, heartbeat: patient(hello.heartbeat) });
-				for (const frame of begin(of, cursor, hello.newest)) ear.frame(frame);
+				frame({ ...hello, heartbeat: patient(hello.heartbeat) });
+				begin(of, cursor, hello.newest).forEach(frame);
 			},
-			advance: (cursor) => ear.frame(advance(of, cursor)),
+			advance: (cursor) => frame(advance(of, cursor)),
 		};
 	}
 

@@ -31,24 +31,26 @@ export const start = (of) => formatCursor(lowest(of));
  * @param {number} [newest] seq of the log; an older server does not say it
  * @returns {Frame[]} what is new for the client
  */
-export function begin(of, cursor, newest) {
+export function begin(of, cursor, newest = Infinity) {
 	const { epoch, seq } = parseCursor(cursor);
 	const asked = lowest(of);
 	// A log that has lost its end in a crash begins before what it was asked for, or ends before another place.
-	const end = seq < asked.seq ? seq : (newest ?? Infinity);
+	const end = seq < asked.seq ? seq : newest;
+	// A channel's cursor was one of another log.
+	const isNow = asked.epoch !== epoch;
 	/** @type {Frame[]} */
 	const frames = [];
 	for (const place of of) {
 		const after = parseCursor(place.after ?? '');
 		const isSame = after.epoch === epoch;
 		const truncated = isSame && after.seq > end;
-		// Another channel's cursor was one of another log, so that the stream begins now.
-		const skips = isSame && asked.epoch !== epoch;
 		if (truncated) place.after = formatCursor({ epoch, seq: end });
-		else if (skips || !isSame) place.after = cursor;
-		if (!truncated && !skips && place.epoch === epoch) continue;
+		else if (isNow || !isSame) place.after = cursor;
+		if (!truncated && !isNow && place.epoch === epoch) continue;
+		// What is said once more is no answer: it is of this place, and not of what the client said.
+		const req = place.epoch ? undefined : place.req;
 		place.epoch = epoch;
-		frames.push({ type: 'subscribed', channel: place.channel, cursor: place.after ?? '', truncated });
+		frames.push({ type: 'subscribed', req, channel: place.channel, cursor: place.after ?? '', truncated });
 	}
 	return frames;
 }
