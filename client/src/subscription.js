@@ -35,8 +35,8 @@ export class Subscription {
 	#beyond = 0;
 	/** Whether messages before the next one are gone, which the application was told. */
 	#torn = false;
-	/** Whether links may still bring what another log has, or a lost end: until one begins at our new place. */
-	#isAstray = false;
+	/** Whether links may bring what is of another place, log or lost end than ours: until one begins where we are. */
+	#isAstray = true;
 	/** Number of its `subscribe`, the same on each link until the log is another one. */
 	req = 0;
 
@@ -69,7 +69,7 @@ export class Subscription {
 	 * @param {boolean} [isStale] whether it answers what was said before there was another log, or a follower anew
 	 * @returns {boolean} whether the log is another one, so that all links are to be told of the new place
 	 */
-	handleSubscribed(text, truncated, isStale = false) {
+	handleSubscribed(text, truncated, isStale) {
 		const cursor = this.#cursor;
 		const start = parseCursor(text);
 		const isOther = cursor?.epoch !== start.epoch || (truncated && !isStale && start.seq < cursor.seq);

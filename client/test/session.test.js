@@ -406,6 +406,22 @@ test('of two links that were told a place in an old log only the one that is tol
 	assert.equal(session.cursor('c'), 'e-4');
 });
 
+test('a follower anew does not take what a link brings for the one before', () => {
+	const session = new Session(new Backoff(() => 0));
+	session.handleLink(1);
+	session.subscribe('c', { after: 'old-5' });
+	const [first] = commands(session, 0);
+	session.unsubscribe('c');
+	session.subscribe('c', { after: 'old-5' });
+	const [, second] = commands(session, 0);
+	session.handleFrame({ type: 'subscribed', req: first.req, channel: 'c', cursor: 'e-0', truncated: true }, 0);
+	for (const seq of [1, 5]) session.handleFrame({ type: 'message', ...message(seq) }, 0);
+	session.handleFrame({ type: 'message', ...message(8, 5) }, 0);
+	assert.deepEqual(outputs(session), []);
+	session.handleFrame({ type: 'subscribed', req: second.req, channel: 'c', cursor: 'e-8', truncated: true }, 0);
+	assert.deepEqual(outputs(session), ['subscribed', 'truncated']);
+});
+
 test('a link in use that finds another log is told the new place', () => {
 	const session = new Session(new Backoff(() => 0));
 	session.handleLink(1);

@@ -38,7 +38,8 @@ export class World {
 		this.#hub = hub;
 		const dice = (this.dice = new Dice(seed));
 		this.restarts = dice.pick(/** @type {const} */ (['no', 'no', 'no', 'kill', 'kill', 'power', 'backup', 'other']));
-		/** Whether clients try other links beside the one in use. */
+		// Whether clients try other links beside the one in use. Not where the log loses its end: a link that was told
+		// a place from which another one has moved us on since says nothing of what is lost between the two.
 		this.overlaps = this.restarts !== 'backup' && dice.chance(0.5);
 		this.keeps = dice.chance(0.5);
 		/** Whether the log is too busy at times. */
