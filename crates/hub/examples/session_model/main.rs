@@ -1,4 +1,4 @@
-//! The hub on a pipe: what `client/test/model.test.js` plays the browser client's session against.
+//! The hub on a pipe: what `interop/model` plays the browser client's session against.
 //!
 //! No sockets and no clock: one line of JSON on stdin is an array of [`Op`]s, which are done in their order;
 //! when everything that they have set off has come to rest, one line on stdout tells the answers to
