@@ -20,7 +20,7 @@ use super::ServerArgs;
 use super::client::{ANSWER_WITHIN, Client, Failure, object};
 use crate::fault::Fault;
 use heartbeat::Heartbeat;
-use place::Place;
+use place::{Loss, Place};
 use print::{Event, Printer};
 
 /// Print the messages of channels as they come.
@@ -125,7 +125,8 @@ struct PollAnswer {
     cursor: Cursor,
     events: Vec<Box<RawValue>>,
     more: bool,
-    /// In the answer to a poll that does not wait.
+    /// In the answer to a poll that does not wait, as is the next.
+    newest: Option<u64>,
     heartbeat: Option<Heartbeat>,
 }
 
@@ -139,7 +140,7 @@ impl Reader {
     async fn read(&mut self, over: Over, history: &mut Option<u32>) -> Result<(), Failure> {
         if self.place.lowest().is_none() {
             let answer = self.poll(Duration::ZERO).await?;
-            self.begin(None, &answer.cursor);
+            self.begin(None, &answer.cursor, answer.newest);
         }
         if let Some(limit) = *history {
             self.read_history(limit).await?;
@@ -184,7 +185,7 @@ impl Reader {
         let mut wait = Duration::ZERO;
         loop {
             let answer = self.poll(wait).await?;
-            self.begin(None, &answer.cursor);
+            self.begin(None, &answer.cursor, answer.newest);
             for event in &answer.events {
                 self.handle(event.get())?;
             }
@@ -225,14 +226,17 @@ impl Reader {
         format!("/v1/events?{}{after}", channels.join("&"))
     }
 
-    /// The server begins at `cursor`.
-    fn begin(&mut self, channel: Option<&str>, cursor: &Cursor) {
+    /// The server begins at `cursor`, and its log ends at `end`, if that is known.
+    fn begin(&mut self, channel: Option<&str>, cursor: &Cursor, end: Option<u64>) {
         self.progress = true;
-        let before = self.place.epoch().cloned();
-        if self.place.begin(channel, cursor)
-            && let Some(before) = before
-        {
-            eprintln!("tidings: the server has a new log, {before} is gone; going on from its now");
+        match self.place.begin(channel, cursor, end) {
+            None => {}
+            Some(Loss::Log) => {
+                eprintln!("tidings: the server has a new log; going on from its now");
+            }
+            Some(Loss::End) => {
+                eprintln!("tidings: the server's log has lost its end; going on from there");
+            }
         }
     }
 

@@ -2,12 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use tidings_wire::{Cursor, Epoch};
+use tidings_wire::Cursor;
 
 /// The cursors of all channels that are read.
 #[derive(Debug)]
 pub(super) struct Place {
     cursors: BTreeMap<String, Option<Cursor>>,
+}
+
+/// What has become of the log that was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Loss {
+    /// It is another one.
+    Log,
+    /// It ends before what was read of it.
+    End,
 }
 
 impl Place {
@@ -40,22 +49,36 @@ impl Place {
     }
 
     /// The server begins at `cursor`: that is "now" for who had none, and for who had one of another
-    /// log, which is gone. Gives whether it was.
-    pub(super) fn begin(&mut self, channel: Option<&str>, cursor: &Cursor) -> bool {
-        let mut gone = false;
+    /// log, which is gone. Who was beyond `end`, the newest `seq` of the log where that is known, goes on from
+    /// there: the messages that were read behind it are lost, and their `seq`s given again.
+    pub(super) fn begin(
+        &mut self,
+        channel: Option<&str>,
+        cursor: &Cursor,
+        end: Option<u64>,
+    ) -> Option<Loss> {
+        let mut loss = None;
         for (name, known) in &mut self.cursors {
             if channel.is_some_and(|channel| channel != name) {
                 continue;
             }
             match known {
-                Some(known) if known.epoch == cursor.epoch => {}
+                Some(known) if known.epoch == cursor.epoch => {
+                    let end = end.unwrap_or(u64::MAX);
+                    if known.seq > end {
+                        known.seq = end;
+                        loss = Some(Loss::End);
+                    }
+                }
                 _ => {
-                    gone |= known.is_some();
+                    if known.is_some() {
+                        loss = Some(Loss::Log);
+                    }
                     *known = Some(cursor.clone());
                 }
             }
         }
-        gone
+        loss
     }
 
     /// A message came. Whether it is new; one that was seen comes again after a reconnect.
@@ -76,12 +99,6 @@ impl Place {
                 known.seq = cursor.seq;
             }
         }
-    }
-
-    /// The log that is read, once known.
-    pub(super) fn epoch(&self) -> Option<&Epoch> {
-        let mut known = self.cursors.values().flatten();
-        known.next().map(|cursor| &cursor.epoch)
     }
 }
 
@@ -120,13 +137,24 @@ mod tests {
     #[test]
     fn another_log_begins_anew() {
         let mut place = place();
-        assert!(!place.begin(None, &cursor("e-9")));
+        assert_eq!(place.begin(None, &cursor("e-9"), None), None);
         assert_eq!(place.of("a"), Some(&cursor("e-5")), "what is missed comes");
-        assert!(place.begin(None, &cursor("f-2")));
+        assert_eq!(place.begin(None, &cursor("f-2"), None), Some(Loss::Log));
         assert_eq!(place.of("a"), Some(&cursor("f-2")));
         assert!(place.take("a", 3));
         let mut fresh = Place::new(&["a".to_owned()], None);
-        assert!(!fresh.begin(Some("a"), &cursor("e-4")));
+        assert_eq!(fresh.begin(Some("a"), &cursor("e-4"), Some(4)), None);
         assert_eq!(fresh.lowest(), Some(&cursor("e-4")));
+    }
+
+    #[test]
+    fn what_lies_beyond_the_end_of_the_log_is_lost() {
+        let mut place = place();
+        place.take("a", 9);
+        assert_eq!(place.begin(None, &cursor("e-5"), Some(9)), None);
+        assert_eq!(place.begin(None, &cursor("e-5"), Some(8)), Some(Loss::End));
+        assert_eq!(place.of("a"), Some(&cursor("e-8")));
+        assert_eq!(place.of("b"), Some(&cursor("e-5")), "what is missed comes");
+        assert!(place.take("a", 9), "it is another one");
     }
 }

@@ -47,6 +47,7 @@ pub(super) async fn read(reader: &mut Reader) -> Result<Never, Stop> {
 
 #[derive(Deserialize)]
 struct Hello {
+    newest: Option<u64>,
     heartbeat: Option<Heartbeat>,
 }
 
@@ -57,7 +58,7 @@ fn handle(reader: &mut Reader, event: &Whole) -> Result<(), Stop> {
             let hello: Hello = serde_json::from_str(&event.data).map_err(Failure::passing)?;
             reader.heed(hello.heartbeat);
             if let Some(cursor) = &cursor {
-                reader.begin(None, cursor);
+                reader.begin(None, cursor, hello.newest);
             }
         }
         ("error", _) => {

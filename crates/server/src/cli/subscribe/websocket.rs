@@ -20,6 +20,8 @@ struct Frame<'a> {
     kind: &'a str,
     channel: Option<String>,
     cursor: Option<Cursor>,
+    #[serde(default)]
+    truncated: bool,
     heartbeat: Option<Heartbeat>,
     code: Option<String>,
     message: Option<String>,
@@ -84,7 +86,11 @@ pub(super) async fn read(reader: &mut Reader) -> Result<Never, Stop> {
 fn handle(reader: &mut Reader, json: &str) -> Result<(), Stop> {
     let frame: Frame<'_> = serde_json::from_str(json).map_err(Failure::passing)?;
     match (frame.kind, &frame.cursor) {
-        ("subscribed", Some(cursor)) => reader.begin(frame.channel.as_deref(), cursor),
+        ("subscribed", Some(cursor)) => {
+            // Who asked from beyond the log's end is told where that is.
+            let end = frame.truncated.then_some(cursor.seq);
+            reader.begin(frame.channel.as_deref(), cursor, end);
+        }
         ("hello", _) => reader.heed(frame.heartbeat),
         ("pong", _) => {}
         ("error" | "unsubscribed", _) => {
