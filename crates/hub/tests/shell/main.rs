@@ -389,6 +389,7 @@ fn sessions_are_bounded_and_counted_down() {
     run(async || {
         let house = House::new(Limits {
             sessions: 2,
+            subscriptions: 1,
             ..Limits::default()
         });
         let first = house.shard.connect(None).unwrap();
@@ -398,8 +399,9 @@ fn sessions_are_bounded_and_counted_down() {
         drop((first, second));
         assert_eq!(house.hub.sessions(), 0);
         assert!(house.shard.connect(None).is_ok());
-        let nothing = house.shard.stream(house.guest("x"), request(&[], None));
-        assert_eq!(nothing.err().unwrap().code, Code::BadRequest);
+        let many = request(&["a", "b"], None);
+        let refused = house.shard.stream(house.guest("x"), many);
+        assert_eq!(refused.err().unwrap().code, Code::LimitReached);
         assert_eq!(house.hub.sessions(), 0);
     });
 }
@@ -500,5 +502,16 @@ fn a_shard_that_lagged_loses_nothing() {
             assert!(seen == expected);
         }
         assert!(house.shard.census().missed > 0);
+    });
+}
+
+#[test]
+fn a_stream_of_no_channel_is_only_alive() {
+    run(async || {
+        let house = House::new(Limits::default());
+        let mut link = house.stream(request(&[], None));
+        house.publish("a", "1").await;
+        assert!(poll(&mut link, ROOM).is_empty());
+        assert!(link.is_current());
     });
 }
