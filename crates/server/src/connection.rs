@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
+use tidings_websocket::tokio::MaybeTls;
 use tidings_wire::Code;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -95,7 +96,7 @@ pub(crate) fn serve(
     let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(unsent_within));
     let _ = SockRef::from(&stream).set_tcp_notsent_lowat(KERNEL_UNSENT_BYTES_MAX);
     let _ = SockRef::from(&stream).set_tcp_keepalive(&keepalive(requests.limits.asks_after));
-    let mut coming = requests.clone().wait(Socket::new(stream));
+    let mut coming = requests.clone().wait(Socket::new(MaybeTls::Plain(stream)));
     // Whatever the connection does is in a box of its own, so that who waits keeps nothing of who reads.
     async move {
         while let Some(socket) = coming.await {

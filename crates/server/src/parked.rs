@@ -13,13 +13,12 @@ use std::task::Poll;
 
 use bytes::Bytes;
 use http::Response;
-use tokio::net::TcpStream;
 
 use crate::http::body::{Body, Whole};
 use crate::http::head::{Framing, Manner};
 use crate::http::pieces::Pieces;
 use crate::shutdown::Drain;
-use crate::socket::Socket;
+use crate::socket::{Socket, Stream};
 use crate::transport::sse::EventStream;
 
 /// How a door answers.
@@ -41,7 +40,7 @@ pub(crate) enum Waiting {
 }
 
 /// Carries another protocol until it ends, on a socket and what was read of it already.
-pub(crate) type Upgrade = Box<dyn FnOnce(TcpStream, Bytes) -> Pin<Box<dyn Future<Output = ()>>>>;
+pub(crate) type Upgrade = Box<dyn FnOnce(Stream, Bytes) -> Pin<Box<dyn Future<Output = ()>>>>;
 
 /// An answer with the socket that it took over. Gives the socket back if it can be kept for another
 /// request, and an error if the client hung up, by which whatever the answer holds is freed.

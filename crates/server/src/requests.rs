@@ -10,7 +10,7 @@ use std::future::{pending, poll_fn};
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use http::Request;
 use hyper::body::Incoming;
@@ -73,7 +73,7 @@ impl Requests {
     /// Waits until there is something to read, while there is nothing of hyper: for connections that are
     /// opened ahead of a request, and for thousands that come at once. `None` if nothing comes in time, or
     /// the server ends before.
-    pub(crate) fn wait(self: Rc<Self>, socket: Socket) -> Coming {
+    pub(crate) fn wait(self: Rc<Self>, mut socket: Socket) -> Coming {
         Box::pin(async move {
             if !socket.has_unread() {
                 let readable = timeout(self.limits.head_within, socket.readable());
@@ -183,7 +183,8 @@ impl AsyncWrite for Watched {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(Pin::new(self.socket.stream()).poll_flush(context))?;
         // Nothing of it waits on our side of the kernel.
         self.desk.is_writing.set(false);
         Poll::Ready(Ok(()))

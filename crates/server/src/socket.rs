@@ -4,13 +4,18 @@
 //! Who waits holds no buffer. What a client sends meanwhile is its next requests, of which a little is
 //! kept and the rest stays in the kernel; and the end of what it sends means that it hung up.
 
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use tokio::io::{AsyncRead, ReadBuf};
+use tidings_websocket::tokio::MaybeTls;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+
+/// What carries a connection's bytes, encrypted or not.
+pub(crate) type Stream = MaybeTls<TcpStream>;
 
 /// What is kept of the requests that come while an answer waits, in bytes: one or two of them. The rest
 /// stays in the kernel, and that the client hung up is then noticed when it is written to.
@@ -22,14 +27,14 @@ const READ_BYTES: usize = 512;
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Socket {
-    stream: TcpStream,
+    stream: Stream,
     /// What came and was not understood yet; it is read before what the kernel has.
     unread: Vec<u8>,
 }
 
 impl Socket {
     /// A socket of which nothing was read.
-    pub(crate) fn new(stream: TcpStream) -> Self {
+    pub(crate) fn new(stream: Stream) -> Self {
         let unread = Vec::new();
         Self { stream, unread }
     }
@@ -44,14 +49,25 @@ impl Socket {
         !self.unread.is_empty()
     }
 
-    /// Waits until the kernel has something to read, be it the end. Cancel safe.
-    pub(crate) async fn readable(&self) -> io::Result<()> {
-        // The runtime takes a new socket for readable until a read has found nothing.
-        self.stream.peek(&mut [0]).await.map(drop)
+    /// Waits until there is something to read, be it the end. Cancel safe.
+    pub(crate) async fn readable(&mut self) -> io::Result<()> {
+        if let MaybeTls::Plain(stream) = &self.stream {
+            // The runtime takes a new socket for readable until a read has found nothing.
+            return stream.peek(&mut [0]).await.map(drop);
+        }
+        // What the kernel has may be nothing but TLS's own: only what was decrypted tells.
+        poll_fn(|context| {
+            let mut bytes = [0; READ_BYTES];
+            let mut space = ReadBuf::new(&mut bytes);
+            ready!(Pin::new(&mut self.stream).poll_read(context, &mut space))?;
+            self.unread.extend_from_slice(space.filled());
+            Poll::Ready(Ok(()))
+        })
+        .await
     }
 
     /// The bare socket, and what was read of it and not understood.
-    pub(crate) fn into_parts(self) -> (TcpStream, Bytes) {
+    pub(crate) fn into_parts(self) -> (Stream, Bytes) {
         (self.stream, self.unread.into())
     }
 
@@ -75,7 +91,7 @@ impl Socket {
     }
 
     /// To write to.
-    pub(crate) fn stream(&mut self) -> &mut TcpStream {
+    pub(crate) fn stream(&mut self) -> &mut Stream {
         &mut self.stream
     }
 
@@ -83,14 +99,13 @@ impl Socket {
     /// hung up as well: browsers and proxies do that when they have lost interest.
     pub(crate) fn poll_hung_up(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
         while self.unread.len() < UNREAD_BYTES_MAX {
-            if let Err(error) = ready!(self.stream.poll_read_ready(context)) {
-                return Poll::Ready(error);
-            }
             let mut bytes = [0; READ_BYTES];
-            match self.stream.try_read(&mut bytes) {
-                Ok(0) => return Poll::Ready(io::ErrorKind::UnexpectedEof.into()),
-                Ok(read) => self.unread.extend_from_slice(&bytes[..read]),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            let mut space = ReadBuf::new(&mut bytes);
+            match ready!(Pin::new(&mut self.stream).poll_read(context, &mut space)) {
+                Ok(()) if space.filled().is_empty() => {
+                    return Poll::Ready(io::ErrorKind::UnexpectedEof.into());
+                }
+                Ok(()) => self.unread.extend_from_slice(space.filled()),
                 Err(error) => return Poll::Ready(error),
             }
         }
@@ -111,28 +126,26 @@ impl Socket {
     ) -> Poll<io::Result<()>> {
         let whole: usize = parts.iter().map(|part| part.len()).sum();
         while *written < whole {
-            match self.stream.poll_write_ready(context) {
-                Poll::Ready(ready) => ready?,
-                Poll::Pending => return self.poll_hung_up(context).map(Err),
-            }
             let mut slices = parts.map(IoSlice::new);
             let mut unwritten = &mut slices[..];
             IoSlice::advance_slices(&mut unwritten, *written);
-            match self.stream.try_write_vectored(unwritten) {
-                Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Ok(more) => *written += more,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
+            match Pin::new(&mut self.stream).poll_write_vectored(context, unwritten) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(more)) => *written += more,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return self.poll_hung_up(context).map(Err),
             }
         }
-        Poll::Ready(Ok(()))
+        // TLS has taken it, and may hold some of it back.
+        if let Poll::Ready(flushed) = Pin::new(&mut self.stream).poll_flush(context) {
+            return Poll::Ready(flushed);
+        }
+        self.poll_hung_up(context).map(Err)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::future::poll_fn;
-
     use futures_util::FutureExt;
     use tokio::io::AsyncWriteExt;
     use tokio::net::TcpListener;
@@ -144,7 +157,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap());
         let (client, accepted) = tokio::join!(client, listener.accept());
-        (Socket::new(accepted.unwrap().0), client.unwrap())
+        let stream = MaybeTls::Plain(accepted.unwrap().0);
+        (Socket::new(stream), client.unwrap())
     }
 
     async fn read(socket: &mut Socket, bytes: usize) -> Vec<u8> {
@@ -209,7 +223,7 @@ mod tests {
         let mut written = 0;
         let write =
             async { poll_fn(|context| socket.poll_write(context, parts, &mut written)).await };
-        let mut client = Socket::new(client);
+        let mut client = Socket::new(MaybeTls::Plain(client));
         let (wrote, heard) = tokio::join!(write, read(&mut client, 8_000_001));
         wrote.unwrap();
         assert_eq!(heard, parts.concat());

@@ -151,6 +151,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
                         if let Some((code, reason)) = self.timers.silence_close()
                             && self.connection.close(Close::new(code, reason)).is_ok()
                         {
+                            self.silent = true;
                             continue; // it is written, and the deadline of a closing one runs
                         }
                         let gave_up = self.give_up();

@@ -63,6 +63,8 @@ pub struct WebSocket<S> {
     /// What was handed out since the last read, in units of the task's turn.
     pub(super) charge: usize,
     pub(super) unsent_bytes_max: usize,
+    /// Whether it was closed for its silence.
+    pub(super) silent: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
@@ -105,6 +107,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             waiting: Waiting::default(),
             charge: 0,
             unsent_bytes_max: options.unsent_bytes_max,
+            silent: false,
         }
     }
 
@@ -280,6 +283,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// Whether messages can still be sent.
     pub fn is_open(&self) -> bool {
         self.connection.is_open()
+    }
+
+    /// Whether it was closed by [`silence_close`](crate::keepalive::Options::silence_close): nothing came,
+    /// not even an answer to a ping. Its end may tell of a Close that came after all, or of none.
+    pub fn was_silent(&self) -> bool {
+        self.silent
     }
 
     /// The stream.

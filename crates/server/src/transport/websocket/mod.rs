@@ -1,14 +1,17 @@
 //! WebSocket: frames both ways, over our own crate on the socket that HTTP hands over.
 //!
 //! [`answer`] does the handshake and hands the socket to the one task that holds all of a shard
-//! ([`sockets`]). What a client says and is given is [`session`]'s.
+//! ([`sockets`]), or where there is more than a socket, to one of its own ([`alone`]). What a client says and
+//! is given is [`session`]'s.
 
+mod alone;
 mod frames;
 mod session;
 mod sockets;
 
 pub(crate) use sockets::{Moved, Sockets};
 
+use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -16,7 +19,7 @@ use http::request::Parts;
 use http::{Request, Response};
 use tidings_hub::{Auth, Refusal, Room, Shard};
 use tidings_websocket::handshake::server;
-use tidings_websocket::tokio::{Options, WebSocket};
+use tidings_websocket::tokio::{Error, MaybeTls, Options, WebSocket};
 use tidings_websocket::{Config, keepalive};
 use tidings_wire::{Code, Format, Heartbeat};
 
@@ -87,8 +90,18 @@ pub(crate) fn answer(doors: &Doors, parts: Parts, permit: Rc<Permit>) -> Result<
     };
     let sockets = doors.websockets.clone();
     let upgrade: Upgrade = Box::new(move |stream, read| {
-        let websocket = WebSocket::server(stream, read, options);
-        Box::pin(async move { sockets.hold(websocket, session).await })
+        Box::pin(async move {
+            match stream {
+                MaybeTls::Plain(stream) => {
+                    let websocket = WebSocket::server(stream, read, options);
+                    sockets.hold(websocket, session).await;
+                }
+                stream => {
+                    let websocket = WebSocket::server(stream, read, options);
+                    sockets.hold_alone(websocket, session).await;
+                }
+            }
+        })
     });
     Ok(Answered::Later(Waiting::Upgrade(
         response.map(|()| upgrade),
@@ -101,6 +114,11 @@ fn refused(refusal: &server::Refusal) -> Response<Body> {
     let mut response = problem::answer_with(refusal.status(), &problem);
     response.headers_mut().extend(refusal.headers());
     response.map(Body::from)
+}
+
+/// Whether the kernel was the first to notice that nobody is there, by what it has sent in vain.
+fn is_in_vain(error: &Error) -> bool {
+    matches!(error, Error::Io(error) if error.kind() == io::ErrorKind::TimedOut)
 }
 
 /// When a connection is alarming.

@@ -19,13 +19,15 @@ use tidings_websocket::tokio::event_loop::{self, Detached, EventLoop, Key, Socke
 use tidings_websocket::tokio::{Error, WebSocket};
 use tidings_websocket::{CloseCode, Event};
 use tidings_wire::{Code, Format};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::yield_now;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 
+use super::alone::{self, Shared};
 use super::session::{Giver, Session};
-use super::{HELLO_WITHIN, ROOM, UNSENT_BYTES_MAX};
+use super::{HELLO_WITHIN, ROOM, UNSENT_BYTES_MAX, is_in_vain};
 use crate::balance::{LOOK_EVERY, Meter, Relief, Share};
 use crate::connection::Permit;
 use crate::metrics::Counts;
@@ -47,6 +49,8 @@ pub(crate) struct Sockets {
     counts: Arc<Counts>,
     newcomers: mpsc::Sender<Newcomer>,
     looks: mpsc::Sender<oneshot::Sender<usize>>,
+    /// For those that are held by a task of their own.
+    shared: Shared,
 }
 
 /// A socket that comes to the shard.
@@ -80,6 +84,11 @@ impl Sockets {
             unsent_bytes_max: 2 * UNSENT_BYTES_MAX,
             keepalive: super::keepalive(&shard),
         };
+        let shared = Shared {
+            giver: Rc::default(),
+            counts: counts.clone(),
+            drain: drain.clone(),
+        };
         let held = Held {
             sockets: EventLoop::new(options)?,
             shard: shard.clone(),
@@ -110,6 +119,7 @@ impl Sockets {
             counts,
             newcomers,
             looks,
+            shared,
         })
     }
 
@@ -118,6 +128,14 @@ impl Sockets {
         let (answer, answered) = oneshot::channel();
         self.looks.send(answer).await.ok()?;
         answered.await.ok()
+    }
+
+    /// Holds a WebSocket on a stream that is more than a socket, until it ends.
+    pub(super) async fn hold_alone<S>(&self, websocket: WebSocket<S>, session: Session)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        alone::hold(websocket, session, &self.shared).await;
     }
 
     /// Holds a socket until it ends.
@@ -424,8 +442,6 @@ fn handle(
     key: Key,
     event: Result<Event<'_>, Error>,
 ) -> Option<Rc<Permit>> {
-    // The kernel may be the first to notice, by what it has sent in vain.
-    let is_in_vain = |error: &Error| matches!(error, Error::Io(error) if error.kind() == io::ErrorKind::TimedOut);
     let (code, is_silent) = match event {
         Ok(Event::Close(close)) => (close.code, false),
         Ok(event) => {
