@@ -14,6 +14,7 @@ pub(crate) fn print(
     file: Option<&Path>,
     address: SocketAddr,
     metrics: Option<SocketAddr>,
+    self_signed: Option<&Path>,
     insecure: bool,
 ) {
     let mut out = std::io::stdout().lock();
@@ -23,7 +24,11 @@ pub(crate) fn print(
         Some(file) => format!("{program} token --config '{}'", file.display()),
         None => format!("{program} token"),
     };
-    let text = text(&program, &signs, config, address, metrics, insecure);
+    let addresses = Addresses {
+        server: address,
+        metrics,
+    };
+    let text = text(&program, &signs, config, addresses, self_signed, insecure);
     let _ = out.write_all(text.as_bytes());
     let _ = out.flush();
 }
@@ -34,13 +39,23 @@ pub(crate) fn farewell() {
     let _ = writeln!(out, "\nEnding. Once more to end at once.");
 }
 
-/// `program` is how it is called, and `signs` how it is asked for a token.
+/// Where what is.
+struct Addresses {
+    server: SocketAddr,
+    metrics: Option<SocketAddr>,
+}
+
+/// `program` is how it is called, and `signs` how it is asked for a token; `self_signed` is where the certificate
+/// is that was made here.
 fn text(
     program: &str,
     signs: &str,
     config: &Config,
-    address: SocketAddr,
-    metrics: Option<SocketAddr>,
+    Addresses {
+        server: address,
+        metrics,
+    }: Addresses,
+    self_signed: Option<&Path>,
     insecure: bool,
 ) -> String {
     // What listens everywhere is reached here as well.
@@ -51,7 +66,23 @@ fn text(
             SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
         });
     }
-    let url = format!("http://{local}");
+    let scheme = match config.tls.source() {
+        Ok(None) => "http",
+        _ => "https",
+    };
+    let url = format!("{scheme}://{local}");
+    let (certificate, k, trust) = match self_signed {
+        Some(path) => (
+            format!(
+                "  TLS      by a certificate made here ({}), which nobody else vouches for: in the\n           \
+                 browser's warning click on Advanced, then on Proceed (or Accept the Risk)\n",
+                path.display()
+            ),
+            " -k",
+            " --insecure",
+        ),
+        None => (String::new(), "", ""),
+    };
     let has_secret = config.auth.secret.is_some();
     let access = match (has_secret, insecure) {
         (true, _) => "by token (HS256) only; `tidings token --user alice …` makes one",
@@ -82,8 +113,8 @@ fn text(
         format!("  metrics  http://{address}/metrics\n")
     });
     let to_url = match address.port() {
-        7007 if address.ip().is_loopback() => String::new(),
-        _ => format!(" --url {url}"),
+        7007 if address.ip().is_loopback() && scheme == "http" => String::new(),
+        _ => format!(" --url {url}{trust}"),
     };
     format!(
         "\n\
@@ -93,14 +124,15 @@ fn text(
          \x20 open     WebSocket, SSE, long polling, short polling\n\
          \x20 for      {access}\n\
          \x20 data     {data} ({durability})\n\
+         {certificate}\
          {metrics}\
          \n\
          {warning}\
          Open the chat in two windows, or try in other terminals:\n\
          \n\
          {token}\
-         \x20 curl -N '{url}/v1/events?channel=chat:lobby' -H 'Accept: text/event-stream'{header}\n\
-         \x20 curl -d 'hello' -H 'content-type: text/plain'{header} {url}/v1/channels/chat:lobby/messages\n\
+         \x20 curl{k} -N '{url}/v1/events?channel=chat:lobby' -H 'Accept: text/event-stream'{header}\n\
+         \x20 curl{k} -d 'hello' -H 'content-type: text/plain'{header} {url}/v1/channels/chat:lobby/messages\n\
          \x20 {program} subscribe chat:lobby{to_url}\n\
          \n\
          Ctrl-C ends it.\n\n",
@@ -115,13 +147,18 @@ mod tests {
 
     fn banner(config: &Config, address: &str, insecure: bool) -> String {
         let address = address.parse().unwrap();
-        let metrics = Some(([127, 0, 0, 1], 7008).into());
+        let addresses = Addresses {
+            server: address,
+            metrics: Some(([127, 0, 0, 1], 7008).into()),
+        };
+        let own = Path::new("data/tls/self-signed.pem");
+        let self_signed = config.tls.self_signed.then_some(own);
         text(
             "tidings",
             "tidings token",
             config,
-            address,
-            metrics,
+            addresses,
+            self_signed,
             insecure,
         )
     }
@@ -145,6 +182,22 @@ mod tests {
         assert!(text.contains("Bearer $TIDINGS_TOKEN"), "{text}");
         assert!(text.contains("--url http://127.0.0.1:8080"), "{text}");
         assert!(!text.contains(&"x".repeat(32)), "{text}");
+    }
+
+    #[test]
+    fn a_certificate_made_here_is_told_of_with_what_to_click() {
+        let mut config = Config::default();
+        config.tls.self_signed = true;
+        let text = banner(&config, "127.0.0.1:7007", false);
+        for part in [
+            "https://127.0.0.1:7007/\n",
+            "data/tls/self-signed.pem",
+            "click on Advanced",
+            "curl -k -N 'https://127.0.0.1:7007/v1",
+            "subscribe chat:lobby --url https://127.0.0.1:7007 --insecure\n",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! One accepted connection, within bounds: requests that are answered, and now and then an answer that
 //! waits.
 
-use std::future::Future;
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +15,12 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::http::head::Manner;
-use crate::http::problem;
+use crate::http::{Doors, problem};
 use crate::metrics::Counts;
 use crate::requests::Requests;
-use crate::socket::Socket;
+use crate::socket::{Socket, Stream};
+use crate::tls::redirect::{self, Target};
+use crate::tls::{Greeted, Protocol, Tls};
 
 /// How connections are carried.
 #[derive(Clone, Copy, Debug)]
@@ -84,19 +86,54 @@ impl Drop for Permit {
     }
 }
 
-/// Carries one connection until it ends.
-pub(crate) fn serve(
-    stream: TcpStream,
-    requests: Rc<Requests>,
-    permit: Rc<Permit>,
-) -> impl Future<Output = ()> {
+/// Has a connection carried until it ends, in a task of its own.
+pub(crate) fn spawn(stream: TcpStream, requests: Rc<Requests>, permit: Rc<Permit>) {
+    tune(&stream, &requests.limits);
+    match requests.doors.app.tls.clone() {
+        None => {
+            let serving = serve(MaybeTls::Plain(stream), requests, permit);
+            tokio::task::spawn_local(serving);
+        }
+        Some(tls) => {
+            tokio::task::spawn_local(greet(stream, tls, requests, permit));
+        }
+    }
+}
+
+/// Sets what the kernel does for a connection.
+fn tune(stream: &TcpStream, limits: &ConnectionLimits) {
     // What is written is whole: waiting in the kernel for more only costs time.
     let _ = stream.set_nodelay(true);
-    let unsent_within = requests.limits.unsent_within;
-    let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(unsent_within));
-    let _ = SockRef::from(&stream).set_tcp_notsent_lowat(KERNEL_UNSENT_BYTES_MAX);
-    let _ = SockRef::from(&stream).set_tcp_keepalive(&keepalive(requests.limits.asks_after));
-    let mut coming = requests.clone().wait(Socket::new(MaybeTls::Plain(stream)));
+    let socket = SockRef::from(stream);
+    let _ = socket.set_tcp_user_timeout(Some(limits.unsent_within));
+    let _ = socket.set_tcp_notsent_lowat(KERNEL_UNSENT_BYTES_MAX);
+    let _ = socket.set_tcp_keepalive(&keepalive(limits.asks_after));
+}
+
+/// Greets a connection on a port with TLS, and has it carried in a task that keeps nothing of that.
+async fn greet(stream: TcpStream, tls: Arc<Tls>, requests: Rc<Requests>, permit: Rc<Permit>) {
+    let Doors { app, counts, .. } = &requests.doors;
+    let greeted = tokio::select! {
+        greeted = tls.greet(stream, counts) => greeted,
+        // What is not open yet is opened to the next process.
+        () = app.drain.begun() => return,
+    };
+    match greeted {
+        Ok(Greeted::Secure(stream, Protocol::Http1)) => {
+            tokio::task::spawn_local(serve(stream, requests, permit));
+        }
+        Ok(Greeted::Plain(stream)) => {
+            if let Err(error) = redirect::answer(stream, Target::SamePort).await {
+                tracing::debug!(%error, "a connection without TLS failed");
+            }
+        }
+        Err(error) => tracing::debug!(%error, "a TLS handshake failed"),
+    }
+}
+
+/// Carries a connection that speaks HTTP/1.1 until it ends.
+fn serve(stream: Stream, requests: Rc<Requests>, permit: Rc<Permit>) -> impl Future<Output = ()> {
+    let mut coming = requests.clone().wait(Socket::new(stream));
     // Whatever the connection does is in a box of its own, so that who waits keeps nothing of who reads.
     async move {
         while let Some(socket) = coming.await {
@@ -122,7 +159,7 @@ fn keepalive((first, again): (Duration, Duration)) -> TcpKeepalive {
 }
 
 /// Tells a connection that it is one too many, without reading what it wants.
-pub(crate) async fn turn_away(mut stream: TcpStream) {
+pub(crate) async fn turn_away(stream: TcpStream, tls: Option<Arc<Tls>>, counts: Arc<Counts>) {
     let refusal = problem::refusal(
         Code::Busy,
         "the server has all the connections that it may have (limits.connections)",
@@ -130,13 +167,20 @@ pub(crate) async fn turn_away(mut stream: TcpStream) {
     let response = problem::answer(&refusal);
     let (head, body) = Manner::unheard().whole(response);
     let _ = timeout(TURN_AWAY_WITHIN, async {
+        let mut stream = match tls {
+            None => MaybeTls::Plain(stream),
+            Some(tls) => match tls.greet(stream, &counts).await? {
+                Greeted::Secure(stream, Protocol::Http1) => stream,
+                Greeted::Plain(stream) => MaybeTls::Plain(stream),
+            },
+        };
         stream.write_all(&head).await?;
         stream.write_all(&body).await?;
         stream.shutdown().await?;
         // A socket closed with bytes unread is reset, and the client would never see the answer.
         let mut unread = [0; 1024];
         while stream.read(&mut unread).await? > 0 {}
-        std::io::Result::Ok(())
+        io::Result::Ok(())
     })
     .await;
 }

@@ -1,10 +1,10 @@
 //! `tidings`: instant messaging for the Web in one binary.
 //!
 //! The map: [`cli`] is what a person types, [`config`] what a server is told; [`server`] starts
-//! threads that accept [`connection`]s, share them out ([`balance`]), read their [`requests`] and lead
+//! threads that accept [`connection`]s, perhaps over [`tls`], share them out ([`balance`]), read their [`requests`] and lead
 //! each to a door ([`http`]) or a [`transport`], whose answer is [`parked`] on the [`socket`] while it
 //! waits; [`shutdown`] ends it all in order. [`assets`] are the web chat and the browser client,
-//! [`metrics`] what is counted, [`logging`] what is told meanwhile, [`fault`] what a person is told when it
+//! [`metrics`] what is counted, [`few`] how what stands beside the shards accepts, [`logging`] what is told meanwhile, [`fault`] what a person is told when it
 //! cannot be done.
 
 #[cfg(not(target_os = "linux"))]
@@ -19,6 +19,7 @@ mod cli;
 mod config;
 mod connection;
 mod fault;
+mod few;
 mod http;
 mod logging;
 mod metrics;
@@ -27,6 +28,7 @@ mod requests;
 mod server;
 mod shutdown;
 mod socket;
+mod tls;
 mod transport;
 
 use std::process::ExitCode;

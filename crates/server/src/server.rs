@@ -233,13 +233,13 @@ impl Porter {
         let Requests { doors, limits, .. } = &*self.requests;
         match Permit::take(&doors.counts, &self.alive, limits.connections) {
             Some(permit) => {
-                let serving = connection::serve(stream, self.requests.clone(), permit);
-                tokio::task::spawn_local(serving);
+                connection::spawn(stream, self.requests.clone(), permit);
             }
             None => {
                 if let Ok(place) = self.turned_away.clone().try_acquire_owned() {
+                    let (tls, counts) = (doors.app.tls.clone(), doors.counts.clone());
                     tokio::task::spawn_local(async move {
-                        connection::turn_away(stream).await;
+                        connection::turn_away(stream, tls, counts).await;
                         drop(place);
                     });
                 }

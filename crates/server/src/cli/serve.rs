@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 use super::descriptors;
 use crate::balance;
 use crate::banner;
-use crate::config::{Config, Durability, HeartbeatConfig, Span};
+use crate::config::{Config, Durability, HeartbeatConfig, Span, TlsConfig, TlsVersion};
 use crate::connection::ConnectionLimits;
 use crate::fault::Fault;
 use crate::http::App;
@@ -24,6 +24,7 @@ use crate::logging::{self, LogFormat};
 use crate::metrics::{Metrics, listener};
 use crate::server;
 use crate::shutdown::{Drain, Ending, Signals, drain};
+use crate::tls::{self, Tls, redirect};
 
 /// Start the server.
 #[derive(Debug, Args)]
@@ -55,6 +56,24 @@ pub(crate) struct ServeArgs {
     /// Where Prometheus finds /metrics, and nobody else does [default: on the same port as everything else].
     #[arg(long, env = "TIDINGS_METRICS_LISTEN", value_name = "HOST:PORT")]
     metrics_listen: Option<String>,
+    /// Speak https and wss with a certificate made here, for development.
+    #[arg(long, value_name = "KIND", env = "TIDINGS_TLS")]
+    tls: Option<MadeHere>,
+    /// Speak https and wss with this certificate (PEM, with those that lead to its root).
+    #[arg(long, env = "TIDINGS_TLS_CERTIFICATE", value_name = "FILE")]
+    tls_certificate: Option<PathBuf>,
+    /// The certificate's private key (PEM).
+    #[arg(long, env = "TIDINGS_TLS_KEY", value_name = "FILE")]
+    tls_key: Option<PathBuf>,
+    /// The oldest version of TLS that is spoken [default: 1.2].
+    #[arg(long, env = "TIDINGS_TLS_MIN_VERSION", value_name = "VERSION")]
+    tls_min_version: Option<TlsVersion>,
+    /// For how long browsers are to ask this host by TLS only, such as 365d [default: they are not told].
+    #[arg(long, env = "TIDINGS_HSTS", value_name = "TIME")]
+    hsts: Option<Span>,
+    /// A port without TLS that only leads to the one with it, such as 0.0.0.0:80.
+    #[arg(long, env = "TIDINGS_REDIRECT_FROM", value_name = "HOST:PORT")]
+    redirect_from: Option<String>,
     /// How lines on stderr are written [default: text]; TIDINGS_LOG=info tells more of them.
     #[arg(long, env = "TIDINGS_LOG_FORMAT")]
     log_format: Option<LogFormat>,
@@ -63,6 +82,13 @@ pub(crate) struct ServeArgs {
     insecure: bool,
     #[command(flatten)]
     config: ConfigArgs,
+}
+
+/// A certificate that the server makes itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum MadeHere {
+    /// Signed by nobody else: browsers warn of it.
+    SelfSigned,
 }
 
 /// Where the settings are, for the commands that need the server's.
@@ -120,11 +146,39 @@ impl ServeArgs {
         if let Some(listen) = &self.metrics_listen {
             config.metrics.listen = Some(listen.clone());
         }
+        self.load_tls(&mut config.tls);
         if let Some(format) = self.log_format {
             config.log_format = format;
         }
         config.check()?;
         Ok(config)
+    }
+
+    fn load_tls(&self, tls: &mut TlsConfig) {
+        // A certificate that is named here is in place of the file's.
+        if self.tls.is_some() || self.tls_certificate.is_some() {
+            tls.certificate = None;
+            tls.key = None;
+            tls.self_signed = false;
+        }
+        if let Some(MadeHere::SelfSigned) = self.tls {
+            tls.self_signed = true;
+        }
+        if let Some(certificate) = &self.tls_certificate {
+            tls.certificate = Some(certificate.clone());
+        }
+        if let Some(key) = &self.tls_key {
+            tls.key = Some(key.clone());
+        }
+        if let Some(version) = self.tls_min_version {
+            tls.min_version = version;
+        }
+        if let Some(age) = self.hsts {
+            tls.hsts = Some(age);
+        }
+        if let Some(listen) = &self.redirect_from {
+            tls.redirect_from = Some(listen.clone());
+        }
     }
 }
 
@@ -148,12 +202,14 @@ fn serve(args: &ServeArgs, config: &Config) -> Result<(), Fault> {
     check_exposure(config, address, args.insecure)?;
     let listeners = server::listen(address, config.shards, "--listen")?;
     let address = bound_address(&listeners[0])?;
-    let metrics_listener = metrics_listener(config)?;
+    let metrics_listener = own_listener(config.metrics.listen.as_deref(), "--metrics-listen")?;
     let metrics_address = metrics_listener.as_ref().map(bound_address).transpose()?;
+    let redirecting = own_listener(config.tls.redirect_from.as_deref(), "--redirect-from")?;
     let limits = connection_limits(config);
     // Before there are threads, which the log has.
     descriptors::make_room(limits.connections);
     let log = Arc::new(Log::open(log_config(config)).map_err(Fault::setup)?);
+    let tls = tls::open(&config.tls, &config.data)?;
     let (metrics, ends) = Metrics::new(config.shards, &log, limits.connections);
     let metrics = Arc::new(metrics);
     let shares = balance::shares(
@@ -169,15 +225,27 @@ fn serve(args: &ServeArgs, config: &Config) -> Result<(), Fault> {
     let ended = runtime.block_on(async {
         let mut signals = Signals::listen()?;
         let (drainer, drain) = drain(ending(config));
-        let app = match metrics_listener {
+        let metrics = match metrics_listener {
             Some(listener) => {
                 let listener = TcpListener::from_std(listener)
                     .map_err(|error| Fault::failure(format!("cannot show metrics: {error}")))?;
                 tokio::spawn(listener::serve(listener, metrics));
-                app(config, hub, None, args.insecure, drain)?
+                None
             }
-            None => app(config, hub, Some(metrics), args.insecure, drain)?,
+            None => Some(metrics),
         };
+        if let Some(listener) = redirecting {
+            let listener = TcpListener::from_std(listener)
+                .map_err(|error| Fault::failure(format!("cannot redirect: {error}")))?;
+            tokio::spawn(redirect::serve(listener, address.port()));
+        }
+        let mut self_signed = None;
+        let tls = tls.map(|opened| {
+            tokio::spawn(opened.renewal.run());
+            self_signed = opened.self_signed;
+            opened.tls
+        });
+        let app = app(config, hub, (metrics, tls), args.insecure, drain)?;
         let shards: Vec<_> = listeners
             .into_iter()
             .zip(ends)
@@ -194,6 +262,7 @@ fn serve(args: &ServeArgs, config: &Config) -> Result<(), Fault> {
             args.config.config.as_deref(),
             address,
             metrics_address,
+            self_signed.as_deref(),
             args.insecure,
         );
         let (version, shards_count) = (env!("CARGO_PKG_VERSION"), config.shards);
@@ -227,13 +296,16 @@ fn serve(args: &ServeArgs, config: &Config) -> Result<(), Fault> {
     ended
 }
 
-/// The address that the metrics have for themselves, if they are to.
-fn metrics_listener(config: &Config) -> Result<Option<std::net::TcpListener>, Fault> {
-    let Some(listen) = &config.metrics.listen else {
+/// A listener for what has an address of its own, if it is to; `option` is that of the command line.
+fn own_listener(
+    listen: Option<&str>,
+    option: &str,
+) -> Result<Option<std::net::TcpListener>, Fault> {
+    let Some(listen) = listen else {
         return Ok(None);
     };
     let address = server::resolve(listen)?;
-    Ok(server::listen(address, 1, "--metrics-listen")?.pop())
+    Ok(server::listen(address, 1, option)?.pop())
 }
 
 fn bound_address(listener: &std::net::TcpListener) -> Result<SocketAddr, Fault> {
@@ -316,7 +388,7 @@ fn hub_config(config: &Config) -> Result<HubConfig, Fault> {
 fn app(
     config: &Config,
     hub: Arc<Hub>,
-    metrics: Option<Arc<Metrics>>,
+    (metrics, tls): (Option<Arc<Metrics>>, Option<Arc<Tls>>),
     insecure: bool,
     drain: Drain,
 ) -> Result<Arc<App>, Fault> {
@@ -326,6 +398,8 @@ fn app(
             allowed: config.origins()?,
             any_host: config.auth.secret.is_some() || insecure,
         },
+        tls,
+        hsts: tls::hsts(&config.tls),
         body_limits: BodyLimits {
             bytes_max: config.limits.body.bytes(),
             within: config.limits.body_timeout.0,

@@ -6,6 +6,7 @@
 
 mod error;
 mod heartbeat;
+mod tls;
 mod units;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use crate::fault::Fault;
 use crate::http::origin::Origin;
 use crate::logging::LogFormat;
 pub(crate) use heartbeat::HeartbeatConfig;
+pub(crate) use tls::{CertificateSource, TlsConfig, TlsVersion};
 pub(crate) use units::{Bound, Size, Span};
 
 /// A complete file with every setting at its default, explained.
@@ -50,6 +52,8 @@ pub(crate) struct Config {
     pub(crate) allowed_origins: Vec<String>,
     /// How the lines are written that it tells while it runs.
     pub(crate) log_format: LogFormat,
+    /// How connections are encrypted.
+    pub(crate) tls: TlsConfig,
     /// Who is let in.
     pub(crate) auth: AuthConfig,
     /// When silence is alarming.
@@ -79,6 +83,7 @@ impl Default for Config {
             dedup_window: Span::seconds(300),
             allowed_origins: Vec::new(),
             log_format: LogFormat::Text,
+            tls: TlsConfig::default(),
             auth: AuthConfig::default(),
             heartbeat: HeartbeatConfig::default(),
             presence: PresenceConfig::default(),
@@ -308,6 +313,7 @@ impl Config {
             ("heartbeat.timeout", self.heartbeat.timeout),
             ("limits.head_timeout", self.limits.head_timeout),
             ("limits.body_timeout", self.limits.body_timeout),
+            ("tls.handshake_timeout", self.tls.handshake_timeout),
         ] {
             if !(Span::SHORTEST..=Span::seconds(3600)).contains(&span) {
                 return Err(Fault::setup(format!("{name} is {:?}", span.0))
@@ -335,6 +341,7 @@ impl Config {
             return Err(Fault::setup(format!("drain.rate = {}", self.drain.rate))
                 .advise("It is a number of clients a second: choose from 1 to 1000000."));
         }
+        self.tls.check()?;
         self.origins().map(drop)
     }
 
@@ -395,6 +402,7 @@ mod tests {
         all.check().unwrap();
         assert!(all.auth.secret.is_some());
         assert!(all.metrics.listen.is_some());
+        assert!(all.tls.certificate.is_some());
         assert!(all.namespaces.contains_key("chat"));
     }
 

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, HeaderMap, HeaderValue};
+use http::header::{CONNECTION, HeaderMap, HeaderValue, STRICT_TRANSPORT_SECURITY};
 use http::request::Parts;
 use http::{Response, Version};
 use httpdate::HttpDate;
@@ -26,6 +26,8 @@ pub(crate) struct Manner {
     pub(crate) keeps: bool,
     /// The origin of the allowed page that asks, if it is not ours.
     page: Option<HeaderValue>,
+    /// By which it is told to come by TLS only.
+    hsts: Option<HeaderValue>,
 }
 
 /// Where the body ends.
@@ -42,8 +44,8 @@ pub(crate) enum Framing {
 }
 
 impl Manner {
-    /// As the head of a request asks for it.
-    pub(crate) fn of(parts: &Parts, page: Option<&HeaderValue>) -> Self {
+    /// As the head of a request asks for it; `hsts` is the server's.
+    pub(crate) fn of(parts: &Parts, page: Option<&HeaderValue>, hsts: Option<HeaderValue>) -> Self {
         let version = parts.version;
         let closes = says(&parts.headers, "close");
         Self {
@@ -51,6 +53,7 @@ impl Manner {
             // RFC 9112, section 9.3.
             keeps: !closes && (version > Version::HTTP_10 || says(&parts.headers, "keep-alive")),
             page: page.and_then(|page| HeaderValue::from_bytes(page.as_bytes()).ok()),
+            hsts,
         }
     }
 
@@ -60,6 +63,7 @@ impl Manner {
             version: Version::HTTP_11,
             keeps: false,
             page: None,
+            hsts: None,
         }
     }
 
@@ -81,6 +85,7 @@ impl Manner {
     /// The bytes of an answer's head, and what is to come behind it.
     pub(crate) fn head<B>(&self, mut response: Response<B>, framing: Framing) -> (Vec<u8>, B) {
         cors::mark(response.headers_mut(), self.page.clone());
+        demand_tls(response.headers_mut(), self.hsts.clone());
         let mut head = Vec::with_capacity(HEAD_BYTES);
         let version = match self.version > Version::HTTP_10 {
             true => "HTTP/1.1",
@@ -111,6 +116,13 @@ impl Manner {
     }
 }
 
+/// Marks an answer that goes out over TLS, where browsers are to come by nothing else.
+pub(crate) fn demand_tls(headers: &mut HeaderMap, hsts: Option<HeaderValue>) {
+    if let Some(hsts) = hsts {
+        headers.insert(STRICT_TRANSPORT_SECURITY, hsts);
+    }
+}
+
 fn add(head: &mut Vec<u8>, line: fmt::Arguments<'_>) {
     // A `Vec` takes everything.
     let _ = write!(head, "{line}\r\n");
@@ -135,7 +147,7 @@ mod tests {
         let request = Request::builder().version(version);
         let request = request.header("connection", connection);
         let (parts, ()) = request.body(()).unwrap().into_parts();
-        Manner::of(&parts, None)
+        Manner::of(&parts, None, None)
     }
 
     #[test]
@@ -210,7 +222,7 @@ mod tests {
     fn the_page_that_asks_is_told_that_it_may() {
         let (parts, ()) = Request::new(()).into_parts();
         let page = HeaderValue::from_static("https://example.org");
-        let manner = Manner::of(&parts, Some(&page));
+        let manner = Manner::of(&parts, Some(&page), None);
         let (head, ()) = manner.head(Response::new(()), Framing::Chunks);
         let head = String::from_utf8(head).unwrap();
         assert!(head.contains("\r\naccess-control-allow-origin: https://example.org\r\n"));

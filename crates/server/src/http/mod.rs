@@ -37,6 +37,7 @@ use crate::connection::Permit;
 use crate::metrics::{Counts, Metrics};
 use crate::parked::Answered;
 use crate::shutdown::Drain;
+use crate::tls::Tls;
 use crate::transport::{poll, sse, websocket};
 use body::{Body, BodyLimits};
 use head::Manner;
@@ -49,6 +50,10 @@ pub(crate) struct App {
     pub(crate) hub: Arc<Hub>,
     /// Whose pages are let in.
     pub(crate) origins: OriginPolicy,
+    /// How connections are encrypted; `None` where they are not.
+    pub(crate) tls: Option<Arc<Tls>>,
+    /// By which a browser is told to come by TLS only. There is TLS then, and no answer goes out without.
+    pub(crate) hsts: Option<HeaderValue>,
     /// What may be read of a body.
     pub(crate) body_limits: BodyLimits,
     /// What is shown under `/metrics`; `None` where that has an address of its own.
@@ -106,7 +111,7 @@ impl Doors {
         let (parts, incoming) = request.into_parts();
         let admitted = self.admit(&parts);
         let page = admitted.as_ref().ok().cloned().flatten();
-        let mut manner = Manner::of(&parts, page.as_ref());
+        let mut manner = Manner::of(&parts, page.as_ref(), self.app.hsts.clone());
         // What stands behind a body that nobody reads cannot be found.
         manner.keeps &= incoming.is_end_stream();
         let mut answered = match admitted {
@@ -119,6 +124,7 @@ impl Doors {
                 self.counts.refused(*code);
             }
             cors::mark(response.headers_mut(), page);
+            head::demand_tls(response.headers_mut(), self.app.hsts.clone());
             if self.app.drain.has_begun() {
                 let close = HeaderValue::from_static("close");
                 response.headers_mut().insert(CONNECTION, close);

@@ -20,6 +20,7 @@ pub(crate) struct Counts {
     pub(super) connections_refused: Tally,
     /// Of those that have begun, the ones that came from another shard.
     pub(super) connections_moved: Tally,
+    pub(super) tls_handshakes: PerHandshake,
     pub(super) links: PerTransport<Existing>,
     pub(super) deliveries: PerTransport<Tally>,
     pub(super) sent_bytes: PerTransport<Tally>,
@@ -88,6 +89,41 @@ impl PerCode {
     }
 }
 
+/// How a TLS handshake has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Handshake {
+    /// A new session has begun.
+    Full,
+    /// An earlier session goes on.
+    Resumed,
+    /// Neither: the client has gone, was too slow, or the two could not agree.
+    Failed,
+}
+
+impl Handshake {
+    /// All of them, in the order of their discriminants.
+    pub(super) const ALL: [Self; 3] = [Self::Full, Self::Resumed, Self::Failed];
+
+    /// As it is called in metrics.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Resumed => "resumed",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// One of each way in which a handshake ends, in the order of [`Handshake::ALL`].
+#[derive(Debug, Default)]
+pub(super) struct PerHandshake([Tally; Handshake::ALL.len()]);
+
+impl PerHandshake {
+    pub(super) fn of(&self, handshake: Handshake) -> &Tally {
+        &self.0[handshake as usize]
+    }
+}
+
 impl Counts {
     /// Those of a shard that shares `everywhere` with the others.
     pub(super) fn new(everywhere: Arc<AtomicUsize>) -> Self {
@@ -125,6 +161,11 @@ impl Counts {
     pub(crate) fn connection_refused(&self) {
         self.connections_refused.add(1);
         self.refused(Code::Busy);
+    }
+
+    /// A TLS handshake has ended.
+    pub(crate) fn tls_handshake(&self, handshake: Handshake) {
+        self.tls_handshakes.of(handshake).add(1);
     }
 
     /// A client waits for events over `transport`.
@@ -178,12 +219,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_and_transports_have_their_own_places() {
+    fn codes_transports_and_handshakes_have_their_own_places() {
         for (place, code) in Code::ALL.into_iter().enumerate() {
             assert_eq!(code as usize, place);
         }
         for (place, transport) in Transport::ALL.into_iter().enumerate() {
             assert_eq!(transport as usize, place);
+        }
+        for (place, handshake) in Handshake::ALL.into_iter().enumerate() {
+            assert_eq!(handshake as usize, place);
         }
     }
 

@@ -6,7 +6,7 @@
 use tidings_log::Statistics;
 use tidings_wire::Code;
 
-use super::counts::Counts;
+use super::counts::{Counts, Handshake};
 use super::exposition::{Exposition, Kind};
 use super::look::Look;
 use super::process::Process;
@@ -78,6 +78,12 @@ impl Seen<'_> {
         let mut family = out.family("tidings_connections_moved_total", Kind::Counter, help);
         for (shard, (counts, _)) in self.shards.iter().enumerate() {
             family.sample(&[("shard", &shard)], counts.connections_moved.get());
+        }
+        let help = "TLS handshakes, by how they ended.";
+        let mut family = out.family("tidings_tls_handshakes_total", Kind::Counter, help);
+        for outcome in Handshake::ALL {
+            let handshakes = self.sum(|counts| counts.tls_handshakes.of(outcome).get());
+            family.sample(&[("outcome", &outcome.name())], handshakes);
         }
         let help = "Clients that wait for events now.";
         let mut family = out.family("tidings_links", Kind::Gauge, help);

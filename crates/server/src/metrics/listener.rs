@@ -3,6 +3,7 @@
 //! It lives beside the shards, on the thread that waits for signals.
 
 use std::convert::Infallible;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,10 +18,9 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::SockRef;
 use tidings_wire::Code;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::time::sleep;
 
 use super::Metrics;
+use crate::few;
 use crate::http::{api, problem};
 
 /// The path under which the metrics are.
@@ -33,35 +33,19 @@ const CONNECTIONS_MAX: usize = 16;
 /// unread: two scrapes apart at Prometheus' usual pace.
 const SILENT_WITHIN: Duration = Duration::from_secs(30);
 
-/// How long to wait when the system has no more descriptors.
-const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(50);
-
 /// Answers scrapes on `listener` for as long as the runtime lives.
 pub(crate) async fn serve(listener: TcpListener, metrics: Arc<Metrics>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    loop {
-        let Ok(place) = places.clone().acquire_owned().await else {
-            return; // it is never closed
-        };
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let metrics = metrics.clone();
-                tokio::spawn(async move {
-                    if let Err(error) = answer_all(stream, metrics).await {
-                        tracing::debug!(%error, "a connection to the metrics failed");
-                    }
-                    drop(place);
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept connections to the metrics");
-                sleep(ACCEPT_AGAIN_AFTER).await;
-            }
-        }
-    }
+    let carry = |stream| answer_all(stream, metrics.clone());
+    few::accept(
+        listener,
+        CONNECTIONS_MAX,
+        "a connection to the metrics",
+        carry,
+    )
+    .await;
 }
 
-async fn answer_all(stream: TcpStream, metrics: Arc<Metrics>) -> Result<(), hyper::Error> {
+async fn answer_all(stream: TcpStream, metrics: Arc<Metrics>) -> io::Result<()> {
     let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(SILENT_WITHIN));
     let service = service_fn(move |request| answer(request, metrics.clone()));
     http1::Builder::new()
@@ -69,6 +53,7 @@ async fn answer_all(stream: TcpStream, metrics: Arc<Metrics>) -> Result<(), hype
         .header_read_timeout(SILENT_WITHIN)
         .serve_connection(TokioIo::new(stream), service)
         .await
+        .map_err(io::Error::other)
 }
 
 async fn answer(

@@ -17,7 +17,7 @@ use std::sync::{Arc, Weak};
 
 use tidings_log::Log;
 
-pub(crate) use counts::Counts;
+pub(crate) use counts::{Counts, Handshake};
 pub(crate) use look::{Asked, Look};
 
 use look::Asker;

@@ -1,0 +1,156 @@
+//! `[tls]`: where the certificate comes from, and how connections are encrypted.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::units::Span;
+use crate::fault::Fault;
+
+/// How connections are encrypted; without a certificate of any kind they are not.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct TlsConfig {
+    /// PEM: the server's certificate, and behind it those that lead to a root.
+    pub(crate) certificate: Option<PathBuf>,
+    /// PEM: the private key of the first.
+    pub(crate) key: Option<PathBuf>,
+    /// A certificate of our own making, for development.
+    pub(crate) self_signed: bool,
+    /// The oldest version that is spoken.
+    pub(crate) min_version: TlsVersion,
+    /// How long a handshake may take.
+    pub(crate) handshake_timeout: Span,
+    /// For how long browsers are to remember that this host is reached by TLS only.
+    pub(crate) hsts: Option<Span>,
+    /// `HOST:PORT` without TLS that only leads to the one with it.
+    pub(crate) redirect_from: Option<String>,
+}
+
+impl Default for TlsConfig {
+    fn default() -> Self {
+        Self {
+            certificate: None,
+            key: None,
+            self_signed: false,
+            min_version: TlsVersion::Tls12,
+            // Two round trips on the worst of paths, a lost packet or two among them.
+            handshake_timeout: Span::seconds(10),
+            hsts: None,
+            redirect_from: None,
+        }
+    }
+}
+
+/// A version of TLS. Older ones are broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+pub(crate) enum TlsVersion {
+    /// TLS 1.2, RFC 5246.
+    #[serde(rename = "1.2")]
+    #[value(name = "1.2")]
+    Tls12,
+    /// TLS 1.3, RFC 8446.
+    #[serde(rename = "1.3")]
+    #[value(name = "1.3")]
+    Tls13,
+}
+
+/// Where the certificate comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CertificateSource<'a> {
+    /// From files that somebody else keeps.
+    Files {
+        certificate: &'a PathBuf,
+        key: &'a PathBuf,
+    },
+    /// Made here.
+    SelfSigned,
+}
+
+impl TlsConfig {
+    /// The one source that is named; `None` where there is to be no TLS.
+    pub(crate) fn source(&self) -> Result<Option<CertificateSource<'_>>, Fault> {
+        let files = match (&self.certificate, &self.key) {
+            (Some(certificate), Some(key)) => Some(CertificateSource::Files { certificate, key }),
+            (None, None) => None,
+            (certificate, _) => {
+                let (has, lacks) = match certificate {
+                    Some(_) => ("certificate", "key"),
+                    None => ("key", "certificate"),
+                };
+                return Err(
+                    Fault::setup(format!("[tls] has a {has} and no {lacks}")).advise(format!(
+                        "Name both: --tls-certificate and --tls-key ({lacks} is missing)."
+                    )),
+                );
+            }
+        };
+        let self_signed = self.self_signed.then_some(CertificateSource::SelfSigned);
+        match (files, self_signed) {
+            (Some(_), Some(_)) => Err(Fault::setup("[tls] names two certificates")
+                .advise("Choose one: files (certificate and key), or self_signed.")),
+            (files, self_signed) => Ok(files.or(self_signed)),
+        }
+    }
+
+    /// Whether all of it makes sense together.
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        if self.source()?.is_some() {
+            return Ok(());
+        }
+        for (name, is_set) in [
+            ("hsts", self.hsts.is_some()),
+            ("redirect_from", self.redirect_from.is_some()),
+        ] {
+            if is_set {
+                return Err(Fault::setup(format!("tls.{name} is set, and there is no TLS"))
+                    .advise(
+                        "Name a certificate (--tls-certificate and --tls-key), or --tls self-signed.",
+                    ));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> TlsConfig {
+        toml::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn a_certificate_comes_from_one_source_or_none() {
+        assert_eq!(read("").source().unwrap(), None);
+        let files = read("certificate = \"a\"\nkey = \"b\"\n");
+        assert!(matches!(
+            files.source().unwrap(),
+            Some(CertificateSource::Files { .. })
+        ));
+        let own = read("self_signed = true\n");
+        assert_eq!(own.source().unwrap(), Some(CertificateSource::SelfSigned));
+        for text in [
+            "certificate = \"a\"\n",
+            "key = \"a\"\n",
+            "certificate = \"a\"\nkey = \"b\"\nself_signed = true\n",
+        ] {
+            assert!(read(text).source().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_needs_tls_is_not_set_without() {
+        for text in ["hsts = \"1d\"\n", "redirect_from = \"0.0.0.0:80\"\n"] {
+            assert!(read(text).check().is_err(), "{text}");
+            assert!(read(&format!("self_signed = true\n{text}")).check().is_ok());
+        }
+    }
+
+    #[test]
+    fn versions_that_are_broken_are_not_known() {
+        assert_eq!(read("min_version = \"1.3\"").min_version, TlsVersion::Tls13);
+        assert!(toml::from_str::<TlsConfig>("min_version = \"1.1\"").is_err());
+    }
+}

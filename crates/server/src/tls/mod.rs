@@ -1,0 +1,113 @@
+//! TLS: what a connection goes through before its first request.
+//!
+//! [`pair`] is a certificate with its key, read, or made here ([`self_signed`]); [`shown`] holds the one that is
+//! shown to clients now, for all shards, and [`renewal`] replaces it when its files change. A connection is
+//! [greeted](greeting): TLS is accepted, after which both sides know the [`protocol`] that is spoken, and
+//! whoever comes without TLS is [redirected](redirect).
+
+mod greeting;
+mod pair;
+mod protocol;
+pub(crate) mod redirect;
+pub(crate) mod renewal;
+mod self_signed;
+mod shown;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderValue;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::server::NoServerSessionStorage;
+use tokio_rustls::rustls::{ServerConfig, version};
+
+pub(crate) use greeting::Greeted;
+pub(crate) use protocol::Protocol;
+
+use crate::config::{CertificateSource, Span, TlsConfig, TlsVersion};
+use crate::fault::Fault;
+use pair::Files;
+use renewal::Renewal;
+use shown::Shown;
+
+/// The directory of what TLS keeps, inside that of the messages.
+const DIRECTORY: &str = "tls";
+
+/// Sessions that a client of TLS 1.3 may resume after each handshake. Browsers keep one; rustls' own default
+/// is two, each a write of some 250 bytes more.
+const TICKETS: usize = 1;
+
+/// How TLS is accepted. Shared by all shards.
+pub(crate) struct Tls {
+    config: Arc<ServerConfig>,
+    handshake_within: Duration,
+}
+
+/// TLS as it is configured, with its certificate.
+pub(crate) struct Opened {
+    /// How it is accepted.
+    pub(crate) tls: Arc<Tls>,
+    /// Who replaces the certificate.
+    pub(crate) renewal: Renewal,
+    /// Where the certificate is that was made here, if it was.
+    pub(crate) self_signed: Option<std::path::PathBuf>,
+}
+
+/// Opens TLS; `None` where there is to be none. What it makes is kept in the directory `data`, which exists.
+///
+/// # Errors
+///
+/// The certificate cannot be read, or not be made.
+pub(crate) fn open(config: &TlsConfig, data: &Path) -> Result<Option<Opened>, Fault> {
+    let Some(source) = config.source()? else {
+        return Ok(None);
+    };
+    let files = match source {
+        CertificateSource::Files { certificate, key } => Files {
+            certificate: certificate.clone(),
+            key: key.clone(),
+        },
+        CertificateSource::SelfSigned => self_signed::keep(&data.join(DIRECTORY))?,
+    };
+    let renewal = Renewal::begin(files)?;
+    let self_signed = match source {
+        CertificateSource::SelfSigned => Some(renewal.certificate().to_owned()),
+        CertificateSource::Files { .. } => None,
+    };
+    Ok(Some(Opened {
+        tls: Arc::new(Tls::new(config, renewal.shown())?),
+        renewal,
+        self_signed,
+    }))
+}
+
+/// What answers say by which browsers never again ask this host without TLS (RFC 6797).
+pub(crate) fn hsts(config: &TlsConfig) -> Option<HeaderValue> {
+    let Span(age) = config.hsts?;
+    HeaderValue::try_from(format!("max-age={}", age.as_secs())).ok()
+}
+
+impl Tls {
+    fn new(config: &TlsConfig, shown: Arc<Shown>) -> Result<Self, Fault> {
+        let fault = |error| Fault::failure(format!("TLS cannot be set up: {error}"));
+        let versions = match config.min_version {
+            TlsVersion::Tls12 => &[&version::TLS13, &version::TLS12][..],
+            TlsVersion::Tls13 => &[&version::TLS13],
+        };
+        let mut server = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_protocol_versions(versions)
+            .map_err(fault)?
+            .with_no_client_auth()
+            .with_cert_resolver(shown);
+        server.alpn_protocols = Protocol::offered();
+        // Sessions are resumed by tickets that the clients keep: no state here, and any shard understands them.
+        server.ticketer = ring::Ticketer::new().map_err(fault)?;
+        server.session_storage = Arc::new(NoServerSessionStorage {});
+        server.send_tls13_tickets = TICKETS;
+        Ok(Self {
+            config: Arc::new(server),
+            handshake_within: config.handshake_timeout.0,
+        })
+    }
+}
