@@ -11,6 +11,7 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use crate::support::http::Http;
 use crate::support::server::Server;
+use crate::support::tls::Stream;
 use crate::support::{soon, until};
 use crate::websockets::HANDSHAKE;
 
@@ -70,7 +71,7 @@ async fn a_websocket() {
     let subscribe = r#"{"type":"subscribe","req":1,"channel":"a"}"#;
     http.write(&frame(subscribe)).await;
     there(&server, "websocket").await;
-    go_dark(&http.stream);
+    go_dark(http.stream.inner());
     gone(&server).await;
     let closes = "tidings_closes_total{code=\"idle\"}";
     assert_eq!(server.metrics().await.value(closes), 1.0);
@@ -85,7 +86,7 @@ async fn an_event_stream() {
         .await;
     assert_eq!(http.head().await.status, 200);
     there(&server, "sse").await;
-    go_dark(&http.stream);
+    go_dark(http.stream.inner());
     gone(&server).await;
 }
 
@@ -102,7 +103,7 @@ async fn a_long_poll_that_waits_and_one_whose_answer_goes_nowhere() {
         assert_eq!(http.response().await.json()["events"][0]["type"], "join");
         http.send("GET", &path, &[BOB], b"").await;
         there(&server, "long-poll").await;
-        go_dark(&http.stream);
+        go_dark(http.stream.inner());
         if is_answered {
             server.publish("a", "1").await;
         }
@@ -116,7 +117,7 @@ async fn a_connection_between_two_requests() {
     let mut http = Http::connect(server.address()).await;
     http.send("GET", "/healthz", &[], b"").await;
     assert_eq!(http.response().await.status, 200);
-    go_dark(&http.stream);
+    go_dark(http.stream.inner());
     gone(&server).await;
 }
 
@@ -131,7 +132,7 @@ async fn a_reader_that_does_not_read_though_its_kernel_answers() {
         "GET /v1/events?channel=a HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\n{}: {}\r\n\r\n",
         BOB.0, BOB.1
     );
-    let mut http = Http::over(stream);
+    let mut http = Http::over(Stream::Plain(stream));
     http.write(request.as_bytes()).await;
     assert_eq!(http.head().await.status, 200);
     there(&server, "sse").await;

@@ -2,31 +2,39 @@
 
 use tidings_wire::{Data, Format};
 
-use crate::support::door::{Door, Follower, Hello, Publish, Said};
+use crate::support::door::{Door, Follower, Hello, House, Publish, Said};
 use crate::support::server::Server;
 use crate::support::until;
 use crate::support::websocket::Frames;
 
-/// A test for each door.
+/// A test for each door of each house.
 macro_rules! over_every_door {
     ($($scenario:ident)*) => {$(
         mod $scenario {
-            use super::*;
-            over_every_door! { @doors $scenario
-                poll_json: Door::Poll(Format::Json),
-                poll_cbor: Door::Poll(Format::Cbor),
-                long_poll_json: Door::LongPoll(Format::Json),
-                long_poll_cbor: Door::LongPoll(Format::Cbor),
-                sse: Door::Sse,
-                websocket_json: Door::WebSocket(Format::Json),
-                websocket_cbor: Door::WebSocket(Format::Cbor),
+            mod plain {
+                over_every_door! { @house $scenario House::Plain }
+            }
+            mod tls {
+                over_every_door! { @house $scenario House::Tls }
             }
         }
     )*};
-    (@doors $scenario:ident $($name:ident: $door:expr,)*) => {$(
+    (@house $scenario:ident $house:expr) => {
+        use super::super::*;
+        over_every_door! { @doors $scenario, $house,
+            poll_json: Door::Poll(Format::Json),
+            poll_cbor: Door::Poll(Format::Cbor),
+            long_poll_json: Door::LongPoll(Format::Json),
+            long_poll_cbor: Door::LongPoll(Format::Cbor),
+            sse: Door::Sse,
+            websocket_json: Door::WebSocket(Format::Json),
+            websocket_cbor: Door::WebSocket(Format::Cbor),
+        }
+    };
+    (@doors $scenario:ident, $house:expr, $($name:ident: $door:expr,)*) => {$(
         #[tokio::test]
         async fn $name() {
-            super::$scenario($door).await;
+            super::super::$scenario($door, $house).await;
         }
     )*};
 }
@@ -44,8 +52,8 @@ over_every_door! {
     everything_survives_a_kill
 }
 
-async fn messages_come_in_order_with_all_their_fields(door: Door) {
-    let server = Server::start();
+async fn messages_come_in_order_with_all_their_fields(door: Door, house: House) {
+    let server = house.start();
     let mut follower = Follower::open(&server, door, "bob", &["chat:a"]).await;
     for number in 1..=5 {
         server.publish("chat:a", &number.to_string()).await;
@@ -64,8 +72,8 @@ async fn messages_come_in_order_with_all_their_fields(door: Door) {
     assert!(!follower.was_truncated);
 }
 
-async fn what_was_missed_comes_after_a_cut(door: Door) {
-    let server = Server::start();
+async fn what_was_missed_comes_after_a_cut(door: Door, house: House) {
+    let server = house.start();
     let mut follower = Follower::open(&server, door, "bob", &["chat:a"]).await;
     for round in 0..3 {
         for number in 0..4 {
@@ -84,16 +92,16 @@ async fn what_was_missed_comes_after_a_cut(door: Door) {
     assert!(!follower.was_truncated);
 }
 
-async fn nothing_old_comes_to_who_begins_now(door: Door) {
-    let server = Server::start();
+async fn nothing_old_comes_to_who_begins_now(door: Door, house: House) {
+    let server = house.start();
     server.publish("chat:a", "1").await;
     let mut follower = Follower::open(&server, door, "bob", &["chat:a"]).await;
     server.publish("chat:a", "2").await;
     assert_eq!(follower.message().await.number(), 2);
 }
 
-async fn channels_do_not_mix_and_keep_their_order(door: Door) {
-    let server = Server::start();
+async fn channels_do_not_mix_and_keep_their_order(door: Door, house: House) {
+    let server = house.start();
     let channels = ["chat:a", "chat:b", "news", "大/堂 #1"];
     let paths = ["chat:a", "chat:b", "news", "%E5%A4%A7%2F%E5%A0%82%20%231"];
     let names = match door {
@@ -118,8 +126,8 @@ async fn channels_do_not_mix_and_keep_their_order(door: Door) {
     }
 }
 
-async fn bytes_and_odd_texts_arrive_as_they_were(door: Door) {
-    let server = Server::start();
+async fn bytes_and_odd_texts_arrive_as_they_were(door: Door, house: House) {
+    let server = house.start();
     let mut follower = Follower::open(&server, door, "bob", &["a"]).await;
     let path = "/v1/channels/a/messages";
     let text = "two\nlines, \u{2028}, \"quotes\" and 🙂";
@@ -140,8 +148,8 @@ async fn bytes_and_odd_texts_arrive_as_they_were(door: Door) {
     assert_eq!(value(&heard), value(number));
 }
 
-async fn who_follows_is_present(door: Door) {
-    let server = Server::configured("[presence]\ngrace = \"100ms\"\n");
+async fn who_follows_is_present(door: Door, house: House) {
+    let server = house.configured("[presence]\ngrace = \"100ms\"\n");
     let mut watcher = Follower::open(&server, Door::Sse, "alice", &["chat:a"]).await;
     assert_eq!(
         watcher.event_of("join").await.user.as_deref(),
@@ -167,8 +175,8 @@ async fn who_follows_is_present(door: Door) {
     }
 }
 
-async fn signals_arrive_and_are_not_stored(door: Door) {
-    let server = Server::start();
+async fn signals_arrive_and_are_not_stored(door: Door, house: House) {
+    let server = house.start();
     let mut follower = Follower::open(&server, door, "bob", &["chat:a"]).await;
     if matches!(door, Door::Poll(_) | Door::LongPoll(_)) {
         // The session's mailbox is there from its first poll with a cursor on at the latest.
@@ -196,8 +204,8 @@ async fn signals_arrive_and_are_not_stored(door: Door) {
     assert!(stored.iter().all(|message| message["type"] == "message"));
 }
 
-async fn a_cursor_of_another_log_is_told(door: Door) {
-    let server = Server::start();
+async fn a_cursor_of_another_log_is_told(door: Door, house: House) {
+    let server = house.start();
     server.publish("chat:a", "1").await;
     let foreign = "anotherlog-1".parse().unwrap();
     let mut follower = Follower::open_after(&server, door, "bob", &["chat:a"], Some(foreign)).await;
@@ -221,8 +229,8 @@ async fn a_cursor_of_another_log_is_told(door: Door) {
     assert_eq!(follower.message().await.number(), 2);
 }
 
-async fn a_cursor_behind_what_is_kept_is_told(door: Door) {
-    let mut server = Server::configured("[retention]\nmessages = 5\n");
+async fn a_cursor_behind_what_is_kept_is_told(door: Door, house: House) {
+    let mut server = house.configured("[retention]\nmessages = 5\n");
     let start = {
         let now = Follower::open(&server, Door::Poll(Format::Json), "x", &["chat:a"]).await;
         now.cursor.clone()
@@ -250,8 +258,8 @@ async fn a_cursor_behind_what_is_kept_is_told(door: Door) {
     }
 }
 
-async fn everything_survives_a_kill(door: Door) {
-    let mut server = Server::start();
+async fn everything_survives_a_kill(door: Door, house: House) {
+    let mut server = house.start();
     let cursor = {
         let mut follower = Follower::open(&server, door, "bob", &["chat:a"]).await;
         for number in 0..10 {

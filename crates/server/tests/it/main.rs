@@ -27,4 +27,5 @@ mod silence;
 mod starting;
 mod streams;
 mod support;
+mod tls;
 mod websockets;

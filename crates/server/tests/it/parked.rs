@@ -122,7 +122,7 @@ async fn an_answer_before_it_is_whole_however_late_it_is_read() {
     http.write((history.repeat(HISTORIES) + &stream).as_bytes())
         .await;
     until("the history to be under way", async || {
-        let waits = http.stream.peek(&mut [0; 8192]).await.unwrap();
+        let waits = http.stream.inner().peek(&mut [0; 8192]).await.unwrap();
         (waits == 8192).then_some(())
     })
     .await;

@@ -9,6 +9,7 @@ use tidings_wire::{Cursor, Data, Format};
 
 use super::http::Http;
 use super::server::Server;
+use super::tls::{SELF_SIGNED, Stream};
 use super::websocket::Frames;
 use super::{soon, until};
 
@@ -19,6 +20,28 @@ pub(crate) enum Door {
     LongPoll(Format),
     Sse,
     WebSocket(Format),
+}
+
+/// Which server a door belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum House {
+    Plain,
+    Tls,
+}
+
+impl House {
+    /// A server in development mode.
+    pub(crate) fn start(self) -> Server {
+        self.configured("")
+    }
+
+    /// A server with this configuration file.
+    pub(crate) fn configured(self, config: &str) -> Server {
+        match self {
+            Self::Plain => Server::configured(config),
+            Self::Tls => Server::configured(&format!("{config}{SELF_SIGNED}")),
+        }
+    }
 }
 
 impl Door {
@@ -148,6 +171,15 @@ impl<'a> Follower<'a> {
         }
     }
 
+    /// The connection itself.
+    pub(crate) fn into_stream(self) -> Stream {
+        match self.way {
+            Some(Way::Polls(http) | Way::Stream(http, _)) => http.stream,
+            Some(Way::Frames(frames)) => frames.websocket.into_parts().stream,
+            None => panic!("{:?}: there is none", self.door),
+        }
+    }
+
     /// Opens a connection where there is none, and goes on from the cursor.
     pub(crate) async fn resume(&mut self) {
         until("a connection", async || {
@@ -244,7 +276,7 @@ impl<'a> Follower<'a> {
     }
 
     async fn open_polls(&mut self) -> Option<Way> {
-        let http = Http::connect(self.server.address()).await;
+        let http = Http::to(self.server).await;
         self.way = Some(Way::Polls(http));
         if self.cursor.is_none() {
             // Where "now" is.
@@ -283,7 +315,7 @@ impl<'a> Follower<'a> {
     }
 
     async fn open_stream(&mut self) -> Option<Way> {
-        let mut http = Http::connect(self.server.address()).await;
+        let mut http = Http::to(self.server).await;
         let token = format!("Bearer guest:{}", self.name);
         let headers = [("accept", "text/event-stream"), ("authorization", &token)];
         http.send("GET", &self.path(), &headers, b"").await;

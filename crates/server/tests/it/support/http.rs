@@ -5,11 +5,13 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::server::Server;
 use super::soon;
+use super::tls::Stream;
 
 /// A connection.
 pub(crate) struct Http {
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Stream,
     address: SocketAddr,
     buffer: Vec<u8>,
 }
@@ -70,15 +72,21 @@ impl Response {
 }
 
 impl Http {
+    /// A connection without TLS.
     pub(crate) async fn connect(address: SocketAddr) -> Self {
         let stream = soon("a connection", TcpStream::connect(address));
-        Self::over(stream.await.unwrap())
+        Self::over(Stream::Plain(stream.await.unwrap()))
+    }
+
+    /// A connection to a server, encrypted if that wants it.
+    pub(crate) async fn to(server: &Server) -> Self {
+        Self::over(server.dial().await)
     }
 
     /// HTTP over a connection that is there.
-    pub(crate) fn over(stream: TcpStream) -> Self {
+    pub(crate) fn over(stream: Stream) -> Self {
         Self {
-            address: stream.peer_addr().unwrap(),
+            address: stream.inner().peer_addr().unwrap(),
             stream,
             buffer: Vec::new(),
         }

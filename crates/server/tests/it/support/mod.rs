@@ -6,6 +6,7 @@ pub(crate) mod http;
 pub(crate) mod liar;
 pub(crate) mod server;
 pub(crate) mod subscriber;
+pub(crate) mod tls;
 pub(crate) mod websocket;
 
 use std::future::Future;

@@ -4,13 +4,17 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+use tidings_websocket::tokio::tls::rustls::ClientConfig;
+use tokio::net::TcpStream;
 
 use super::DEADLINE;
 use super::exposition::Exposition;
 use super::http::{Http, Response};
+use super::{soon, tls};
 
 /// A secret for tests, of the shortest length that is taken.
 pub(crate) const SECRET: &str = "an example secret of 32 letters.";
@@ -19,6 +23,8 @@ pub(crate) const SECRET: &str = "an example secret of 32 letters.";
 pub(crate) struct Server {
     child: Child,
     address: SocketAddr,
+    /// What its clients trust, if it speaks TLS.
+    trust: Option<Arc<ClientConfig>>,
     /// Where the metrics are, if they have an address of their own.
     metrics_address: Option<SocketAddr>,
     dir: TempDir,
@@ -47,9 +53,11 @@ impl Server {
         let dir = tempfile::tempdir().unwrap();
         let (child, addresses) = spawn("127.0.0.1:0", dir.path(), config, secret).unwrap();
         let (address, metrics_address) = addresses;
+        let trust = |path: std::path::PathBuf| path.exists().then(|| tls::trusting(&path));
         Self {
             child,
             address,
+            trust: trust(dir.path().join("data/tls/self-signed.pem")),
             metrics_address,
             dir,
             config: config.to_owned(),
@@ -69,7 +77,34 @@ impl Server {
 
     /// For `--url`.
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.address)
+        let scheme = if self.trust.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        format!("{scheme}://{}", self.address)
+    }
+
+    /// Where its WebSockets are.
+    pub(crate) fn websocket_url(&self) -> String {
+        self.url().replacen("http", "ws", 1)
+    }
+
+    /// What its clients trust.
+    pub(crate) fn trust(&self) -> Arc<ClientConfig> {
+        self.trust.clone().unwrap_or_else(tls::trusting_nobody)
+    }
+
+    /// A connection, encrypted if the server wants it.
+    pub(crate) async fn dial(&self) -> tls::Stream {
+        let stream = soon("a connection", TcpStream::connect(self.address));
+        let stream = stream.await.unwrap();
+        let Some(trust) = self.trust.clone() else {
+            return tls::Stream::Plain(stream);
+        };
+        let host = self.address.ip().to_string();
+        let connecting = tls::connect(trust, &host, stream);
+        soon("a TLS handshake", connecting).await.unwrap()
     }
 
     /// Its process.
@@ -99,8 +134,13 @@ impl Server {
 
     /// Asks it to end.
     pub(crate) fn terminate(&self) {
+        self.signal(rustix::process::Signal::TERM);
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
     }
 
     /// Waits for its end.
@@ -139,14 +179,17 @@ impl Server {
         headers: &[(&str, &str)],
         body: impl AsRef<[u8]>,
     ) -> Response {
-        let mut http = Http::connect(self.address).await;
+        let mut http = Http::to(self).await;
         http.send(method, path, headers, body.as_ref()).await;
         http.response().await
     }
 
     /// The metrics, after a look at whether they are well-formed.
     pub(crate) async fn metrics(&self) -> Exposition {
-        let mut http = Http::connect(self.metrics_address()).await;
+        let mut http = match self.metrics_address {
+            Some(address) => Http::connect(address).await,
+            None => Http::to(self).await,
+        };
         http.send("GET", "/metrics", &[], b"").await;
         Exposition::parse(http.response().await.text())
     }
@@ -210,10 +253,8 @@ fn spawn(
     let mut told = |what: &str, path: &str| {
         lines.by_ref().map_while(Result::ok).find_map(|line| {
             let url = line.trim().strip_prefix(what)?.trim().to_owned();
-            url.strip_prefix("http://")?
-                .strip_suffix(path)?
-                .parse()
-                .ok()
+            let (_, rest) = url.split_once("://")?;
+            rest.strip_suffix(path)?.parse().ok()
         })
     };
     let address = told("chat", "/");

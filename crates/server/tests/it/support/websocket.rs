@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tidings_websocket::handshake::client;
-use tidings_websocket::tokio::{HandshakeError, MaybeTls, Options, WebSocket, connect};
+use tidings_websocket::tokio::{HandshakeError, MaybeTls, Options, WebSocket, tls};
 use tidings_websocket::{Close, Event};
 use tidings_wire::Format;
 use tokio::net::TcpStream;
@@ -42,8 +42,9 @@ impl Frames {
             headers: fields.collect::<HeaderMap>(),
             ..client::Options::default()
         };
-        let url = format!("ws://{}/v1/connect{query}", server.address());
-        let connected = soon("a handshake", connect(&url, &offer, Options::default())).await?;
+        let url = format!("{}/v1/connect{query}", server.websocket_url());
+        let connecting = tls::connect_with(&url, &offer, Options::default(), server.trust());
+        let connected = soon("a handshake", connecting).await?;
         assert_eq!(connected.subprotocol.as_deref(), Some(subprotocols[0]));
         Ok(Self {
             websocket: connected.websocket,
