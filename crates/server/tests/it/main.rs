@@ -9,6 +9,7 @@
 mod access;
 mod balance;
 mod bench;
+mod certificates;
 mod cli;
 mod cuts;
 mod dark;

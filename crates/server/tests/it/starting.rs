@@ -159,6 +159,27 @@ fn settings_that_make_no_sense() {
 }
 
 #[test]
+fn a_certificate_that_is_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let (certificate, key) = (path("chain.pem"), path("key.pem"));
+    let listen = ["--listen", "127.0.0.1:0", "--tls-certificate", &certificate];
+    let both = [&listen[..], &["--tls-key", &key]].concat();
+    assert!(lines(&fail(&listen, &[]))[1].contains("--tls-key"));
+    let said = fail(&both, &[]);
+    assert!(lines(&said)[0].contains(&certificate), "{said}");
+    std::fs::write(&certificate, "no certificate\n").unwrap();
+    std::fs::write(&key, "no key\n").unwrap();
+    let said = fail(&both, &[]);
+    assert!(lines(&said)[0].contains("no certificate in PEM"), "{said}");
+    assert!(lines(&said)[1].contains("fullchain.pem"), "{said}");
+    let said = fail(&["--listen", "127.0.0.1:0", "--hsts", "1d"], &[]);
+    assert!(lines(&said)[1].contains("--tls self-signed"), "{said}");
+    let said = fail(&["--tls", "homemade"], &[]);
+    assert!(said.contains("self-signed"), "{said}");
+}
+
+#[test]
 fn a_flag_wins_over_the_environment_and_that_over_the_file() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("tidings.toml");

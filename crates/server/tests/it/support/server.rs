@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -29,6 +29,7 @@ pub(crate) struct Server {
     metrics_address: Option<SocketAddr>,
     dir: TempDir,
     config: String,
+    said: Arc<Mutex<String>>,
     secret: Option<&'static str>,
 }
 
@@ -51,8 +52,9 @@ impl Server {
     /// A server with this configuration file that takes tokens only.
     pub(crate) fn begin(config: &str, secret: Option<&'static str>) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let (child, addresses) = spawn("127.0.0.1:0", dir.path(), config, secret).unwrap();
-        let (address, metrics_address) = addresses;
+        let said = Arc::default();
+        let spawned = spawn("127.0.0.1:0", dir.path(), config, secret, &said);
+        let (child, (address, metrics_address)) = spawned.unwrap();
         let trust = |path: std::path::PathBuf| path.exists().then(|| tls::trusting(&path));
         Self {
             child,
@@ -61,6 +63,7 @@ impl Server {
             metrics_address,
             dir,
             config: config.to_owned(),
+            said,
             secret,
         }
     }
@@ -132,6 +135,19 @@ impl Server {
         self.child.wait().unwrap();
     }
 
+    /// Has clients trust something else from now on.
+    pub(crate) fn be_trusted_by(&mut self, config: Arc<ClientConfig>) {
+        self.trust = Some(config);
+    }
+
+    /// Waits until it has said so on stderr.
+    pub(crate) async fn has_said(&self, what: &str) {
+        super::until(what, async || {
+            self.said.lock().unwrap().contains(what).then_some(())
+        })
+        .await;
+    }
+
     /// Asks it to end.
     pub(crate) fn terminate(&self) {
         self.signal(rustix::process::Signal::TERM);
@@ -159,7 +175,8 @@ impl Server {
         let begun = Instant::now();
         loop {
             // Somebody else may have been given the port for a moment.
-            match spawn(&listen, self.dir.path(), &self.config, self.secret) {
+            let (dir, said) = (self.dir.path(), &self.said);
+            match spawn(&listen, dir, &self.config, self.secret, said) {
                 Ok((child, (_, metrics_address))) => {
                     self.child = child;
                     self.metrics_address = metrics_address;
@@ -233,6 +250,7 @@ fn spawn(
     dir: &Path,
     config: &str,
     secret: Option<&str>,
+    said: &Arc<Mutex<String>>,
 ) -> Result<(Child, (SocketAddr, Option<SocketAddr>)), String> {
     let file = dir.join("tidings.toml");
     std::fs::write(&file, config).unwrap();
@@ -264,8 +282,14 @@ fn spawn(
     std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
     match address {
         Some(address) => {
-            let mut stderr = child.stderr.take().unwrap();
-            std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::stderr()));
+            let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+            let said = said.clone();
+            std::thread::spawn(move || {
+                for line in lines.map_while(Result::ok) {
+                    eprintln!("{line}");
+                    *said.lock().unwrap() += &line;
+                }
+            });
             Ok((child, (address, metrics_address)))
         }
         None => {
