@@ -16,11 +16,15 @@ use hyper_util::rt::TokioIo;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use tidings_websocket::Config;
+use tidings_websocket::tokio::MaybeTls;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::ClientConfig;
+use tokio_rustls::rustls::pki_types::ServerName;
 
-use super::ServerArgs;
 use super::traffic::{Counted, Traffic};
+use super::{ServerArgs, tls};
 use crate::fault::Fault;
 
 /// How long a server may take to answer what it does not let wait.
@@ -80,11 +84,16 @@ impl Failure {
     }
 }
 
+/// A connection whose bytes are counted as they go over the network.
+pub(super) type Dialled = MaybeTls<Counted<TcpStream>>;
+
 /// A server and who asks it.
 pub(super) struct Client {
     authority: Authority,
     /// What stands before `/v1`, where the server does not have a host of its own.
     prefix: String,
+    /// Whom it trusts, where the server speaks https.
+    trust: Option<Arc<ClientConfig>>,
     token: Option<String>,
     /// Where the server was found, where that is not asked each time.
     address: Option<SocketAddr>,
@@ -96,26 +105,24 @@ impl Client {
     /// Reads where the server is. Nothing is sent.
     pub(super) fn new(args: &ServerArgs) -> Result<Self, Fault> {
         let wrong = |why: &str| {
-            Fault::setup(format!("--url {}: {why}", args.url))
-                .advise("Write it as http://HOST:PORT, such as http://127.0.0.1:7007.")
+            Fault::setup(format!("--url {}: {why}", args.url)).advise(
+                "Write it as https://HOST:PORT or http://HOST:PORT, such as http://127.0.0.1:7007.",
+            )
         };
         let uri: Uri = args
             .url
             .parse()
             .map_err(|error: http::uri::InvalidUri| wrong(&error.to_string()))?;
-        match uri.scheme_str() {
-            Some("http") => {}
-            Some("https") => {
-                return Err(wrong(
-                    "this version speaks plain HTTP only, to a server nearby",
-                ));
-            }
-            _ => return Err(wrong("it begins with http://")),
-        }
+        let trust = match uri.scheme_str() {
+            Some("http") => None,
+            Some("https") => Some(args.trust.config()?),
+            _ => return Err(wrong("it begins with https:// or http://")),
+        };
         let authority = uri.authority().ok_or_else(|| wrong("it names no host"))?;
         Ok(Self {
             authority: authority.clone(),
             prefix: uri.path().trim_end_matches('/').to_owned(),
+            trust,
             token: args.token.clone(),
             address: None,
             traffic: Arc::default(),
@@ -135,6 +142,7 @@ impl Client {
         Self {
             authority: self.authority.clone(),
             prefix: self.prefix.clone(),
+            trust: self.trust.clone(),
             token: self.token.clone(),
             address: self.address,
             traffic: Arc::clone(traffic),
@@ -149,7 +157,8 @@ impl Client {
 
     /// The address of the door for WebSockets.
     pub(super) fn websocket_url(&self) -> String {
-        format!("ws://{}{}/v1/connect", self.authority, self.prefix)
+        let scheme = if self.trust.is_some() { "wss" } else { "ws" };
+        format!("{scheme}://{}{}/v1/connect", self.authority, self.prefix)
     }
 
     /// `name`, fit for a path or a query.
@@ -243,21 +252,39 @@ impl Client {
         Ok(sender)
     }
 
-    /// A bare connection.
-    pub(super) async fn dial(&self) -> Result<Counted<TcpStream>, Failure> {
+    /// A bare connection, encrypted where the server speaks https.
+    pub(super) async fn dial(&self) -> Result<Dialled, Failure> {
         let stream = self.dial_plain().await?;
-        Ok(Counted::new(stream, Arc::clone(&self.traffic)))
+        let stream = Counted::new(stream, Arc::clone(&self.traffic));
+        let Some(trust) = &self.trust else {
+            return Ok(MaybeTls::Plain(stream));
+        };
+        let wrong = |_| Failure::Lasting(Fault::setup("the URL's host is no name for TLS"));
+        let name = ServerName::try_from(self.host().to_owned()).map_err(wrong)?;
+        let connector = TlsConnector::from(Arc::clone(trust));
+        match timeout(ANSWER_WITHIN, connector.connect(name, stream)).await {
+            Ok(Ok(stream)) => Ok(MaybeTls::Tls(Box::new(stream.into()))),
+            Ok(Err(error)) => Err(tls::failure(error)),
+            Err(_) => Err(Failure::passing("the TLS handshake took too long")),
+        }
+    }
+
+    fn host(&self) -> &str {
+        self.authority.host().trim_matches(['[', ']'])
     }
 
     async fn dial_plain(&self) -> Result<TcpStream, Failure> {
-        let host = self.authority.host().trim_matches(['[', ']']);
-        let port = self.authority.port_u16().unwrap_or(80);
+        let (scheme, default) = match self.trust {
+            None => ("http", 80),
+            Some(_) => ("https", 443),
+        };
+        let port = self.authority.port_u16().unwrap_or(default);
         let dialled = match self.address {
             Some(address) => TcpStream::connect(address).await,
-            None => TcpStream::connect((host, port)).await,
+            None => TcpStream::connect((self.host(), port)).await,
         };
         let stream = dialled.map_err(|error| {
-            let message = format!("cannot reach http://{}: {error}", self.authority);
+            let message = format!("cannot reach {scheme}://{}: {error}", self.authority);
             match error.kind() {
                 io::ErrorKind::AddrNotAvailable => Failure::Lasting(Fault::failure(message).advise(
                     "No local port is left for another connection to this address: open fewer, or \

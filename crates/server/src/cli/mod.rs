@@ -7,6 +7,7 @@ mod descriptors;
 mod publish;
 mod serve;
 mod subscribe;
+mod tls;
 mod token;
 mod traffic;
 
@@ -74,6 +75,8 @@ struct ServerArgs {
     /// Who you are: a token, or guest:NAME where guests are let in.
     #[arg(long, env = "TIDINGS_TOKEN", hide_env_values = true)]
     token: Option<String>,
+    #[command(flatten)]
+    trust: tls::TrustArgs,
 }
 
 /// Does what was asked.

@@ -4,6 +4,7 @@ use std::process::{Output, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::support::door::House;
 use crate::support::liar::{Liar, Lie};
 use crate::support::server::{SECRET, Server, tidings};
 use crate::support::{DEADLINE, until};
@@ -41,9 +42,16 @@ async fn bench(url: &str, arguments: &[&str]) -> (Option<i32>, Value, String) {
 
 #[tokio::test]
 async fn everything_is_delivered_and_measured_over_every_transport() {
-    let server = Server::start();
+    for house in [House::Plain, House::Tls] {
+        everything_is_delivered_and_measured(house.start()).await;
+    }
+}
+
+async fn everything_is_delivered_and_measured(server: Server) {
+    let at: Vec<_> = server.at().into_iter().skip(2).collect();
+    let at: Vec<_> = at.iter().map(String::as_str).collect();
     for transport in ["websocket", "sse", "long-poll", "short-poll"] {
-        let arguments = [&SMALL[..], &["--transport", transport]].concat();
+        let arguments = [&SMALL[..], &["--transport", transport], &at].concat();
         let (code, figures, said) = bench(&server.url(), &arguments).await;
         assert_eq!(code, Some(0), "{transport}: {said} {figures}");
         assert_eq!(said, "", "nobody looks at a progress bar here");

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::support::door::House;
 use crate::support::server::{SECRET, Server, tidings};
 use crate::support::subscriber::Subscriber;
 use crate::support::until;
@@ -23,7 +24,8 @@ fn publish(server: &Server, arguments: &[&str]) -> Command {
     command
         .arg("publish")
         .args(arguments)
-        .args(["--url", &server.url(), "--token", "guest:alice"]);
+        .args(server.at())
+        .args(["--token", "guest:alice"]);
     command
 }
 
@@ -31,14 +33,19 @@ const TRANSPORTS: [&str; 4] = ["poll", "long-poll", "sse", "websocket"];
 
 #[tokio::test]
 async fn what_is_published_in_one_terminal_is_printed_in_the_others() {
-    let server = Server::start();
+    for house in [House::Plain, House::Tls] {
+        printed_in_the_others(house.start()).await;
+    }
+}
+
+async fn printed_in_the_others(server: Server) {
     // History tells that a subscriber is there: it prints the last message first.
     server.publish("chat:a", "\"before\"").await;
     let subscribers: Vec<_> = TRANSPORTS
         .iter()
         .map(|transport| {
             let arguments = ["chat:a", "--history", "1", "--transport", transport];
-            Subscriber::start(&server.url(), &arguments)
+            Subscriber::start(server.at(), &arguments)
         })
         .collect();
     for subscriber in &subscribers {
@@ -84,7 +91,7 @@ async fn a_guest_of_any_script_talks_in_the_terminal() {
             "--token",
             "guest:韩梅梅",
         ];
-        let line = Subscriber::start(&server.url(), &arguments).line();
+        let line = Subscriber::start(server.at(), &arguments).line();
         assert!(line.ends_with(" 李雷: 你好"), "{line}");
     }
 }
@@ -103,7 +110,7 @@ async fn subscribers_come_back_when_the_server_has_told_them_to() {
     let subscribers: Vec<_> = ["long-poll", "sse", "websocket"]
         .map(|transport| {
             let arguments = ["chat:a", "--history", "1", "--transport", transport];
-            let subscriber = Subscriber::start(&server.url(), &arguments);
+            let subscriber = Subscriber::start(server.at(), &arguments);
             assert!(subscriber.line().ends_with(": before"));
             (transport, subscriber)
         })
@@ -145,7 +152,7 @@ async fn subscribers_lose_and_double_nothing_when_the_server_is_killed_and_resta
                 "--transport",
                 transport,
             ];
-            Subscriber::start(&server.url(), &arguments)
+            Subscriber::start(server.at(), &arguments)
         })
         .collect();
     for subscriber in &subscribers {
@@ -213,6 +220,38 @@ fn wrong_questions_are_answered_with_what_to_do() {
         assert_eq!(code, Some(2), "{arguments:?}: {said}");
         assert!(said.contains(advice), "{arguments:?}: {said}");
     }
+}
+
+#[tokio::test]
+async fn a_certificate_is_trusted_only_when_somebody_says_so() {
+    let server = House::Tls.start();
+    let url = server.url();
+    let ask = |arguments: &[&str], url: &str| {
+        let mut command = tidings();
+        run(command
+            .args(["publish", "a", "x", "--url", url])
+            .args(arguments))
+    };
+    let (code, _, said) = ask(&[], &url);
+    assert_eq!(code, Some(1), "{said}");
+    for advice in ["--ca-certificate", "--insecure"] {
+        assert!(said.contains(advice), "{said}");
+    }
+    let own = server.data().join("tls/self-signed.pem");
+    let own = own.to_str().unwrap();
+    let other = House::Tls.start();
+    let others = other.data().join("tls/self-signed.pem");
+    let others = others.to_str().unwrap();
+    assert_eq!(ask(&["--insecure"], &url).0, Some(0));
+    assert_eq!(ask(&["--ca-certificate", own], &url).0, Some(0));
+    assert_eq!(ask(&["--ca-certificate", others], &url).0, Some(1));
+    let (code, _, said) = ask(&["--ca-certificate", "/nowhere"], &url);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("/nowhere"), "{said}");
+    let plain = Server::start();
+    let (code, _, said) = ask(&[], &plain.url().replace("http", "https"));
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("http://"), "{said}");
 }
 
 #[test]

@@ -34,7 +34,7 @@ impl Path {
         let url = format!("http://{}", middlebox.address());
         let arguments = ["chat:a", "--history", "1", "--transport", transport];
         let path = Self {
-            subscriber: Subscriber::start(&url, &arguments),
+            subscriber: Subscriber::start(["--url", &url], &arguments),
             middlebox,
             transport,
         };

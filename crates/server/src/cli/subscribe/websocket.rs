@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::json;
 use tidings_websocket::handshake::client;
-use tidings_websocket::tokio::{HandshakeError, Options, connect};
+use tidings_websocket::tokio::{HandshakeError, Options, open};
 use tidings_websocket::{Event, keepalive};
 use tidings_wire::Cursor;
 use tokio::time::timeout;
@@ -42,7 +42,10 @@ pub(super) async fn read(reader: &mut Reader) -> Result<Never, Stop> {
         },
         ..Options::default()
     };
-    let connected = connect(&reader.client.websocket_url(), &offer, options).await;
+    let wrong = |error| Failure::Lasting(Fault::setup(format!("--url: {error}")));
+    let uri = reader.client.websocket_url().parse().map_err(wrong)?;
+    let stream = reader.client.dial().await?;
+    let connected = open(stream, &uri, &offer, options).await;
     let mut websocket = connected.map_err(refused)?.websocket;
     let hello = json!({"type": "hello", "token": reader.client.token()});
     let mut frames = vec![hello];

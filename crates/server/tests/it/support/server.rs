@@ -88,6 +88,19 @@ impl Server {
         format!("{scheme}://{}", self.address)
     }
 
+    /// How the terminal commands are told where it is, and to trust it.
+    pub(crate) fn at(&self) -> Vec<String> {
+        let mut arguments = vec!["--url".to_owned(), self.url()];
+        if self.trust.is_some() {
+            let own = self.data().join("tls/self-signed.pem");
+            arguments.extend([
+                "--ca-certificate".to_owned(),
+                own.to_str().unwrap().to_owned(),
+            ]);
+        }
+        arguments
+    }
+
     /// Where its WebSockets are.
     pub(crate) fn websocket_url(&self) -> String {
         self.url().replacen("http", "ws", 1)

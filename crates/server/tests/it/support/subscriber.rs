@@ -1,5 +1,6 @@
 //! `tidings subscribe` as a child process.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -14,12 +15,15 @@ pub(crate) struct Subscriber {
 }
 
 impl Subscriber {
-    /// One that asks at `url`, with these arguments.
-    pub(crate) fn start(url: &str, arguments: &[&str]) -> Self {
+    /// One with these arguments, and with those that say where the server is.
+    pub(crate) fn start<A: AsRef<OsStr>>(
+        at: impl IntoIterator<Item = A>,
+        arguments: &[&str],
+    ) -> Self {
         let mut child = tidings()
             .arg("subscribe")
             .args(arguments)
-            .args(["--url", url])
+            .args(at)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

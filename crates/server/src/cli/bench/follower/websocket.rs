@@ -4,17 +4,15 @@ use serde_json::json;
 use tidings_websocket::Event;
 use tidings_websocket::handshake::client;
 use tidings_websocket::tokio::{HandshakeError, Options, WebSocket, open as handshake};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
-use super::super::super::client::{ANSWER_WITHIN, Client, Failure, frame_limits};
-use super::super::super::traffic::Counted;
+use super::super::super::client::{ANSWER_WITHIN, Client, Dialled, Failure, frame_limits};
 use super::super::payload::Said;
 use super::Seat;
 use crate::fault::Fault;
 
 /// A WebSocket whose bytes are counted.
-pub(in super::super) type Socket = WebSocket<Counted<TcpStream>>;
+pub(in super::super) type Socket = WebSocket<Dialled>;
 
 /// One that has subscribed.
 pub(in super::super) struct Follower(Box<Socket>);

@@ -1,0 +1,135 @@
+//! TLS for the terminal commands: whom they trust.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+use tidings_websocket::tokio::tls::{client_config, system_client_config};
+use tokio_rustls::rustls::client::danger::{
+    HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
+};
+use tokio_rustls::rustls::crypto::{
+    CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature,
+};
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio_rustls::rustls::{
+    ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+};
+
+use super::client::Failure;
+use crate::fault::Fault;
+
+/// Whom to trust at the other end of https and wss.
+#[derive(Debug, Default, Args)]
+pub(super) struct TrustArgs {
+    /// Trust the certificates in this file (PEM) in place of the system's: a private CA, or a server's
+    /// self-signed one.
+    #[arg(long, env = "TIDINGS_CA_CERTIFICATE", value_name = "FILE")]
+    ca_certificate: Option<PathBuf>,
+    /// Take whatever certificate a server shows: nobody knows then who it is.
+    #[arg(long = "insecure", conflicts_with = "ca_certificate")]
+    takes_any: bool,
+}
+
+impl TrustArgs {
+    /// What a client of https needs.
+    pub(super) fn config(&self) -> Result<Arc<ClientConfig>, Fault> {
+        if self.takes_any {
+            return taking_any().map_err(Fault::failure);
+        }
+        match &self.ca_certificate {
+            Some(path) => trusting(path),
+            None => system_client_config().map_err(|error| {
+                Fault::failure(error).advise("Or name whom to trust: --ca-certificate FILE.")
+            }),
+        }
+    }
+}
+
+/// Trusts the certificates in a file, and nobody else.
+pub(crate) fn trusting(path: &Path) -> Result<Arc<ClientConfig>, Fault> {
+    let wrong = |why: &dyn std::fmt::Display| {
+        let path = path.display();
+        Fault::setup(format!("the certificates to trust in {path}: {why}"))
+            .advise("It is a PEM file with at least one certificate.")
+    };
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| wrong(&error))? {
+        let certificate = certificate.map_err(|error| wrong(&error))?;
+        roots.add(certificate).map_err(|error| wrong(&error))?;
+    }
+    if roots.is_empty() {
+        return Err(wrong(&"there are none"));
+    }
+    client_config(roots).map_err(Fault::failure)
+}
+
+fn taking_any() -> Result<Arc<ClientConfig>, Error> {
+    let provider = Arc::new(ring::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(TakesAny(provider)))
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// Why a TLS handshake has failed, and whether to try again.
+pub(super) fn failure(error: io::Error) -> Failure {
+    let advice = match error.get_ref().and_then(|error| error.downcast_ref()) {
+        Some(Error::InvalidCertificate(_)) => {
+            "If it is the right server, trust its certificate, or who signed that, by --ca-certificate FILE; \
+             for a trial, --insecure takes any."
+        }
+        Some(Error::InvalidMessage(_)) => {
+            "Does the server speak TLS there? Without, it is http://."
+        }
+        _ => return Failure::passing(format!("the TLS handshake failed: {error}")),
+    };
+    let fault = Fault::failure(format!("the TLS handshake failed: {error}"));
+    Failure::Lasting(fault.advise(advice))
+}
+
+/// Asks nobody who a certificate is from. That the server has its key is looked at all the same.
+#[derive(Debug)]
+struct TakesAny(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for TakesAny {
+    fn verify_server_cert(
+        &self,
+        _own: &CertificateDer<'_>,
+        _others: &[CertificateDer<'_>],
+        _name: &ServerName<'_>,
+        _ocsp: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signed, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signed, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
