@@ -31,14 +31,17 @@ export class Server {
 	#child;
 	#data;
 	#args;
+	#isTls;
 
 	/**
 	 * @param {number} port
 	 * @param {string} data
 	 * @param {readonly string[]} args
+	 * @param {boolean} isTls
 	 */
-	constructor(port, data, args) {
+	constructor(port, data, args, isTls) {
 		this.port = port;
+		this.#isTls = isTls;
 		this.#data = data;
 		this.#args = args;
 	}
@@ -46,11 +49,13 @@ export class Server {
 	/**
 	 * Starts one for a test, or a file of tests; it is gone when that ends.
 	 * @param {Scope} test
-	 * @param {{ args?: readonly string[] }} [options] more arguments for `tidings serve`
+	 * @param {{ args?: readonly string[], isTls?: boolean }} [options] more arguments for `tidings serve`, and whether
+	 *   it speaks TLS, with a certificate that it makes itself
 	 */
-	static async start(test, { args = [] } = {}) {
+	static async start(test, { args = [], isTls = false } = {}) {
 		const data = await mkdtemp(join(tmpdir(), 'tidings-interop-'));
-		const server = new Server(await freePort(), data, args);
+		const all = isTls ? [...args, '--tls', 'self-signed'] : args;
+		const server = new Server(await freePort(), data, all, isTls);
 		test.after(async () => {
 			await server.kill();
 			await rm(data, { recursive: true, force: true });
@@ -60,7 +65,12 @@ export class Server {
 	}
 
 	get url() {
-		return `http://127.0.0.1:${this.port}`;
+		return `${this.#isTls ? 'https' : 'http'}://127.0.0.1:${this.port}`;
+	}
+
+	/** The file of the certificate that it has made itself. */
+	get certificate() {
+		return join(this.#data, 'tls', 'self-signed.pem');
 	}
 
 	/** Starts it again, on the same port, with the same data. */
@@ -73,6 +83,8 @@ export class Server {
 			`${TIDINGS} to be ready`,
 			async () => {
 				if (!child.isRunning) return true;
+				// It is said at last, when somebody listens already; Node's own fetch trusts no file of ours.
+				if (this.#isTls) return child.stdout.includes('Ctrl-C ends it');
 				return (await fetch(`${this.url}/readyz`)).ok;
 			},
 			{ seen: words },
