@@ -122,6 +122,7 @@ async fn greet(stream: TcpStream, tls: Arc<Tls>, requests: Rc<Requests>, permit:
         Ok(Greeted::Secure(stream, Protocol::Http1)) => {
             tokio::task::spawn_local(serve(stream, requests, permit));
         }
+        Ok(Greeted::Secure(_, Protocol::Challenge)) => {}
         Ok(Greeted::Plain(stream)) => {
             if let Err(error) = redirect::answer(stream, Target::SamePort).await {
                 tracing::debug!(%error, "a connection without TLS failed");
@@ -170,6 +171,7 @@ pub(crate) async fn turn_away(stream: TcpStream, tls: Option<Arc<Tls>>, counts: 
         let mut stream = match tls {
             None => MaybeTls::Plain(stream),
             Some(tls) => match tls.greet(stream, &counts).await? {
+                Greeted::Secure(_, Protocol::Challenge) => return Ok(()),
                 Greeted::Secure(stream, Protocol::Http1) => stream,
                 Greeted::Plain(stream) => MaybeTls::Plain(stream),
             },

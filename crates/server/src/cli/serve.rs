@@ -160,6 +160,7 @@ impl ServeArgs {
             tls.certificate = None;
             tls.key = None;
             tls.self_signed = false;
+            tls.acme = None;
         }
         if let Some(MadeHere::SelfSigned) = self.tls {
             tls.self_signed = true;
@@ -241,7 +242,7 @@ fn serve(args: &ServeArgs, config: &Config) -> Result<(), Fault> {
         }
         let mut self_signed = None;
         let tls = tls.map(|opened| {
-            tokio::spawn(opened.renewal.run());
+            tokio::spawn(opened.keeper.run());
             self_signed = opened.self_signed;
             opened.tls
         });

@@ -1,25 +1,23 @@
 //! TLS for the terminal commands: whom they trust.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use tidings_websocket::tokio::tls::{client_config, system_client_config};
+use tidings_websocket::tokio::tls::system_client_config;
 use tokio_rustls::rustls::client::danger::{
     HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
 };
 use tokio_rustls::rustls::crypto::{
     CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature,
 };
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use tokio_rustls::rustls::{
-    ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
-};
+use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 
 use super::client::Failure;
 use crate::fault::Fault;
+use crate::tls::trust::trusting;
 
 /// Whom to trust at the other end of https and wss.
 #[derive(Debug, Default, Args)]
@@ -46,24 +44,6 @@ impl TrustArgs {
             }),
         }
     }
-}
-
-/// Trusts the certificates in a file, and nobody else.
-pub(crate) fn trusting(path: &Path) -> Result<Arc<ClientConfig>, Fault> {
-    let wrong = |why: &dyn std::fmt::Display| {
-        let path = path.display();
-        Fault::setup(format!("the certificates to trust in {path}: {why}"))
-            .advise("It is a PEM file with at least one certificate.")
-    };
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| wrong(&error))? {
-        let certificate = certificate.map_err(|error| wrong(&error))?;
-        roots.add(certificate).map_err(|error| wrong(&error))?;
-    }
-    if roots.is_empty() {
-        return Err(wrong(&"there are none"));
-    }
-    client_config(roots).map_err(Fault::failure)
 }
 
 fn taking_any() -> Result<Arc<ClientConfig>, Error> {

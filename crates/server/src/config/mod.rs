@@ -20,7 +20,7 @@ use crate::fault::Fault;
 use crate::http::origin::Origin;
 use crate::logging::LogFormat;
 pub(crate) use heartbeat::HeartbeatConfig;
-pub(crate) use tls::{CertificateSource, TlsConfig, TlsVersion};
+pub(crate) use tls::{AcmeConfig, CertificateSource, TlsConfig, TlsVersion};
 pub(crate) use units::{Bound, Size, Span};
 
 /// A complete file with every setting at its default, explained.
@@ -404,6 +404,11 @@ mod tests {
         assert!(all.metrics.listen.is_some());
         assert!(all.tls.certificate.is_some());
         assert!(all.namespaces.contains_key("chat"));
+        let others = Config::parse(&EXAMPLE.replace("\n#| ", "\n")).unwrap();
+        others.check().unwrap();
+        let acme = others.tls.acme.unwrap();
+        let spare = Config::parse("[tls.acme]\ndomains = [\"a.example\"]\n").unwrap();
+        assert_eq!(acme.directory, spare.tls.acme.unwrap().directory);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `[tls]`: where the certificate comes from, and how connections are encrypted.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -17,6 +18,8 @@ pub(crate) struct TlsConfig {
     pub(crate) key: Option<PathBuf>,
     /// A certificate of our own making, for development.
     pub(crate) self_signed: bool,
+    /// Certificates that are ordered from an authority.
+    pub(crate) acme: Option<AcmeConfig>,
     /// The oldest version that is spoken.
     pub(crate) min_version: TlsVersion,
     /// How long a handshake may take.
@@ -33,12 +36,64 @@ impl Default for TlsConfig {
             certificate: None,
             key: None,
             self_signed: false,
+            acme: None,
             min_version: TlsVersion::Tls12,
             // Two round trips on the worst of paths, a lost packet or two among them.
             handshake_timeout: Span::seconds(10),
             hsts: None,
             redirect_from: None,
         }
+    }
+}
+
+/// Certificates that are ordered from an authority, by ACME (RFC 8555).
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AcmeConfig {
+    /// For these hosts, at least one.
+    pub(crate) domains: Vec<String>,
+    /// Whom the authority may write to, such as `mailto:admin@example.org`.
+    #[serde(default)]
+    pub(crate) contact: Vec<String>,
+    /// The authority.
+    #[serde(default = "lets_encrypt")]
+    pub(crate) directory: String,
+    /// PEM: whom to trust at the authority's URL in place of whom the system trusts.
+    pub(crate) root: Option<PathBuf>,
+}
+
+fn lets_encrypt() -> String {
+    "https://acme-v02.api.letsencrypt.org/directory".to_owned()
+}
+
+impl AcmeConfig {
+    fn check(&self) -> Result<(), Fault> {
+        // Wildcards are given out for a challenge that is answered by the domain's name server.
+        let is_plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b);
+        let wrong = |domain: &&String| {
+            !domain.contains('.')
+                || !domain.bytes().all(is_plain)
+                || domain.parse::<IpAddr>().is_ok()
+        };
+        if self.domains.is_empty() {
+            return Err(Fault::setup("tls.acme.domains is empty")
+                .advise("Name the hosts, such as [\"chat.example.org\"]."));
+        }
+        if let Some(domain) = self.domains.iter().find(wrong) {
+            return Err(Fault::setup(format!(
+                "{domain:?} in tls.acme.domains is no name of a host"
+            ))
+            .advise(
+                "Each is named, in lower case, such as \"chat.example.org\"; there is no \"*\".",
+            ));
+        }
+        if !self.directory.starts_with("https://") {
+            return Err(
+                Fault::setup(format!("tls.acme.directory is {:?}", self.directory))
+                    .advise("It is an https:// URL, which the authority tells."),
+            );
+        }
+        Ok(())
     }
 }
 
@@ -65,6 +120,8 @@ pub(crate) enum CertificateSource<'a> {
     },
     /// Made here.
     SelfSigned,
+    /// From an authority.
+    Acme(&'a AcmeConfig),
 }
 
 impl TlsConfig {
@@ -86,17 +143,23 @@ impl TlsConfig {
             }
         };
         let self_signed = self.self_signed.then_some(CertificateSource::SelfSigned);
-        match (files, self_signed) {
-            (Some(_), Some(_)) => Err(Fault::setup("[tls] names two certificates")
-                .advise("Choose one: files (certificate and key), or self_signed.")),
-            (files, self_signed) => Ok(files.or(self_signed)),
+        let acme = self.acme.as_ref().map(CertificateSource::Acme);
+        let mut sources = [files, self_signed, acme].into_iter().flatten();
+        let source = sources.next();
+        match sources.next() {
+            Some(_) => Err(Fault::setup("[tls] names more than one certificate")
+                .advise("Choose one: files (certificate and key), self_signed, or [tls.acme].")),
+            None => Ok(source),
         }
     }
 
     /// Whether all of it makes sense together.
     pub(super) fn check(&self) -> Result<(), Fault> {
-        if self.source()?.is_some() {
-            return Ok(());
+        if let Some(source) = self.source()? {
+            return match source {
+                CertificateSource::Acme(acme) => acme.check(),
+                _ => Ok(()),
+            };
         }
         for (name, is_set) in [
             ("hsts", self.hsts.is_some()),
@@ -105,7 +168,7 @@ impl TlsConfig {
             if is_set {
                 return Err(Fault::setup(format!("tls.{name} is set, and there is no TLS"))
                     .advise(
-                        "Name a certificate (--tls-certificate and --tls-key), or --tls self-signed.",
+                        "Name a certificate (--tls-certificate and --tls-key), or --tls self-signed, or [tls.acme].",
                     ));
             }
         }
@@ -135,9 +198,30 @@ mod tests {
             "certificate = \"a\"\n",
             "key = \"a\"\n",
             "certificate = \"a\"\nkey = \"b\"\nself_signed = true\n",
+            "self_signed = true\n[acme]\ndomains = [\"a.example\"]\n",
         ] {
             assert!(read(text).source().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn an_authority_is_asked_for_hosts_by_name() {
+        let read = |domains: &str| read(&format!("[acme]\ndomains = {domains}\n"));
+        let good = read("[\"a.example\", \"b-1.a.example\"]");
+        assert!(good.check().is_ok());
+        assert!(good.acme.unwrap().directory.contains("letsencrypt"));
+        for domains in [
+            "[]",
+            "[\"*.a.example\"]",
+            "[\"A.example\"]",
+            "[\"1.2.3.4\"]",
+            "[\"a\"]",
+        ] {
+            assert!(read(domains).check().is_err(), "{domains}");
+        }
+        let mut plain = read("[\"a.example\"]");
+        plain.acme.as_mut().unwrap().directory = "http://a.example/".to_owned();
+        assert!(plain.check().is_err());
     }
 
     #[test]

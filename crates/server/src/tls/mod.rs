@@ -1,17 +1,20 @@
 //! TLS: what a connection goes through before its first request.
 //!
 //! [`pair`] is a certificate with its key, read, or made here ([`self_signed`]); [`shown`] holds the one that is
-//! shown to clients now, for all shards, and [`renewal`] replaces it when its files change. A connection is
+//! shown to clients now, for all shards. [`renewal`] replaces it when its files change, or [`acme`] before it ends. A connection is
 //! [greeted](greeting): TLS is accepted, after which both sides know the [`protocol`] that is spoken, and
 //! whoever comes without TLS is [redirected](redirect).
 
+mod acme;
+mod files;
 mod greeting;
 mod pair;
 mod protocol;
 pub(crate) mod redirect;
-pub(crate) mod renewal;
+mod renewal;
 mod self_signed;
 mod shown;
+pub(crate) mod trust;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -27,6 +30,7 @@ pub(crate) use protocol::Protocol;
 
 use crate::config::{CertificateSource, Span, TlsConfig, TlsVersion};
 use crate::fault::Fault;
+use acme::Acme;
 use pair::Files;
 use renewal::Renewal;
 use shown::Shown;
@@ -49,9 +53,32 @@ pub(crate) struct Opened {
     /// How it is accepted.
     pub(crate) tls: Arc<Tls>,
     /// Who replaces the certificate.
-    pub(crate) renewal: Renewal,
+    pub(crate) keeper: Keeper,
     /// Where the certificate is that was made here, if it was.
     pub(crate) self_signed: Option<std::path::PathBuf>,
+}
+
+/// Who sees to it that there is a certificate.
+pub(crate) enum Keeper {
+    Renewal(Box<Renewal>),
+    Acme(Box<Acme>),
+}
+
+impl Keeper {
+    fn shown(&self) -> Arc<Shown> {
+        match self {
+            Self::Renewal(renewal) => renewal.shown(),
+            Self::Acme(acme) => acme.shown(),
+        }
+    }
+
+    /// Does so for as long as the runtime lives.
+    pub(crate) async fn run(self) {
+        match self {
+            Self::Renewal(renewal) => renewal.run().await,
+            Self::Acme(acme) => acme.run().await,
+        }
+    }
 }
 
 /// Opens TLS; `None` where there is to be none. What it makes is kept in the directory `data`, which exists.
@@ -63,21 +90,24 @@ pub(crate) fn open(config: &TlsConfig, data: &Path) -> Result<Option<Opened>, Fa
     let Some(source) = config.source()? else {
         return Ok(None);
     };
-    let files = match source {
-        CertificateSource::Files { certificate, key } => Files {
+    let directory = data.join(DIRECTORY);
+    let renew = |files| Renewal::begin(files).map(|renewal| Keeper::Renewal(Box::new(renewal)));
+    let mut self_signed = None;
+    let keeper = match source {
+        CertificateSource::Files { certificate, key } => renew(Files {
             certificate: certificate.clone(),
             key: key.clone(),
-        },
-        CertificateSource::SelfSigned => self_signed::keep(&data.join(DIRECTORY))?,
-    };
-    let renewal = Renewal::begin(files)?;
-    let self_signed = match source {
-        CertificateSource::SelfSigned => Some(renewal.certificate().to_owned()),
-        CertificateSource::Files { .. } => None,
+        })?,
+        CertificateSource::SelfSigned => {
+            let files = self_signed::keep(&directory)?;
+            self_signed = Some(files.certificate.clone());
+            renew(files)?
+        }
+        CertificateSource::Acme(acme) => Keeper::Acme(Box::new(Acme::begin(acme, &directory)?)),
     };
     Ok(Some(Opened {
-        tls: Arc::new(Tls::new(config, renewal.shown())?),
-        renewal,
+        tls: Arc::new(Tls::new(config, keeper.shown())?),
+        keeper,
         self_signed,
     }))
 }

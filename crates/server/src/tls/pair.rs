@@ -10,6 +10,10 @@ use tokio_rustls::rustls::pki_types::pem::{self, PemObject as _};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{self};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::error::X509Error;
+use x509_parser::extensions::GeneralName;
+use x509_parser::nom::Err;
 use x509_parser::parse_x509_certificate;
 
 /// Where the two are.
@@ -28,6 +32,8 @@ pub(super) struct Pair {
     pub(super) certified: Arc<CertifiedKey>,
     /// From when on and until when clients trust it.
     pub(super) validity: Validity,
+    /// The names of hosts that it is for.
+    hosts: Vec<String>,
 }
 
 /// When a certificate is valid.
@@ -50,7 +56,7 @@ pub(super) enum PairError {
     )]
     Mismatch(#[from] rustls::Error),
     #[error("the certificate is none: {0}")]
-    Certificate(#[from] x509_parser::error::X509Error),
+    Certificate(#[from] X509Error),
 }
 
 impl Files {
@@ -76,30 +82,51 @@ impl Pair {
         let Some(own) = chain.first() else {
             return Err(PairError::Pem("certificate", pem::Error::NoItemsFound));
         };
-        let validity = Validity::of(own)?;
+        let own = parse(own)?;
+        let (validity, hosts) = (Validity::of(&own), hosts(&own));
         let key = PrivateKeyDer::from_pem_slice(key_pem)
             .map_err(|error| PairError::Pem("private key", error))?;
-        let certified = CertifiedKey::from_der(chain, key, &ring::default_provider())?;
+        let certified = CertifiedKey::from_der(chain.clone(), key, &ring::default_provider())?;
         Ok(Self {
             certified: Arc::new(certified),
             validity,
+            hosts,
         })
+    }
+
+    /// Whether it is for all of these hosts, by name; what wildcards may stand for is not looked at.
+    pub(super) fn is_for(&self, hosts: &[String]) -> bool {
+        hosts.iter().all(|host| self.hosts.contains(host))
     }
 }
 
+fn parse<'a>(certificate: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, PairError> {
+    match parse_x509_certificate(certificate) {
+        Ok((_, certificate)) => Ok(certificate),
+        Err(Err::Error(error) | Err::Failure(error)) => Err(error.into()),
+        Err(Err::Incomplete(_)) => Err(X509Error::InvalidCertificate.into()),
+    }
+}
+
+fn hosts(certificate: &X509Certificate<'_>) -> Vec<String> {
+    let names = certificate.subject_alternative_name().ok().flatten();
+    let names = names
+        .into_iter()
+        .flat_map(|names| &names.value.general_names);
+    let hosts = names.filter_map(|name| match name {
+        GeneralName::DNSName(host) => Some((*host).to_owned()),
+        _ => None,
+    });
+    hosts.collect()
+}
+
 impl Validity {
-    fn of(certificate: &CertificateDer<'_>) -> Result<Self, PairError> {
-        let (_, parsed) = parse_x509_certificate(certificate).map_err(|error| match error {
-            x509_parser::nom::Err::Error(error) | x509_parser::nom::Err::Failure(error) => error,
-            x509_parser::nom::Err::Incomplete(_) => {
-                x509_parser::error::X509Error::InvalidCertificate
-            }
-        })?;
-        let validity = parsed.validity();
-        Ok(Self {
+    fn of(certificate: &X509Certificate<'_>) -> Self {
+        let validity = certificate.validity();
+        Self {
             begins: validity.not_before.to_datetime().into(),
             ends: validity.not_after.to_datetime().into(),
-        })
+        }
     }
 
     /// For how long it is valid yet; `None` if it is not.
@@ -140,6 +167,10 @@ mod tests {
         let ((chain, key), (_, other)) = (made(), made());
         let pair = Pair::parse(chain.as_bytes(), key.as_bytes()).unwrap();
         assert!(pair.validity.left(SystemTime::now()).is_some());
+        let is_for =
+            |hosts: &[&str]| pair.is_for(&hosts.iter().map(|it| (*it).into()).collect::<Vec<_>>());
+        assert!(is_for(&["localhost"]) && is_for(&[]));
+        assert!(!is_for(&["localhost", "a.example"]));
         let fail = |chain: &str, key: &str| {
             let error = Pair::parse(chain.as_bytes(), key.as_bytes()).unwrap_err();
             error.to_string()

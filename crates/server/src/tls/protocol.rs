@@ -5,11 +5,13 @@
 pub(crate) enum Protocol {
     /// HTTP/1.1, and what it is upgraded to.
     Http1,
+    /// Nothing: a certificate authority wants to see a certificate, and has seen it (RFC 8737).
+    Challenge,
 }
 
 impl Protocol {
     /// What is offered, the one we like best first. Here others are added.
-    const OFFERED: [Self; 1] = [Self::Http1];
+    const OFFERED: [Self; 2] = [Self::Http1, Self::Challenge];
 
     /// As rustls is told.
     pub(super) fn offered() -> Vec<Vec<u8>> {
@@ -25,9 +27,10 @@ impl Protocol {
     }
 
     /// As IANA has registered it.
-    fn name(self) -> &'static [u8] {
+    pub(super) fn name(self) -> &'static [u8] {
         match self {
             Self::Http1 => b"http/1.1",
+            Self::Challenge => b"acme-tls/1",
         }
     }
 }

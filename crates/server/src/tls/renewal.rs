@@ -4,7 +4,6 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -37,6 +36,7 @@ impl Renewal {
         let Pair {
             certified,
             validity,
+            ..
         } = files.read().map_err(|error| {
             Fault::setup(format!(
                 "TLS with {} and {}: {error}",
@@ -47,9 +47,11 @@ impl Renewal {
                 "Both are PEM: the certificate (fullchain.pem, its own first) and its private key.",
             )
         })?;
+        let shown = Arc::new(Shown::default());
+        shown.replace(certified);
         Ok(Self {
             files,
-            shown: Arc::new(Shown::new(certified)),
+            shown,
             validity,
             looks,
         })
@@ -58,11 +60,6 @@ impl Renewal {
     /// What clients are shown.
     pub(super) fn shown(&self) -> Arc<Shown> {
         Arc::clone(&self.shown)
-    }
-
-    /// Where the certificate is.
-    pub(super) fn certificate(&self) -> &Path {
-        &self.files.certificate
     }
 
     /// Looks after the certificate for as long as the runtime lives.

@@ -3,15 +3,14 @@
 //! It is kept in the data directory, so that a browser's exception, or a client that was told to trust it,
 //! holds beyond a restart.
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
+use std::{fs, io};
 
 use rcgen::PKCS_ECDSA_P256_SHA256;
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose};
 
+use super::files::write_secret;
 use super::pair::Files;
 use crate::fault::Fault;
 
@@ -42,9 +41,7 @@ pub(super) fn keep(directory: &Path) -> Result<Files, Fault> {
     if !is_good {
         make(&names(), now)
             .map_err(|error| error.to_string())
-            .and_then(|(chain, key)| {
-                write(directory, &files, &chain, &key).map_err(|error| error.to_string())
-            })
+            .and_then(|(chain, key)| write(&files, &chain, &key).map_err(|error| error.to_string()))
             .map_err(|error| {
                 Fault::failure(format!(
                     "cannot make a certificate in {}: {error}",
@@ -82,19 +79,8 @@ fn make(names: &[String], now: SystemTime) -> Result<(String, String), rcgen::Er
     Ok((certificate.pem(), key.serialize_pem()))
 }
 
-fn write(directory: &Path, files: &Files, chain: &str, key: &str) -> io::Result<()> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)?;
-    // One that is there may have other rights.
-    match fs::remove_file(&files.key) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut secret = OpenOptions::new();
-    let secret = secret.write(true).create_new(true).mode(0o600);
-    secret.open(&files.key)?.write_all(key.as_bytes())?;
+fn write(files: &Files, chain: &str, key: &str) -> io::Result<()> {
+    write_secret(&files.key, key.as_bytes())?;
     fs::write(&files.certificate, chain)
 }
 
@@ -130,7 +116,7 @@ mod tests {
             (VALID_FOR - LEFT_MIN, false),
         ] {
             let (chain, key) = make(&names(), now - age).unwrap();
-            write(directory, &files, &chain, &key).unwrap();
+            write(&files, &chain, &key).unwrap();
             keep(directory).unwrap();
             let kept = fs::read_to_string(&files.certificate).unwrap();
             assert_eq!(kept == chain, is_kept);
