@@ -119,17 +119,23 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "interop",
-        about: "curl, ws, Python, Node, Chromium and nginx meet ours",
+        about: "curl, ws, Python, Node, Chromium, nginx and Pebble meet ours",
         needs: &[
             Tool::Node,
             Tool::NodePackages,
             Tool::Curl,
             Tool::Chromium,
             Tool::Nginx,
+            Tool::Pebble,
         ],
         limit: minutes(20),
         run: |shell| {
-            let folders = ["interop/clients", "interop/proxies", "interop/websocket"];
+            let folders = [
+                "interop/acme",
+                "interop/clients",
+                "interop/proxies",
+                "interop/websocket",
+            ];
             against_ours(shell, &folders, &[])
         },
     },

@@ -21,6 +21,8 @@ pub(crate) enum Tool {
     Curl,
     /// nginx, as the proxy that most servers stand behind.
     Nginx,
+    /// Let's Encrypt's authority for tests, with the name server that it asks.
+    Pebble,
     /// Python 3, for the runner of the Autobahn suite.
     Python,
     /// The packages that `bench/scripts/package-lock.json` pins, beside it.
@@ -85,6 +87,7 @@ impl Tools {
             Tool::Firefox => self.program("Firefox", FIREFOX_NAMES, shell),
             Tool::Curl => self.program("curl", &["curl"], shell),
             Tool::Nginx => self.program("nginx", NGINX_NAMES, shell),
+            Tool::Pebble => self.program("Pebble", &["pebble"], shell),
             Tool::Python => self.program("Python 3", &["python3"], shell),
             Tool::Nchan => {
                 if !Path::new(NCHAN).is_file() {

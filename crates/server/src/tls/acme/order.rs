@@ -10,7 +10,7 @@ use instant_acme::{
     Problem, RetryPolicy,
 };
 use rcgen::{CertificateParams, CustomExtension, KeyPair};
-use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::crypto::ring::sign::any_supported_type;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::sign::CertifiedKey;
 
@@ -69,7 +69,7 @@ impl OrderError {
             "invalidContact" | "unsupportedContact" => {
                 "look at tls.acme.contact: mailto:NAME@DOMAIN"
             }
-            "accountDoesNotExist" | "unauthorized" => {
+            "accountDoesNotExist" => {
                 "delete account.json in the data directory's tls for a new account"
             }
             "externalAccountRequired" => {
@@ -93,10 +93,14 @@ pub(super) async fn place(
     let identifiers: Vec<_> = domains.iter().cloned().map(Identifier::Dns).collect();
     let mut order = account.new_order(&NewOrder::new(&identifiers)).await?;
     prove(&mut order, shown).await?;
-    match order.poll_ready(&PATIENCE).await? {
-        OrderStatus::Ready => {}
-        OrderStatus::Invalid => return Err(unseen(&mut order).await?),
-        status => return Err(OrderError::Ended(status)),
+    let error = match order.poll_ready(&PATIENCE).await {
+        Ok(OrderStatus::Ready) => None,
+        Ok(status) => Some(OrderError::Ended(status)),
+        Err(error) => Some(error.into()),
+    };
+    if let Some(error) = error {
+        // Which domain is at fault stands elsewhere.
+        return Err(unseen(&mut order).await.ok().flatten().unwrap_or(error));
     }
     let key = order.finalize().await?;
     let chain = order.poll_certificate(&PATIENCE).await?;
@@ -131,12 +135,13 @@ fn proof(domain: &str, digest: &[u8]) -> Result<Arc<CertifiedKey>, OrderError> {
     let key = KeyPair::generate()?;
     let chain = vec![params.self_signed(&key)?.into()];
     let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
-    let certified = CertifiedKey::from_der(chain, key, &ring::default_provider());
-    Ok(Arc::new(certified.map_err(PairError::from)?))
+    let key = any_supported_type(&key).map_err(PairError::from)?;
+    // Not looked at once more: of that extension, which has to be critical, rustls knows nothing.
+    Ok(Arc::new(CertifiedKey::new(chain, key)))
 }
 
 /// What the authority says that it did not see.
-async fn unseen(order: &mut Order) -> Result<OrderError, OrderError> {
+async fn unseen(order: &mut Order) -> Result<Option<OrderError>, Error> {
     let mut authorizations = order.authorizations();
     while let Some(authorization) = authorizations.next().await {
         let mut authorization = authorization?;
@@ -151,8 +156,8 @@ async fn unseen(order: &mut Order) -> Result<OrderError, OrderError> {
                 status: problem.status,
                 subproblems: Vec::new(),
             };
-            return Ok(OrderError::Unseen { domain, problem });
+            return Ok(Some(OrderError::Unseen { domain, problem }));
         }
     }
-    Ok(OrderError::Ended(OrderStatus::Invalid))
+    Ok(None)
 }
