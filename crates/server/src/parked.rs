@@ -83,7 +83,7 @@ fn give_whole(
         let (head, body) = manner.whole(response);
         let mut written = 0;
         poll_fn(|context| socket.poll_write(context, [&head, &body], &mut written)).await?;
-        Ok(manner.keeps.then_some(socket))
+        Ok(keep(socket, manner.keeps).await)
     })
 }
 
@@ -100,8 +100,17 @@ fn give_pieces(
     let mut body = Pieces::new(socket, head, framing);
     Box::pin(async move {
         events.run(&mut body, &drain).await?;
-        Ok(keeps.then_some(body.into_socket()))
+        Ok(keep(body.into_socket(), keeps).await)
     })
+}
+
+/// Gives a socket back that can be kept, and closes it otherwise.
+async fn keep(socket: Socket, keeps: bool) -> Option<Socket> {
+    if keeps {
+        return Some(socket);
+    }
+    socket.close().await;
+    None
 }
 
 fn give_over(response: Response<Upgrade>, manner: Manner, mut socket: Socket) -> Parked {

@@ -83,7 +83,10 @@ impl Requests {
                     came = readable => came.is_ok_and(|came| came.is_ok()),
                     () = self.doors.app.drain.begun() => false,
                 };
-                came.then_some(())?;
+                if !came {
+                    socket.close().await;
+                    return None;
+                }
             }
             Some(socket)
         })

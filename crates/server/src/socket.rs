@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use tidings_websocket::tokio::MaybeTls;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 
 /// What carries a connection's bytes, encrypted or not.
@@ -88,6 +88,12 @@ impl Socket {
             self.unread = Vec::new();
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Ends the connection. Over TLS that is said, so that nobody takes what was sent for cut off
+    /// (RFC 8446, section 6.1). Whether it is heard does not matter.
+    pub(crate) async fn close(mut self) {
+        let _ = self.stream.shutdown().await;
     }
 
     /// To write to.
