@@ -118,6 +118,8 @@ fn give_over(response: Response<Upgrade>, manner: Manner, mut socket: Socket) ->
     Box::pin(async move {
         let mut written = 0;
         poll_fn(|context| socket.poll_write(context, [&head], &mut written)).await?;
+        // What comes may last for days.
+        drop(head);
         let (stream, unread) = socket.into_parts();
         upgrade(stream, unread).await;
         Ok(None)

@@ -41,8 +41,11 @@ enum Turn {
 }
 
 /// Holds a WebSocket until it ends.
-pub(super) async fn hold<S>(mut websocket: WebSocket<S>, mut session: Session, shared: &Shared)
-where
+pub(super) async fn hold<S>(
+    mut websocket: Box<WebSocket<S>>,
+    mut session: Box<Session>,
+    shared: &Shared,
+) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut hello = Some(Box::pin(sleep(HELLO_WITHIN)));

@@ -97,8 +97,9 @@ pub(crate) fn answer(doors: &Doors, parts: Parts, permit: Rc<Permit>) -> Result<
                     sockets.hold(websocket, session).await;
                 }
                 stream => {
-                    let websocket = WebSocket::server(stream, read, options);
-                    sockets.hold_alone(websocket, session).await;
+                    // In boxes, for each future on the way down would keep room for them.
+                    let websocket = Box::new(WebSocket::server(stream, read, options));
+                    sockets.hold_alone(websocket, Box::new(session)).await;
                 }
             }
         })

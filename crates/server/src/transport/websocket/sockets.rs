@@ -131,7 +131,7 @@ impl Sockets {
     }
 
     /// Holds a WebSocket on a stream that is more than a socket, until it ends.
-    pub(super) async fn hold_alone<S>(&self, websocket: WebSocket<S>, session: Session)
+    pub(super) async fn hold_alone<S>(&self, websocket: Box<WebSocket<S>>, session: Box<Session>)
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
