@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use crate::config::{Config, Durability};
+use crate::tls::Known;
 
 /// Prints the banner. Nobody may be there to read it, which is no reason not to serve.
 ///
@@ -14,7 +15,7 @@ pub(crate) fn print(
     file: Option<&Path>,
     address: SocketAddr,
     metrics: Option<SocketAddr>,
-    self_signed: Option<&Path>,
+    known: Option<&Known>,
     insecure: bool,
 ) {
     let mut out = std::io::stdout().lock();
@@ -28,7 +29,7 @@ pub(crate) fn print(
         server: address,
         metrics,
     };
-    let text = text(&program, &signs, config, addresses, self_signed, insecure);
+    let text = text(&program, &signs, config, addresses, known, insecure);
     let _ = out.write_all(text.as_bytes());
     let _ = out.flush();
 }
@@ -45,8 +46,8 @@ struct Addresses {
     metrics: Option<SocketAddr>,
 }
 
-/// `program` is how it is called, and `signs` how it is asked for a token; `self_signed` is where the certificate
-/// is that was made here.
+/// `program` is how it is called, and `signs` how it is asked for a token; `known` is what it is known by to those
+/// who come with TLS.
 fn text(
     program: &str,
     signs: &str,
@@ -55,7 +56,7 @@ fn text(
         server: address,
         metrics,
     }: Addresses,
-    self_signed: Option<&Path>,
+    known: Option<&Known>,
     insecure: bool,
 ) -> String {
     // What listens everywhere is reached here as well.
@@ -66,13 +67,14 @@ fn text(
             SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
         });
     }
-    let scheme = match config.tls.source() {
-        Ok(None) => "http",
-        _ => "https",
+    let url = match known {
+        None => format!("http://{local}"),
+        Some(Known::Host(Some(host))) if local.port() == 443 => format!("https://{host}"),
+        Some(Known::Host(Some(host))) => format!("https://{host}:{}", local.port()),
+        Some(_) => format!("https://{local}"),
     };
-    let url = format!("{scheme}://{local}");
-    let (certificate, k, trust) = match self_signed {
-        Some(path) => (
+    let (certificate, k, trust) = match known {
+        Some(Known::SelfSigned(path)) => (
             format!(
                 "  TLS      by a certificate made here ({}), which nobody else vouches for: in the\n           \
                  browser's warning click on Advanced, then on Proceed (or Accept the Risk)\n",
@@ -81,7 +83,7 @@ fn text(
             " -k",
             " --insecure",
         ),
-        None => (String::new(), "", ""),
+        _ => (String::new(), "", ""),
     };
     let has_secret = config.auth.secret.is_some();
     let access = match (has_secret, insecure) {
@@ -113,7 +115,7 @@ fn text(
         format!("  metrics  http://{address}/metrics\n")
     });
     let to_url = match address.port() {
-        7007 if address.ip().is_loopback() && scheme == "http" => String::new(),
+        7007 if address.ip().is_loopback() && known.is_none() => String::new(),
         _ => format!(" --url {url}{trust}"),
     };
     format!(
@@ -151,14 +153,18 @@ mod tests {
             server: address,
             metrics: Some(([127, 0, 0, 1], 7008).into()),
         };
-        let own = Path::new("data/tls/self-signed.pem");
-        let self_signed = config.tls.self_signed.then_some(own);
+        let own = Known::SelfSigned("data/tls/self-signed.pem".into());
+        let host = Known::Host(Some("chat.example.org".into()));
+        let known = match &config.tls {
+            tls if tls.self_signed => Some(&own),
+            tls => tls.certificate.is_some().then_some(&host),
+        };
         text(
             "tidings",
             "tidings token",
             config,
             addresses,
-            self_signed,
+            known,
             insecure,
         )
     }
@@ -198,6 +204,19 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }
+    }
+
+    #[test]
+    fn a_host_is_called_by_the_name_that_its_certificate_is_for() {
+        let mut config = Config::default();
+        config.tls.certificate = Some("chain.pem".into());
+        let text = banner(&config, "0.0.0.0:443", true);
+        assert!(text.contains(" https://chat.example.org/\n"), "{text}");
+        let text = banner(&config, "0.0.0.0:7007", true);
+        assert!(
+            text.contains("--url https://chat.example.org:7007\n"),
+            "{text}"
+        );
     }
 
     #[test]

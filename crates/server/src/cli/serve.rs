@@ -240,10 +240,10 @@ fn serve(args: &ServeArgs, config: &Config) -> Result<(), Fault> {
                 .map_err(|error| Fault::failure(format!("cannot redirect: {error}")))?;
             tokio::spawn(redirect::serve(listener, address.port()));
         }
-        let mut self_signed = None;
+        let mut known = None;
         let tls = tls.map(|opened| {
             tokio::spawn(opened.keeper.run());
-            self_signed = opened.self_signed;
+            known = Some(opened.known);
             opened.tls
         });
         let app = app(config, hub, (metrics, tls), args.insecure, drain)?;
@@ -263,7 +263,7 @@ fn serve(args: &ServeArgs, config: &Config) -> Result<(), Fault> {
             args.config.config.as_deref(),
             address,
             metrics_address,
-            self_signed.as_deref(),
+            known.as_ref(),
             args.insecure,
         );
         let (version, shards_count) = (env!("CARGO_PKG_VERSION"), config.shards);

@@ -16,7 +16,7 @@ mod self_signed;
 mod shown;
 pub(crate) mod trust;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,8 +54,17 @@ pub(crate) struct Opened {
     pub(crate) tls: Arc<Tls>,
     /// Who replaces the certificate.
     pub(crate) keeper: Keeper,
-    /// Where the certificate is that was made here, if it was.
-    pub(crate) self_signed: Option<std::path::PathBuf>,
+    /// How people find it.
+    pub(crate) known: Known,
+}
+
+/// What a server is known by to those who look for it with TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// Its address, and a certificate that was made here, which is in this file.
+    SelfSigned(PathBuf),
+    /// A host that its certificate is for; `None` if that names none, but addresses or a wildcard.
+    Host(Option<String>),
 }
 
 /// Who sees to it that there is a certificate.
@@ -91,24 +100,30 @@ pub(crate) fn open(config: &TlsConfig, data: &Path) -> Result<Option<Opened>, Fa
         return Ok(None);
     };
     let directory = data.join(DIRECTORY);
-    let renew = |files| Renewal::begin(files).map(|renewal| Keeper::Renewal(Box::new(renewal)));
-    let mut self_signed = None;
-    let keeper = match source {
-        CertificateSource::Files { certificate, key } => renew(Files {
-            certificate: certificate.clone(),
-            key: key.clone(),
-        })?,
+    let (keeper, known) = match source {
+        CertificateSource::Files { certificate, key } => {
+            let (certificate, key) = (certificate.clone(), key.clone());
+            let renewal = Renewal::begin(Files { certificate, key })?;
+            let known = Known::Host(renewal.host().map(str::to_owned));
+            (Keeper::Renewal(Box::new(renewal)), known)
+        }
         CertificateSource::SelfSigned => {
             let files = self_signed::keep(&directory)?;
-            self_signed = Some(files.certificate.clone());
-            renew(files)?
+            let known = Known::SelfSigned(files.certificate.clone());
+            (Keeper::Renewal(Box::new(Renewal::begin(files)?)), known)
         }
-        CertificateSource::Acme(acme) => Keeper::Acme(Box::new(Acme::begin(acme, &directory)?)),
+        CertificateSource::Acme(acme) => {
+            let known = Known::Host(acme.domains.first().cloned());
+            (
+                Keeper::Acme(Box::new(Acme::begin(acme, &directory)?)),
+                known,
+            )
+        }
     };
     Ok(Some(Opened {
         tls: Arc::new(Tls::new(config, keeper.shown())?),
         keeper,
-        self_signed,
+        known,
     }))
 }
 

@@ -33,7 +33,7 @@ pub(super) struct Pair {
     /// From when on and until when clients trust it.
     pub(super) validity: Validity,
     /// The names of hosts that it is for.
-    hosts: Vec<String>,
+    pub(super) hosts: Vec<String>,
 }
 
 /// When a certificate is valid.

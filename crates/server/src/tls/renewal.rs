@@ -26,6 +26,8 @@ pub(crate) struct Renewal {
     files: Files,
     shown: Arc<Shown>,
     validity: Validity,
+    /// What it was for at first.
+    host: Option<String>,
     looks: Looks,
 }
 
@@ -36,7 +38,7 @@ impl Renewal {
         let Pair {
             certified,
             validity,
-            ..
+            hosts,
         } = files.read().map_err(|error| {
             Fault::setup(format!(
                 "TLS with {} and {}: {error}",
@@ -53,6 +55,7 @@ impl Renewal {
             files,
             shown,
             validity,
+            host: hosts.into_iter().find(|host| !host.contains('*')),
             looks,
         })
     }
@@ -60,6 +63,11 @@ impl Renewal {
     /// What clients are shown.
     pub(super) fn shown(&self) -> Arc<Shown> {
         Arc::clone(&self.shown)
+    }
+
+    /// A host that the certificate is for, if it names one.
+    pub(super) fn host(&self) -> Option<&str> {
+        self.host.as_deref()
     }
 
     /// Looks after the certificate for as long as the runtime lives.

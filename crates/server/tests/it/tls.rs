@@ -358,6 +358,28 @@ async fn one_too_many_is_told_so() {
 }
 
 #[tokio::test]
+async fn one_that_waits_holds_what_tls_needs_and_little_more() {
+    const CONNECTIONS: usize = 300;
+    /// Over what it takes, for a heap has gaps; rustls' own buffer to read into is 4 KiB of it.
+    const BYTES_EACH_MAX: u64 = 16 << 10;
+    let server = House::Tls.configured("[namespaces.\"\"]\npresence = false\n");
+    for door in [Door::Sse, Door::WebSocket(Format::Json)] {
+        // What the first ones take for all.
+        let mut kept = Vec::new();
+        let mut before = 0;
+        for number in 0..CONNECTIONS + 50 {
+            if number == 50 {
+                before = server.resident_bytes();
+            }
+            kept.push(Follower::open(&server, door, "bob", &["a"]).await);
+        }
+        let grown = server.resident_bytes().saturating_sub(before);
+        let each = grown / CONNECTIONS as u64;
+        assert!(each < BYTES_EACH_MAX, "{door:?}: {each} bytes");
+    }
+}
+
+#[tokio::test]
 async fn who_does_not_read_costs_little() {
     const STALLED: usize = 20;
     const MESSAGES: usize = 400;
