@@ -58,7 +58,7 @@ impl Waiting {
         manner.keeps &= !drain.has_begun();
         match self {
             Self::Whole(answer) => give_whole(answer, manner, socket, drain),
-            Self::Stream(response) => give_pieces(response, manner, socket, drain),
+            Self::Stream(response) => give_pieces(response, manner, socket),
             Self::Upgrade(response) => give_over(response, manner, socket),
         }
     }
@@ -87,19 +87,22 @@ fn give_whole(
     })
 }
 
-fn give_pieces(
-    response: Response<EventStream>,
-    mut manner: Manner,
-    socket: Socket,
-    drain: Drain,
-) -> Parked {
+fn give_pieces(response: Response<EventStream>, mut manner: Manner, socket: Socket) -> Parked {
     let framing = manner.framing();
     manner.keeps &= framing != Framing::Close;
     let keeps = manner.keeps;
     let (head, mut events) = manner.head(response, framing);
     let mut body = Pieces::new(socket, head, framing);
     Box::pin(async move {
-        events.run(&mut body, &drain).await?;
+        loop {
+            let piece = poll_fn(|context| match body.poll_hung_up(context) {
+                Poll::Ready(error) => Poll::Ready(Err(error)),
+                Poll::Pending => events.poll_piece(context).map(Ok),
+            });
+            let Some(piece) = piece.await? else { break };
+            body.write(piece).await?;
+        }
+        body.write(Bytes::new()).await?;
         Ok(keep(body.into_socket(), keeps).await)
     })
 }

@@ -89,6 +89,11 @@ impl Drain {
         }
     }
 
+    /// [`Drain::begun`], for whoever has no place of its own to borrow from.
+    pub(crate) async fn into_begun(self) {
+        self.begun().await;
+    }
+
     /// How long connections have to end in order.
     pub(crate) fn within(&self) -> Duration {
         self.0.ending.within

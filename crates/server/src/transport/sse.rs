@@ -1,12 +1,11 @@
 //! Server-sent events (WHATWG HTML, section 9.2): an answer that never ends.
 //!
-//! The session is asked for events when the last piece of the body is written. So a reader that does not
-//! read holds what the kernel buffers and one piece, and everything else stays in the log; and what piled
-//! up meanwhile leaves in one piece.
+//! The session is asked for events when the last piece of the body is written, by whoever writes it. So a
+//! reader that does not read holds what the kernel buffers and one piece, and everything else stays in the
+//! log; and what piled up meanwhile leaves in one piece.
 
 use std::cell::Cell;
-use std::future::{Future, poll_fn};
-use std::io;
+use std::future::Future;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -22,7 +21,6 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::stream::EventsRequest;
 use super::{Counted, Transport};
-use crate::http::pieces::Pieces;
 use crate::http::{Doors, access};
 use crate::parked::{Answered, Waiting};
 use crate::shutdown::Drain;
@@ -60,14 +58,7 @@ pub(crate) fn answer(doors: &Doors, parts: &Parts) -> Result<Answered, Refusal> 
             presence: true,
         },
     )?;
-    let stream = EventStream {
-        link,
-        counted: Counted::new(&doors.counts, Transport::Sse),
-        pushes: doors.pushes.clone(),
-        cursor_sent_at: Instant::now(),
-        is_proven: false,
-        is_over: false,
-    };
+    let stream = EventStream::new(doors, link);
     let mut response = Response::new(stream);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
@@ -83,67 +74,76 @@ pub(crate) fn answer(doors: &Doors, parts: &Parts) -> Result<Answered, Refusal> 
     Ok(Answered::Later(Waiting::Stream(response)))
 }
 
-/// The body of a stream.
+/// The body of a stream, piece by piece.
 pub(crate) struct EventStream {
     link: Link,
     counted: Counted,
+    drain: Drain,
+    drained: Pin<Box<dyn Future<Output = ()>>>,
+    /// When to look whether the reader is to hear of its cursor.
+    alarm: Pin<Box<Sleep>>,
     cursor_sent_at: Instant,
     /// Whether a cursor followed that of the hello, which shows the client that small pieces come through.
     is_proven: bool,
     /// Empty between two streams but for its room, which all of a shard share.
     pushes: Rc<Cell<Vec<Push>>>,
-    /// Whether the last piece was given.
-    is_over: bool,
+    stage: Stage,
+}
+
+/// How far a stream is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Nothing was given yet.
+    Opening,
+    /// Events are given as they come.
+    Open,
+    /// The last piece was given.
+    Over,
 }
 
 impl EventStream {
-    /// Writes events as they come, until the stream is over.
-    ///
-    /// # Errors
-    ///
-    /// The client hung up.
-    pub(crate) async fn run(&mut self, body: &mut Pieces, drain: &Drain) -> io::Result<()> {
-        let mut drained = pin!(drain.begun());
-        let mut alarm = pin!(sleep_until(self.alarm()));
-        let mut piece = self.opening();
-        loop {
-            self.counted.sent(piece.len());
-            body.write(piece).await?;
-            if self.is_over {
-                break;
-            }
-            piece = poll_fn(|context| match body.poll_hung_up(context) {
-                Poll::Ready(error) => Poll::Ready(Err(error)),
-                Poll::Pending => self
-                    .poll_piece(context, drained.as_mut(), drain, alarm.as_mut())
-                    .map(Ok),
-            })
-            .await?;
+    fn new(doors: &Doors, link: Link) -> Self {
+        let drain = doors.app.drain.clone();
+        let now = Instant::now();
+        Self {
+            link,
+            counted: Counted::new(&doors.counts, Transport::Sse),
+            drained: Box::pin(drain.clone().into_begun()),
+            drain,
+            alarm: Box::pin(sleep_until(now)),
+            cursor_sent_at: now,
+            is_proven: false,
+            pushes: doors.pushes.clone(),
+            stage: Stage::Opening,
         }
-        body.write(Bytes::new()).await
     }
 
-    /// Waits for what is to be written next.
-    fn poll_piece(
-        &mut self,
-        context: &mut Context<'_>,
-        drained: Pin<&mut impl Future<Output = ()>>,
-        drain: &Drain,
-        mut alarm: Pin<&mut Sleep>,
-    ) -> Poll<Bytes> {
+    /// Waits for the next piece, and gives it to whoever has room for it; `None` behind the last one.
+    pub(crate) fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let piece = match self.stage {
+            Stage::Opening => self.opening(),
+            Stage::Open => ready!(self.poll_open(context)),
+            Stage::Over => return Poll::Ready(None),
+        };
+        self.counted.sent(piece.len());
+        Poll::Ready(Some(piece))
+    }
+
+    fn poll_open(&mut self, context: &mut Context<'_>) -> Poll<Bytes> {
         while pin!(self.link.ready()).poll(context).is_ready() {
             if let Some(piece) = self.take() {
                 return Poll::Ready(piece);
             }
         }
-        if drained.poll(context).is_ready() {
-            return Poll::Ready(self.farewell(&drain.reconnect()));
+        if self.drained.as_mut().poll(context).is_ready() {
+            return Poll::Ready(self.farewell());
         }
         loop {
-            ready!(alarm.as_mut().poll(context));
+            ready!(self.alarm.as_mut().poll(context));
             // The timer is not touched whenever something is sent, but asked again when it is over.
-            if self.alarm() > Instant::now() {
-                alarm.as_mut().reset(self.alarm());
+            let due = self.cursor_due();
+            if due > Instant::now() {
+                self.alarm.as_mut().reset(due);
                 continue;
             }
             // One more look, for the cursor as it is now.
@@ -153,7 +153,7 @@ impl EventStream {
     }
 
     /// When the reader is to hear of its cursor.
-    fn alarm(&self) -> Instant {
+    fn cursor_due(&self) -> Instant {
         let interval = Duration::from_millis(self.link.heartbeat().interval);
         self.cursor_sent_at
             + match self.is_proven {
@@ -183,6 +183,7 @@ impl EventStream {
             write_event("hello", &hello, &mut out);
         }
         self.cursor_sent_at = Instant::now();
+        self.stage = Stage::Open;
         out.into()
     }
 
@@ -213,7 +214,7 @@ impl EventStream {
                 // Only framed transports ask.
                 Push::Reply(_) => {}
                 Push::Close { code, reason } => {
-                    self.is_over = true;
+                    self.stage = Stage::Over;
                     self.counted.closed(code);
                     write_event("error", &Reply::error(None, code, reason), &mut out);
                 }
@@ -241,13 +242,14 @@ impl EventStream {
     }
 
     /// The server ends: come back to another, or to the next one here. A browser's `EventSource` knows `retry`.
-    fn farewell(&mut self, reconnect: &Reply) -> Bytes {
-        self.is_over = true;
+    fn farewell(&mut self) -> Bytes {
+        self.stage = Stage::Over;
+        let reconnect = self.drain.reconnect();
         let mut out = Vec::new();
         if let ReplyBody::Reconnect { after_ms } = reconnect.body {
             out.extend_from_slice(format!("retry: {after_ms}\n").as_bytes());
         }
-        write_event("reconnect", reconnect, &mut out);
+        write_event("reconnect", &reconnect, &mut out);
         out.into()
     }
 }
