@@ -16,8 +16,9 @@ use tokio::time::timeout;
 
 use crate::http::head::Manner;
 use crate::http::{Doors, problem};
+use crate::http2;
 use crate::metrics::Counts;
-use crate::requests::Requests;
+use crate::requests::{Requests, Spoken};
 use crate::socket::{Socket, Stream};
 use crate::tls::redirect::{self, Target};
 use crate::tls::{Greeted, Protocol, Tls};
@@ -34,6 +35,9 @@ pub(crate) struct ConnectionLimits {
     /// How long what was written may stay unacknowledged, a reader not read, or a question of the kernel's
     /// without an answer, before the kernel gives the connection up.
     pub(crate) unsent_within: Duration,
+    /// After how long a silence a connection of HTTP/2 is pinged; who has not answered by `unsent_within` is
+    /// gone.
+    pub(crate) pings_after: Duration,
     /// After how long a silence the kernel asks whether the client's is there, and after how long it asks again.
     pub(crate) asks_after: (Duration, Duration),
 }
@@ -119,7 +123,7 @@ async fn greet(stream: TcpStream, tls: Arc<Tls>, requests: Rc<Requests>, permit:
         () = app.drain.begun() => return,
     };
     match greeted {
-        Ok(Greeted::Secure(stream, Protocol::Http1)) => {
+        Ok(Greeted::Secure(stream, Protocol::Http2 | Protocol::Http1)) => {
             tokio::task::spawn_local(serve(stream, requests, permit));
         }
         Ok(Greeted::Secure(_, Protocol::Challenge)) => {}
@@ -132,17 +136,22 @@ async fn greet(stream: TcpStream, tls: Arc<Tls>, requests: Rc<Requests>, permit:
     }
 }
 
-/// Carries a connection that speaks HTTP/1.1 until it ends.
+/// Carries a connection until it ends. Which HTTP it speaks its first bytes say.
 fn serve(stream: Stream, requests: Rc<Requests>, permit: Rc<Permit>) -> impl Future<Output = ()> {
-    let mut coming = requests.clone().wait(Socket::new(stream));
+    let begin = requests.clone().begin(Socket::new(stream));
     // Whatever the connection does is in a box of its own, so that who waits keeps nothing of who reads.
     async move {
-        while let Some(socket) = coming.await {
+        let mut next = match begin.await {
+            Some((socket, Spoken::Http2)) => return http2::serve(socket, requests, permit).await,
+            Some((socket, Spoken::Http1)) => Some(socket),
+            None => None,
+        };
+        while let Some(socket) = next {
             let Some(parked) = requests.clone().read(socket, permit.clone()).await else {
                 return;
             };
-            coming = match parked.await {
-                Ok(Some(socket)) => requests.clone().wait(socket),
+            next = match parked.await {
+                Ok(Some(socket)) => requests.clone().wait(socket).await,
                 Ok(None) => return,
                 Err(error) => return tracing::debug!(%error, "a connection failed"),
             };
@@ -171,7 +180,8 @@ pub(crate) async fn turn_away(stream: TcpStream, tls: Option<Arc<Tls>>, counts: 
         let mut stream = match tls {
             None => MaybeTls::Plain(stream),
             Some(tls) => match tls.greet(stream, &counts).await? {
-                Greeted::Secure(_, Protocol::Challenge) => return Ok(()),
+                // Over HTTP/2 it would take a whole connection to say so.
+                Greeted::Secure(_, Protocol::Http2 | Protocol::Challenge) => return Ok(()),
                 Greeted::Secure(stream, Protocol::Http1) => stream,
                 Greeted::Plain(stream) => MaybeTls::Plain(stream),
             },

@@ -21,6 +21,7 @@ mod connection;
 mod fault;
 mod few;
 mod http;
+mod http2;
 mod logging;
 mod metrics;
 mod parked;

@@ -17,6 +17,7 @@ use http::Response;
 use crate::http::body::{Body, Whole};
 use crate::http::head::{Framing, Manner};
 use crate::http::pieces::Pieces;
+use crate::http2::Tunnel;
 use crate::shutdown::Drain;
 use crate::socket::{Socket, Stream};
 use crate::transport::sse::EventStream;
@@ -25,11 +26,11 @@ use crate::transport::sse::EventStream;
 pub(crate) enum Answered {
     /// Everything is there, and hyper writes it.
     Now(Response<Body>),
-    /// Not yet; the answer takes the socket over.
+    /// Not yet.
     Later(Waiting),
 }
 
-/// An answer that takes the socket over.
+/// An answer that takes the socket over, or over HTTP/2 waits in its stream.
 pub(crate) enum Waiting {
     /// It comes as a whole.
     Whole(Pin<Box<dyn Future<Output = Response<Whole>>>>),
@@ -39,8 +40,16 @@ pub(crate) enum Waiting {
     Upgrade(Response<Upgrade>),
 }
 
-/// Carries another protocol until it ends, on a socket and what was read of it already.
-pub(crate) type Upgrade = Box<dyn FnOnce(Stream, Bytes) -> Pin<Box<dyn Future<Output = ()>>>>;
+/// What another protocol is spoken on.
+pub(crate) enum Opened {
+    /// A whole connection.
+    Stream(Stream),
+    /// One stream of a connection of HTTP/2.
+    Tunnel(Tunnel),
+}
+
+/// Carries another protocol until it ends, on what was opened and what was read of it already.
+pub(crate) type Upgrade = Box<dyn FnOnce(Opened, Bytes) -> Pin<Box<dyn Future<Output = ()>>>>;
 
 /// An answer with the socket that it took over. Gives the socket back if it can be kept for another
 /// request, and an error if the client hung up, by which whatever the answer holds is freed.
@@ -82,7 +91,7 @@ fn give_whole(
         manner.keeps &= !drain.has_begun();
         let (head, body) = manner.whole(response);
         let mut written = 0;
-        poll_fn(|context| socket.poll_write(context, [&head, &body], &mut written)).await?;
+        poll_fn(|context| socket.poll_write_parts(context, [&head, &body], &mut written)).await?;
         Ok(keep(socket, manner.keeps).await)
     })
 }
@@ -120,11 +129,11 @@ fn give_over(response: Response<Upgrade>, manner: Manner, mut socket: Socket) ->
     let (head, upgrade) = manner.head(response, Framing::Upgrade);
     Box::pin(async move {
         let mut written = 0;
-        poll_fn(|context| socket.poll_write(context, [&head], &mut written)).await?;
+        poll_fn(|context| socket.poll_write_parts(context, [&head], &mut written)).await?;
         // What comes may last for days.
         drop(head);
         let (stream, unread) = socket.into_parts();
-        upgrade(stream, unread).await;
+        upgrade(Opened::Stream(stream), unread).await;
         Ok(None)
     })
 }

@@ -6,7 +6,7 @@
 
 use std::cell::Cell;
 use std::convert::Infallible;
-use std::future::{pending, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -23,6 +23,7 @@ use tokio::time::timeout;
 use crate::connection::{ConnectionLimits, Permit};
 use crate::http::Doors;
 use crate::http::head::Manner;
+use crate::http2;
 use crate::parked::{Answered, Parked, Waiting};
 use crate::socket::Socket;
 
@@ -38,6 +39,18 @@ pub(crate) struct Requests {
     /// Within which bounds.
     pub(crate) limits: ConnectionLimits,
     http: http1::Builder,
+}
+
+/// A connection that begins: its socket, and what is spoken on it.
+pub(crate) type Beginning = Pin<Box<dyn Future<Output = Option<(Socket, Spoken)>>>>;
+
+/// The versions of HTTP, of which a connection speaks one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Spoken {
+    /// HTTP/1.1 or 1.0.
+    Http1,
+    /// HTTP/2.
+    Http2,
 }
 
 /// A connection that waits for its next request.
@@ -68,6 +81,20 @@ impl Requests {
             limits,
             http,
         }
+    }
+
+    /// Waits for the first bytes of a connection, which say what is spoken; `None` as [`Requests::wait`].
+    pub(crate) fn begin(self: Rc<Self>, socket: Socket) -> Beginning {
+        Box::pin(async move {
+            let within = self.limits.head_within;
+            let mut socket = self.wait(socket).await?;
+            let speaks_http2 = timeout(within, socket.begins_with(http2::PREFACE)).await;
+            let spoken = match speaks_http2.ok()?.ok()? {
+                true => Spoken::Http2,
+                false => Spoken::Http1,
+            };
+            Some((socket, spoken))
+        })
     }
 
     /// Waits until there is something to read, while there is nothing of hyper: for connections that are
@@ -159,7 +186,7 @@ impl AsyncRead for Watched {
         context: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.socket.poll_read(context, into)
+        Pin::new(&mut self.socket).poll_read(context, into)
     }
 }
 
@@ -170,7 +197,7 @@ impl AsyncWrite for Watched {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.desk.is_writing.set(true);
-        Pin::new(self.socket.stream()).poll_write(context, bytes)
+        Pin::new(&mut self.socket).poll_write(context, bytes)
     }
 
     fn poll_write_vectored(
@@ -179,7 +206,7 @@ impl AsyncWrite for Watched {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.desk.is_writing.set(true);
-        Pin::new(self.socket.stream()).poll_write_vectored(context, slices)
+        Pin::new(&mut self.socket).poll_write_vectored(context, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -187,13 +214,13 @@ impl AsyncWrite for Watched {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(Pin::new(self.socket.stream()).poll_flush(context))?;
+        ready!(Pin::new(&mut self.socket).poll_flush(context))?;
         // Nothing of it waits on our side of the kernel.
         self.desk.is_writing.set(false);
         Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(self.socket.stream()).poll_shutdown(context)
+        Pin::new(&mut self.socket).poll_shutdown(context)
     }
 }

@@ -56,38 +56,36 @@ impl Socket {
             return stream.peek(&mut [0]).await.map(drop);
         }
         // What the kernel has may be nothing but TLS's own: only what was decrypted tells.
-        poll_fn(|context| {
-            let mut bytes = [0; READ_BYTES];
-            let mut space = ReadBuf::new(&mut bytes);
-            ready!(Pin::new(&mut self.stream).poll_read(context, &mut space))?;
-            self.unread.extend_from_slice(space.filled());
-            Poll::Ready(Ok(()))
-        })
-        .await
+        poll_fn(|context| self.poll_more(context)).await.map(drop)
+    }
+
+    /// Whether what comes first are these bytes, as soon as that is certain; they are left where they are.
+    /// Cancel safe.
+    pub(crate) async fn begins_with(&mut self, prefix: &[u8]) -> io::Result<bool> {
+        loop {
+            let known = self.unread.len().min(prefix.len());
+            if self.unread[..known] != prefix[..known] {
+                return Ok(false);
+            }
+            let is_certain = known == prefix.len();
+            if is_certain || poll_fn(|context| self.poll_more(context)).await? == 0 {
+                return Ok(is_certain);
+            }
+        }
+    }
+
+    /// Reads a little of what the kernel has, to be read again; how many bytes: none at the end.
+    fn poll_more(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut bytes = [0; READ_BYTES];
+        let mut space = ReadBuf::new(&mut bytes);
+        ready!(Pin::new(&mut self.stream).poll_read(context, &mut space))?;
+        self.unread.extend_from_slice(space.filled());
+        Poll::Ready(Ok(space.filled().len()))
     }
 
     /// The bare socket, and what was read of it and not understood.
     pub(crate) fn into_parts(self) -> (Stream, Bytes) {
         (self.stream, self.unread.into())
-    }
-
-    /// Reads what was put back, and then the kernel's.
-    pub(crate) fn poll_read(
-        &mut self,
-        context: &mut Context<'_>,
-        into: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.unread.is_empty() {
-            return Pin::new(&mut self.stream).poll_read(context, into);
-        }
-        let length = self.unread.len().min(into.remaining());
-        into.put_slice(&self.unread[..length]);
-        self.unread.drain(..length);
-        if self.unread.is_empty() {
-            // An idle connection owns no memory.
-            self.unread = Vec::new();
-        }
-        Poll::Ready(Ok(()))
     }
 
     /// Ends the connection. Over TLS that is said, so that nobody takes what was sent for cut off
@@ -96,22 +94,13 @@ impl Socket {
         let _ = self.stream.shutdown().await;
     }
 
-    /// To write to.
-    pub(crate) fn stream(&mut self) -> &mut Stream {
-        &mut self.stream
-    }
-
     /// Waits until the client has hung up, and gives how. One that says that it will send no more has
     /// hung up as well: browsers and proxies do that when they have lost interest.
     pub(crate) fn poll_hung_up(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
         while self.unread.len() < UNREAD_BYTES_MAX {
-            let mut bytes = [0; READ_BYTES];
-            let mut space = ReadBuf::new(&mut bytes);
-            match ready!(Pin::new(&mut self.stream).poll_read(context, &mut space)) {
-                Ok(()) if space.filled().is_empty() => {
-                    return Poll::Ready(io::ErrorKind::UnexpectedEof.into());
-                }
-                Ok(()) => self.unread.extend_from_slice(space.filled()),
+            match ready!(self.poll_more(context)) {
+                Ok(0) => return Poll::Ready(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) => {}
                 Err(error) => return Poll::Ready(error),
             }
         }
@@ -124,7 +113,7 @@ impl Socket {
     /// # Errors
     ///
     /// The client hung up.
-    pub(crate) fn poll_write<const N: usize>(
+    pub(crate) fn poll_write_parts<const N: usize>(
         &mut self,
         context: &mut Context<'_>,
         parts: [&[u8]; N],
@@ -150,6 +139,57 @@ impl Socket {
     }
 }
 
+/// What was put back, and then the kernel's.
+impl AsyncRead for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.unread.is_empty() {
+            return Pin::new(&mut self.stream).poll_read(context, into);
+        }
+        let length = self.unread.len().min(into.remaining());
+        into.put_slice(&self.unread[..length]);
+        self.unread.drain(..length);
+        if self.unread.is_empty() {
+            // An idle connection owns no memory.
+            self.unread = Vec::new();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt;
@@ -172,7 +212,7 @@ mod tests {
         while read.len() < bytes {
             let mut space = [0; 1000];
             let mut space = ReadBuf::new(&mut space);
-            poll_fn(|context| socket.poll_read(context, &mut space))
+            poll_fn(|context| Pin::new(&mut *socket).poll_read(context, &mut space))
                 .await
                 .unwrap();
             assert!(!space.filled().is_empty(), "the end");
@@ -209,6 +249,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn how_it_begins_is_known_as_soon_as_it_is_certain_and_nothing_is_taken() {
+        let (mut socket, mut client) = pair().await;
+        client.write_all(b"ab").await.unwrap();
+        assert!(!socket.begins_with(b"ax").await.unwrap());
+        assert!(socket.begins_with(b"abcd").now_or_never().is_none());
+        client.write_all(b"cde").await.unwrap();
+        assert!(socket.begins_with(b"abcd").await.unwrap());
+        assert_eq!(read(&mut socket, 5).await, b"abcde");
+        client.write_all(b"ab").await.unwrap();
+        client.shutdown().await.unwrap();
+        assert!(!socket.begins_with(b"abcd").await.unwrap(), "it has ended");
+    }
+
+    #[tokio::test]
     async fn a_little_of_what_comes_is_kept_and_the_rest_left_in_the_kernel() {
         let (mut socket, mut client) = pair().await;
         let sent: Vec<u8> = (0..=u8::MAX).cycle().take(20_000).collect();
@@ -227,8 +281,9 @@ mod tests {
         let (mut socket, client) = pair().await;
         let parts = [&vec![1; 3_000_000][..], &[], &[2], &vec![3; 5_000_000]];
         let mut written = 0;
-        let write =
-            async { poll_fn(|context| socket.poll_write(context, parts, &mut written)).await };
+        let write = async {
+            poll_fn(|context| socket.poll_write_parts(context, parts, &mut written)).await
+        };
         let mut client = Socket::new(MaybeTls::Plain(client));
         let (wrote, heard) = tokio::join!(write, read(&mut client, 8_000_001));
         wrote.unwrap();
@@ -240,7 +295,7 @@ mod tests {
         let (mut socket, mut client) = pair().await;
         let endless = vec![0; 64 << 20];
         let mut written = 0;
-        let write = poll_fn(|context| socket.poll_write(context, [&endless], &mut written));
+        let write = poll_fn(|context| socket.poll_write_parts(context, [&endless], &mut written));
         let (wrote, closed) = tokio::join!(write, client.shutdown());
         closed.unwrap();
         assert_eq!(wrote.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);

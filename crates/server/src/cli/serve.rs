@@ -428,6 +428,7 @@ fn connection_limits(config: &Config) -> ConnectionLimits {
         head_within: config.limits.head_timeout.0,
         // As long as a silent WebSocket is given.
         unsent_within: config.heartbeat.patience(),
+        pings_after: config.heartbeat.interval.0,
         asks_after: (config.heartbeat.interval.0, config.heartbeat.timeout.0),
     }
 }

@@ -16,6 +16,7 @@ use tidings_wire::{Code, Data, Format, MessageId};
 
 use super::negotiate::{MediaType, media_type};
 use super::problem::refusal;
+use crate::transport::sse::EventStream;
 
 /// A body that is there at once.
 pub(crate) type Whole = Full<Bytes>;
@@ -27,12 +28,26 @@ pub(crate) fn bytes(body: Whole) -> Bytes {
     collected.to_bytes()
 }
 
-/// The body of every answer that is there at once.
+/// The body of an answer that hyper writes.
 pub(crate) enum Body {
     /// All of it at once.
     Whole(Whole),
     /// What the router answered.
     Api(axum::body::Body),
+    /// Events as they come, over HTTP/2.
+    Events(Box<EventStream>),
+}
+
+impl Default for Body {
+    fn default() -> Self {
+        Self::Whole(Whole::default())
+    }
+}
+
+impl From<EventStream> for Body {
+    fn from(events: EventStream) -> Self {
+        Self::Events(Box::new(events))
+    }
 }
 
 impl From<Whole> for Body {
@@ -52,6 +67,10 @@ impl http_body::Body for Body {
         match &mut *self {
             Self::Whole(body) => Pin::new(body).poll_frame(context).map_err(axum::Error::new),
             Self::Api(body) => Pin::new(body).poll_frame(context),
+            Self::Events(events) => {
+                let piece = events.poll_piece(context);
+                piece.map(|piece| piece.map(|piece| Ok(Frame::data(piece))))
+            }
         }
     }
 
@@ -59,6 +78,7 @@ impl http_body::Body for Body {
         match self {
             Self::Whole(body) => body.is_end_stream(),
             Self::Api(body) => body.is_end_stream(),
+            Self::Events(_) => false,
         }
     }
 
@@ -66,6 +86,7 @@ impl http_body::Body for Body {
         match self {
             Self::Whole(body) => body.size_hint(),
             Self::Api(body) => body.size_hint(),
+            Self::Events(_) => SizeHint::default(),
         }
     }
 }

@@ -67,6 +67,12 @@ impl Manner {
         }
     }
 
+    /// Marks an answer for the page that asks, and its browser.
+    pub(crate) fn mark<B>(&self, response: &mut Response<B>) {
+        cors::mark(response.headers_mut(), self.page.clone());
+        demand_tls(response.headers_mut(), self.hsts.clone());
+    }
+
     /// How a body of unknown length is told to end.
     pub(crate) fn framing(&self) -> Framing {
         match self.version > Version::HTTP_10 {
@@ -84,8 +90,7 @@ impl Manner {
 
     /// The bytes of an answer's head, and what is to come behind it.
     pub(crate) fn head<B>(&self, mut response: Response<B>, framing: Framing) -> (Vec<u8>, B) {
-        cors::mark(response.headers_mut(), self.page.clone());
-        demand_tls(response.headers_mut(), self.hsts.clone());
+        self.mark(&mut response);
         let mut head = Vec::with_capacity(HEAD_BYTES);
         let version = match self.version > Version::HTTP_10 {
             true => "HTTP/1.1",

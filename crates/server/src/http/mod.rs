@@ -24,7 +24,7 @@ use axum::Router;
 use bytes::Bytes;
 use http::header::CONNECTION;
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response};
+use http::{HeaderValue, Method, Request, Response, Version};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -112,6 +112,7 @@ impl Doors {
         let admitted = self.admit(&parts);
         let page = admitted.as_ref().ok().cloned().flatten();
         let mut manner = Manner::of(&parts, page.as_ref(), self.app.hsts.clone());
+        let is_http2 = parts.version == Version::HTTP_2;
         // What stands behind a body that nobody reads cannot be found.
         manner.keeps &= incoming.is_end_stream();
         let mut answered = match admitted {
@@ -125,7 +126,8 @@ impl Doors {
             }
             cors::mark(response.headers_mut(), page);
             head::demand_tls(response.headers_mut(), self.app.hsts.clone());
-            if self.app.drain.has_begun() {
+            // Over HTTP/2 the connection says it.
+            if self.app.drain.has_begun() && !is_http2 {
                 let close = HeaderValue::from_static("close");
                 response.headers_mut().insert(CONNECTION, close);
             }

@@ -55,7 +55,10 @@ impl Pieces {
         };
         // The piece is not copied: all of a channel's followers share a message's bytes.
         let parts = [&self.head, line, &self.piece, end];
-        ready!(self.socket.poll_write(context, parts, &mut self.written))?;
+        ready!(
+            self.socket
+                .poll_write_parts(context, parts, &mut self.written)
+        )?;
         self.head = Vec::new();
         self.piece = Bytes::new();
         Poll::Ready(Ok(()))

@@ -3,6 +3,8 @@
 /// A protocol above TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Protocol {
+    /// HTTP/2.
+    Http2,
     /// HTTP/1.1, and what it is upgraded to.
     Http1,
     /// Nothing: a certificate authority wants to see a certificate, and has seen it (RFC 8737).
@@ -10,8 +12,8 @@ pub(crate) enum Protocol {
 }
 
 impl Protocol {
-    /// What is offered, the one we like best first. Here others are added.
-    const OFFERED: [Self; 2] = [Self::Http1, Self::Challenge];
+    /// What is offered, the one we like best first.
+    const OFFERED: [Self; 3] = [Self::Http2, Self::Http1, Self::Challenge];
 
     /// As rustls is told.
     pub(super) fn offered() -> Vec<Vec<u8>> {
@@ -29,6 +31,7 @@ impl Protocol {
     /// As IANA has registered it.
     pub(super) fn name(self) -> &'static [u8] {
         match self {
+            Self::Http2 => b"h2",
             Self::Http1 => b"http/1.1",
             Self::Challenge => b"acme-tls/1",
         }

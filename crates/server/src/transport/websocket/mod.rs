@@ -6,6 +6,7 @@
 
 mod alone;
 mod frames;
+mod handshake;
 mod session;
 mod sockets;
 
@@ -15,20 +16,18 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
+use http::Request;
 use http::request::Parts;
-use http::{Request, Response};
 use tidings_hub::{Auth, Refusal, Room, Shard};
-use tidings_websocket::handshake::server;
 use tidings_websocket::tokio::{Error, MaybeTls, Options, WebSocket};
 use tidings_websocket::{Config, keepalive};
-use tidings_wire::{Code, Format, Heartbeat};
+use tidings_wire::{Code, Heartbeat};
 
 use self::session::Session;
 use super::{Counted, Transport};
 use crate::connection::Permit;
-use crate::http::body::Body;
-use crate::http::{Doors, access, problem};
-use crate::parked::{Answered, Upgrade, Waiting};
+use crate::http::{Doors, access};
+use crate::parked::{Answered, Opened, Upgrade, Waiting};
 
 /// What a client is given at a time, when everything it was given before is written. The bytes are two
 /// large messages, or a second of a busy room, and bound it first.
@@ -46,26 +45,13 @@ const HELLO_WITHIN: Duration = Duration::from_secs(5);
 /// How long a connection that we close may take to agree.
 const CLOSING_WITHIN: Duration = Duration::from_secs(2);
 
-/// The formats that are spoken, the one we like best first.
-const SUBPROTOCOLS: [&str; 2] = ["tidings.v1.json", "tidings.v1.cbor"];
-
 /// Answers the handshake and has the connection held when it is sent.
 pub(crate) fn answer(doors: &Doors, parts: Parts, permit: Rc<Permit>) -> Result<Answered, Refusal> {
     let app = &doors.app;
     let request = Request::from_parts(parts, ());
-    let offer = server::Options {
-        subprotocols: &SUBPROTOCOLS,
-        ..server::Options::default()
-    };
-    let (response, format) = match server::accept(&request, &offer) {
-        Ok(accepted) => {
-            let format = match accepted.subprotocol {
-                Some("tidings.v1.cbor") => Format::Cbor,
-                _ => Format::Json,
-            };
-            (accepted.response(), format)
-        }
-        Err(refusal) => return Ok(refused(&refusal).into()),
+    let (response, format) = match handshake::accept(&request) {
+        Ok(accepted) => accepted,
+        Err(refused) => return Ok(refused.response().into()),
     };
     let (parts, ()) = request.into_parts();
     let identity = access::identify_early(&app.hub, &app.origins, &parts)?;
@@ -89,32 +75,26 @@ pub(crate) fn answer(doors: &Doors, parts: Parts, permit: Rc<Permit>) -> Result<
         ..Options::default()
     };
     let sockets = doors.websockets.clone();
-    let upgrade: Upgrade = Box::new(move |stream, read| {
-        Box::pin(async move {
-            match stream {
-                MaybeTls::Plain(stream) => {
-                    let websocket = WebSocket::server(stream, read, options);
-                    sockets.hold(websocket, session).await;
-                }
-                stream => {
-                    // In boxes, for each future on the way down would keep room for them.
-                    let websocket = Box::new(WebSocket::server(stream, read, options));
-                    sockets.hold_alone(websocket, Box::new(session)).await;
-                }
-            }
-        })
+    let upgrade: Upgrade = Box::new(move |opened, read| match opened {
+        Opened::Stream(MaybeTls::Plain(stream)) => Box::pin(async move {
+            let websocket = WebSocket::server(stream, read, options);
+            sockets.hold(websocket, session).await;
+        }),
+        // In boxes, for each future on the way down would keep room for them.
+        Opened::Stream(stream) => {
+            let websocket = Box::new(WebSocket::server(stream, read, options));
+            let session = Box::new(session);
+            Box::pin(async move { sockets.hold_alone(websocket, session).await })
+        }
+        Opened::Tunnel(stream) => {
+            let websocket = Box::new(WebSocket::server(stream, read, options));
+            let session = Box::new(session);
+            Box::pin(async move { sockets.hold_alone(websocket, session).await })
+        }
     });
     Ok(Answered::Later(Waiting::Upgrade(
         response.map(|()| upgrade),
     )))
-}
-
-/// A request that is no handshake: what is wrong, with the status that the RFC asks for.
-fn refused(refusal: &server::Refusal) -> Response<Body> {
-    let problem = problem::refusal(Code::BadRequest, refusal.to_string());
-    let mut response = problem::answer_with(refusal.status(), &problem);
-    response.headers_mut().extend(refusal.headers());
-    response.map(Body::from)
 }
 
 /// Whether the kernel was the first to notice that nobody is there, by what it has sent in vain.
