@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tidings_wire::Format;
 use tokio::net::TcpStream;
 
-use crate::support::door::{Door, Follower};
+use crate::support::door::{Follower, Way};
 use crate::support::http::Http;
 use crate::support::server::Server;
 use crate::support::tls;
@@ -89,9 +89,9 @@ async fn another_certificate_is_shown_and_nobody_is_cut_off() {
     let mut publisher = Http::to(&server).await;
     let mut followers = Vec::new();
     for door in [
-        Door::LongPoll(Format::Json),
-        Door::Sse,
-        Door::WebSocket(Format::Cbor),
+        Way::LongPoll(Format::Json),
+        Way::Sse,
+        Way::WebSocket(Format::Cbor),
     ] {
         followers.push(Follower::open(&server, door, "bob", &["a"]).await);
     }

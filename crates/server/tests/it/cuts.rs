@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 async fn everybody_sees_all_messages_once_and_in_order_however_often_they_are_cut_off() {
     let server = Server::start();
     let mut followers = Vec::new();
-    for (number, door) in Door::ALL.into_iter().enumerate() {
+    for (number, door) in Door::all().enumerate() {
         let name = format!("follower-{number}");
         followers.push(Follower::open(&server, door, &name, &["chat:a"]).await);
     }

@@ -6,10 +6,14 @@
 //! sees a living client; there only who must answer is noticed, which is a WebSocket, or must ask again, which
 //! is a poller.
 
+use std::os::fd::AsFd;
+
 use socket2::{SockFilter, SockRef};
-use tokio::net::{TcpSocket, TcpStream};
+use tidings_wire::Format;
+use tokio::net::TcpSocket;
 
 use crate::support::http::Http;
+use crate::support::http2::Http2;
 use crate::support::server::Server;
 use crate::support::tls::Stream;
 use crate::support::{soon, until};
@@ -23,7 +27,7 @@ const HASTY: &str = "heartbeat = \"400ms\"\n\
 const BOB: (&str, &str) = ("authorization", "Bearer guest:bob");
 
 /// From now on the stream's kernel neither takes nor answers anything.
-fn go_dark(stream: &TcpStream) {
+fn go_dark(stream: &impl AsFd) {
     /// BPF_RET: keep so many bytes of a segment, here none.
     const RETURN: u16 = 0x06;
     let nothing = [SockFilter::new(RETURN, 0, 0, 0)];
@@ -143,4 +147,17 @@ async fn a_reader_that_does_not_read_though_its_kernel_answers() {
     }
     gone(&server).await;
     drop(http);
+}
+
+#[tokio::test]
+async fn an_event_stream_and_a_websocket_that_share_a_connection() {
+    let server = Server::configured(HASTY);
+    let http = Http2::connect(server.address()).await;
+    let headers = [("accept", "text/event-stream"), BOB];
+    let _stream = http.stream("/v1/events?channel=a", &headers).await;
+    let _frames = http.frames(Format::Json).await;
+    there(&server, "sse").await;
+    there(&server, "websocket").await;
+    go_dark(http.socket());
+    gone(&server).await;
 }

@@ -2,7 +2,7 @@
 
 use tidings_wire::{Data, Format};
 
-use crate::support::door::{Door, Follower, Hello, House, Publish, Said};
+use crate::support::door::{Door, Follower, Hello, House, Publish, Said, Version, Way};
 use crate::support::server::Server;
 use crate::support::until;
 use crate::support::websocket::Frames;
@@ -12,29 +12,36 @@ macro_rules! over_every_door {
     ($($scenario:ident)*) => {$(
         mod $scenario {
             mod plain {
-                over_every_door! { @house $scenario House::Plain }
+                over_every_door! { @house $scenario House::Plain, Version::One }
             }
             mod tls {
-                over_every_door! { @house $scenario House::Tls }
+                over_every_door! { @house $scenario House::Tls, Version::One }
+            }
+            mod http2 {
+                over_every_door! { @house $scenario House::Plain, Version::Two }
+            }
+            mod tls_http2 {
+                over_every_door! { @house $scenario House::Tls, Version::Two }
             }
         }
     )*};
-    (@house $scenario:ident $house:expr) => {
+    (@house $scenario:ident $house:expr, $http:expr) => {
         use super::super::*;
-        over_every_door! { @doors $scenario, $house,
-            poll_json: Door::Poll(Format::Json),
-            poll_cbor: Door::Poll(Format::Cbor),
-            long_poll_json: Door::LongPoll(Format::Json),
-            long_poll_cbor: Door::LongPoll(Format::Cbor),
-            sse: Door::Sse,
-            websocket_json: Door::WebSocket(Format::Json),
-            websocket_cbor: Door::WebSocket(Format::Cbor),
+        over_every_door! { @doors $scenario, $house, $http,
+            poll_json: Way::Poll(Format::Json),
+            poll_cbor: Way::Poll(Format::Cbor),
+            long_poll_json: Way::LongPoll(Format::Json),
+            long_poll_cbor: Way::LongPoll(Format::Cbor),
+            sse: Way::Sse,
+            websocket_json: Way::WebSocket(Format::Json),
+            websocket_cbor: Way::WebSocket(Format::Cbor),
         }
     };
-    (@doors $scenario:ident, $house:expr, $($name:ident: $door:expr,)*) => {$(
+    (@doors $scenario:ident, $house:expr, $http:expr, $($name:ident: $way:expr,)*) => {$(
         #[tokio::test]
         async fn $name() {
-            super::super::$scenario($door, $house).await;
+            let door = Door { way: $way, http: $http };
+            super::super::$scenario(door, $house).await;
         }
     )*};
 }
@@ -104,8 +111,8 @@ async fn channels_do_not_mix_and_keep_their_order(door: Door, house: House) {
     let server = house.start();
     let channels = ["chat:a", "chat:b", "news", "大/堂 #1"];
     let paths = ["chat:a", "chat:b", "news", "%E5%A4%A7%2F%E5%A0%82%20%231"];
-    let names = match door {
-        Door::WebSocket(_) => channels,
+    let names = match door.way {
+        Way::WebSocket(_) => channels,
         _ => paths,
     };
     let mut follower = Follower::open(&server, door, "bob", &names).await;
@@ -150,13 +157,13 @@ async fn bytes_and_odd_texts_arrive_as_they_were(door: Door, house: House) {
 
 async fn who_follows_is_present(door: Door, house: House) {
     let server = house.configured("[presence]\ngrace = \"100ms\"\n");
-    let mut watcher = Follower::open(&server, Door::Sse, "alice", &["chat:a"]).await;
+    let mut watcher = Follower::open(&server, Way::Sse, "alice", &["chat:a"]).await;
     assert_eq!(
         watcher.event_of("join").await.user.as_deref(),
         Some("alice")
     );
     let mut follower = Follower::open(&server, door, "bob", &["chat:a"]).await;
-    if matches!(door, Door::Poll(_) | Door::LongPoll(_)) {
+    if matches!(door.way, Way::Poll(_) | Way::LongPoll(_)) {
         // A poller is present from its first poll with a cursor on at the latest.
         server.publish("chat:a", "1").await;
         follower.message().await;
@@ -169,7 +176,7 @@ async fn who_follows_is_present(door: Door, house: House) {
     assert_eq!(presence["users"][1]["user"], "bob");
     assert_eq!(presence["users"][1]["connections"], 1);
     // A poller's lease outlives its connection, which the next test looks at.
-    if matches!(door, Door::Sse | Door::WebSocket(_)) {
+    if matches!(door.way, Way::Sse | Way::WebSocket(_)) {
         follower.cut();
         assert_eq!(watcher.event_of("leave").await.user.as_deref(), Some("bob"));
     }
@@ -178,7 +185,7 @@ async fn who_follows_is_present(door: Door, house: House) {
 async fn signals_arrive_and_are_not_stored(door: Door, house: House) {
     let server = house.start();
     let mut follower = Follower::open(&server, door, "bob", &["chat:a"]).await;
-    if matches!(door, Door::Poll(_) | Door::LongPoll(_)) {
+    if matches!(door.way, Way::Poll(_) | Way::LongPoll(_)) {
         // The session's mailbox is there from its first poll with a cursor on at the latest.
         server.publish("chat:a", "1").await;
         follower.message().await;
@@ -209,7 +216,7 @@ async fn a_cursor_of_another_log_is_told(door: Door, house: House) {
     server.publish("chat:a", "1").await;
     let foreign = "anotherlog-1".parse().unwrap();
     let mut follower = Follower::open_after(&server, door, "bob", &["chat:a"], Some(foreign)).await;
-    if matches!(door, Door::Poll(_)) {
+    if matches!(door.way, Way::Poll(_)) {
         // The answer that tells it comes at once and gives the cursor of now.
         until("an answer", async || {
             let poll =
@@ -218,7 +225,7 @@ async fn a_cursor_of_another_log_is_told(door: Door, house: House) {
             follower.was_truncated.then_some(())
         })
         .await;
-    } else if matches!(door, Door::LongPoll(_)) {
+    } else if matches!(door.way, Way::LongPoll(_)) {
         let event = follower.try_event();
         let _ = tokio::time::timeout(std::time::Duration::from_secs(2), event).await;
     }
@@ -232,7 +239,7 @@ async fn a_cursor_of_another_log_is_told(door: Door, house: House) {
 async fn a_cursor_behind_what_is_kept_is_told(door: Door, house: House) {
     let mut server = house.configured("[retention]\nmessages = 5\n");
     let start = {
-        let now = Follower::open(&server, Door::Poll(Format::Json), "x", &["chat:a"]).await;
+        let now = Follower::open(&server, Way::Poll(Format::Json), "x", &["chat:a"]).await;
         now.cursor.clone()
     };
     for number in 0..200 {
@@ -268,9 +275,9 @@ async fn everything_survives_a_kill(door: Door, house: House) {
         for number in 0..5 {
             assert_eq!(follower.message().await.number(), number);
         }
-        match door {
+        match door.way {
             // An answer's cursor covers all of it: what was in the answer with the fifth is taken.
-            Door::Poll(_) | Door::LongPoll(_) => {
+            Way::Poll(_) | Way::LongPoll(_) => {
                 for number in 5..10 {
                     assert_eq!(follower.message().await.number(), number);
                 }
@@ -283,8 +290,8 @@ async fn everything_survives_a_kill(door: Door, house: House) {
     server.restart();
     let mut follower = Follower::open_after(&server, door, "bob", &["chat:a"], cursor).await;
     server.publish("chat:a", "10").await;
-    let first = match door {
-        Door::Poll(_) | Door::LongPoll(_) => 10,
+    let first = match door.way {
+        Way::Poll(_) | Way::LongPoll(_) => 10,
         _ => 5,
     };
     for number in first..=10 {
@@ -306,7 +313,7 @@ async fn it_is_seen_on_other_threads_as_well() {
 
 async fn seen_over_all_the_others(server: Server) {
     let mut followers = Vec::new();
-    for (number, door) in Door::ALL.into_iter().enumerate() {
+    for (number, door) in Door::all().enumerate() {
         let name = format!("follower-{number}");
         followers.push(Follower::open(&server, door, &name, &["chat:a"]).await);
     }

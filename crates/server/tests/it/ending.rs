@@ -2,7 +2,7 @@
 
 use tidings_wire::{Data, Format};
 
-use crate::support::door::{Door, Follower, Hello, Publish, Said};
+use crate::support::door::{Follower, Hello, Publish, Said, Way};
 use crate::support::http::Http;
 use crate::support::server::Server;
 use crate::support::websocket::Frames;
@@ -124,7 +124,7 @@ async fn what_is_being_published_is_stored_and_answered_first() {
 #[tokio::test]
 async fn with_a_notice_it_is_not_ready_and_does_everything_else_as_before() {
     let mut server = Server::configured("[drain]\nnotice = \"5min\"\n");
-    let mut before = Follower::open(&server, Door::Sse, "alice", &["a"]).await;
+    let mut before = Follower::open(&server, Way::Sse, "alice", &["a"]).await;
     server.terminate();
     until("the notice", async || {
         let ready = server.get("/readyz").await;
@@ -132,7 +132,7 @@ async fn with_a_notice_it_is_not_ready_and_does_everything_else_as_before() {
     })
     .await;
     assert_eq!(server.get("/healthz").await.status, 200);
-    let door = Door::WebSocket(Format::Json);
+    let door = Way::WebSocket(Format::Json);
     let mut after = Follower::open(&server, door, "bob", &["a"]).await;
     server.publish("a", "1").await;
     assert_eq!(before.message().await.number(), 1);
@@ -166,7 +166,7 @@ async fn what_has_not_ended_in_time_is_cut() {
 async fn what_was_acknowledged_is_there_after_a_restart() {
     let mut server = Server::start();
     let cursor = {
-        let follower = Follower::open(&server, Door::Poll(Format::Json), "bob", &["a"]).await;
+        let follower = Follower::open(&server, Way::Poll(Format::Json), "bob", &["a"]).await;
         follower.cursor.clone()
     };
     for number in 0..20 {
@@ -175,7 +175,7 @@ async fn what_was_acknowledged_is_there_after_a_restart() {
     server.terminate();
     assert_eq!(server.ended().await.code(), Some(0));
     server.restart();
-    let mut follower = Follower::open_after(&server, Door::Sse, "bob", &["a"], cursor).await;
+    let mut follower = Follower::open_after(&server, Way::Sse, "bob", &["a"], cursor).await;
     for number in 0..20 {
         assert_eq!(follower.message().await.number(), number);
     }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use tidings_websocket::{Close, CloseCode};
 use tidings_wire::Format;
 
-use crate::support::door::{Door, Follower, Hello, Said, Subscribe};
+use crate::support::door::{Follower, Hello, Said, Subscribe, Way};
 use crate::support::server::Server;
 use crate::support::until;
 use crate::support::websocket::Frames;
@@ -59,20 +59,20 @@ async fn bob(server: &Server) -> Frames {
 #[tokio::test]
 async fn who_comes_back_soon_has_never_left_over_whatever_it_comes() {
     let server = Server::configured(LONG);
-    let mut watcher = Follower::open(&server, Door::Sse, "alice", &["a"]).await;
+    let mut watcher = Follower::open(&server, Way::Sse, "alice", &["a"]).await;
     assert_eq!(next(&mut watcher).await, event("join", "alice"));
     // Often enough for both shards.
     for number in 0..8 {
-        for door in [Door::Sse, Door::WebSocket(Format::Json)] {
+        for door in [Way::Sse, Way::WebSocket(Format::Json)] {
             let mut bob = Follower::open(&server, door, "bob", &["a"]).await;
-            if number == 0 && door == Door::Sse {
+            if number == 0 && door == Way::Sse {
                 assert_eq!(next(&mut watcher).await, event("join", "bob"));
             }
             bob.cut();
             streams(&server, 1).await;
         }
     }
-    let _carol = Follower::open(&server, Door::Sse, "carol", &["a"]).await;
+    let _carol = Follower::open(&server, Way::Sse, "carol", &["a"]).await;
     assert_eq!(next(&mut watcher).await, event("join", "carol"));
 }
 
@@ -86,7 +86,7 @@ async fn who_says_that_it_goes_leaves_at_once() {
         channel: &'static str,
     }
     let server = Server::configured(LONG);
-    let mut watcher = Follower::open(&server, Door::Sse, "alice", &["a"]).await;
+    let mut watcher = Follower::open(&server, Way::Sse, "alice", &["a"]).await;
     assert_eq!(next(&mut watcher).await, event("join", "alice"));
     let mut frames = bob(&server).await;
     assert_eq!(next(&mut watcher).await, event("join", "bob"));
@@ -112,6 +112,6 @@ async fn who_says_that_it_goes_leaves_at_once() {
     let close = Close::new(CloseCode::GOING_AWAY, "");
     frames.websocket.close(close, within).await.unwrap();
     streams(&server, 1).await;
-    let _carol = Follower::open(&server, Door::Sse, "carol", &["a"]).await;
+    let _carol = Follower::open(&server, Way::Sse, "carol", &["a"]).await;
     assert_eq!(next(&mut watcher).await, event("join", "carol"));
 }

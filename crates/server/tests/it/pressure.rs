@@ -2,7 +2,7 @@
 
 use tidings_wire::{Data, Format};
 
-use crate::support::door::{Door, Follower, Hello, Publish, Said};
+use crate::support::door::{Follower, Hello, Publish, Said, Way};
 use crate::support::server::Server;
 use crate::support::websocket::Frames;
 use crate::support::{soon, until};
@@ -22,7 +22,7 @@ async fn many_who_do_not_read_cost_cursors_and_no_memory() {
     // Small ones are copied to whoever has them wait, where large ones would be shared.
     const MESSAGE_BYTES: usize = 3_000;
     let server = Server::configured(PATIENT);
-    let door = Door::WebSocket(Format::Json);
+    let door = Way::WebSocket(Format::Json);
     let mut stalled = Vec::new();
     for number in 0..STALLED {
         let name = format!("stalled-{number}");
@@ -50,7 +50,7 @@ async fn many_who_do_not_read_cost_cursors_and_no_memory() {
 async fn where_only_the_newest_counts_a_slow_reader_is_not_given_what_it_missed() {
     let config = format!("{PATIENT}[namespaces.price]\nbehind = \"newest\"\n");
     let server = Server::configured(&config);
-    for door in [Door::WebSocket(Format::Json), Door::Sse] {
+    for door in [Way::WebSocket(Format::Json), Way::Sse] {
         let mut slow = Follower::open(&server, door, "slow", &["price:a"]).await;
         let mut newest = 0;
         for _ in 0..200 {
@@ -157,7 +157,7 @@ async fn hundreds_who_come_back_at_once_share_what_is_read_for_them() {
     const CLIENTS: usize = 300;
     const MISSED: usize = 100;
     let mut server = Server::start();
-    let door = Door::WebSocket(Format::Json);
+    let door = Way::WebSocket(Format::Json);
     let mut clients = Vec::new();
     for number in 0..CLIENTS {
         let name = format!("user-{number}");

@@ -2,7 +2,7 @@
 
 use tidings_wire::Format;
 
-use crate::support::door::{Door, Follower};
+use crate::support::door::{Follower, Way};
 use crate::support::http::Http;
 use crate::support::server::Server;
 use crate::support::{soon, until};
@@ -158,7 +158,7 @@ async fn a_probe_brings_signs_of_life_and_nothing_else() {
 #[tokio::test]
 async fn a_client_that_hangs_up_is_gone_at_once() {
     let server = Server::configured("[presence]\ngrace = \"0s\"\n");
-    let mut follower = Follower::open(&server, Door::Sse, "bob", &["a"]).await;
+    let mut follower = Follower::open(&server, Way::Sse, "bob", &["a"]).await;
     follower.cut();
     until("nobody", async || {
         let presence = server.get("/v1/channels/a/presence").await.json();
@@ -179,7 +179,7 @@ async fn readers_that_do_not_read_cost_cursors_and_not_memory() {
     let before = server.resident_bytes();
     let mut readers = Vec::new();
     for number in 0..5 {
-        for door in [Door::Sse, Door::WebSocket(Format::Json)] {
+        for door in [Way::Sse, Way::WebSocket(Format::Json)] {
             let name = format!("reader-{number}-{door:?}").replace(['(', ')'], "");
             readers.push(Follower::open(&server, door, &name, &["a"]).await);
         }
@@ -205,7 +205,7 @@ async fn readers_that_do_not_read_cost_cursors_and_not_memory() {
 async fn a_reader_that_does_not_read_gets_everything_when_it_does() {
     // Who does not even read its pings for half a minute is given up otherwise.
     let server = Server::configured("[heartbeat]\ninterval = \"1h\"\n");
-    let mut follower = Follower::open(&server, Door::Sse, "bob", &["a"]).await;
+    let mut follower = Follower::open(&server, Way::Sse, "bob", &["a"]).await;
     // Far more than the kernel and the server buffer for one connection, at 60 KiB each.
     let large = format!("\"{}\"", "x".repeat(60_000));
     let mut seqs = Vec::new();

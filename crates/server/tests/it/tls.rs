@@ -12,7 +12,7 @@ use tidings_wire::Format;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::door::{Door, Follower, House};
+use crate::support::door::{Follower, House, Way};
 use crate::support::http::Http;
 use crate::support::server::Server;
 use crate::support::tls::{self, SELF_SIGNED, Stream};
@@ -148,7 +148,7 @@ async fn slow_handshakes_keep_nobody_out() {
         stream.write_all(&[0x16, 3, 1]).await.unwrap();
         slow.push(stream);
     }
-    let mut follower = Follower::open(&server, Door::Sse, "bob", &["a"]).await;
+    let mut follower = Follower::open(&server, Way::Sse, "bob", &["a"]).await;
     server.publish("a", "1").await;
     assert_eq!(follower.message().await.number(), 1);
     drop(slow);
@@ -158,7 +158,7 @@ async fn slow_handshakes_keep_nobody_out() {
 #[tokio::test]
 async fn garbage_ends_its_own_connection_only() {
     let server = watched("");
-    let mut follower = Follower::open(&server, Door::WebSocket(Format::Json), "bob", &["a"]).await;
+    let mut follower = Follower::open(&server, Way::WebSocket(Format::Json), "bob", &["a"]).await;
     let hello = [0x16, 3, 1, 0, 4, 1, 0, 0, 0];
     for garbage in [
         &[0x16; 5000][..],
@@ -256,9 +256,9 @@ async fn who_leaves_is_gone_whether_they_say_so_or_not() {
     for is_told in [true, false] {
         for transport in ["sse", "long-poll", "websocket"] {
             let door = match transport {
-                "sse" => Door::Sse,
-                "websocket" => Door::WebSocket(Format::Json),
-                _ => Door::LongPoll(Format::Json),
+                "sse" => Way::Sse,
+                "websocket" => Way::WebSocket(Format::Json),
+                _ => Way::LongPoll(Format::Json),
             };
             let links = format!("tidings_links{{transport=\"{transport}\",shard=\"0\"}}");
             let count = async |count: f64| {
@@ -334,10 +334,10 @@ async fn large_messages_pass_both_ways() {
     // Some sixty records of TLS, and what our WebSocket client takes.
     let text = format!("\"{}\"", "x".repeat(1_000_000));
     for door in [
-        Door::Poll(Format::Json),
-        Door::LongPoll(Format::Cbor),
-        Door::Sse,
-        Door::WebSocket(Format::Json),
+        Way::Poll(Format::Json),
+        Way::LongPoll(Format::Cbor),
+        Way::Sse,
+        Way::WebSocket(Format::Json),
     ] {
         let mut follower = Follower::open(&server, door, "bob", &["a"]).await;
         server.publish("a", &text).await;
@@ -363,7 +363,7 @@ async fn one_that_waits_holds_what_tls_needs_and_little_more() {
     /// Over what it takes, for a heap has gaps; rustls' own buffer to read into is 4 KiB of it.
     const BYTES_EACH_MAX: u64 = 16 << 10;
     let server = House::Tls.configured("[namespaces.\"\"]\npresence = false\n");
-    for door in [Door::Sse, Door::WebSocket(Format::Json)] {
+    for door in [Way::Sse, Way::WebSocket(Format::Json)] {
         // What the first ones take for all.
         let mut kept = Vec::new();
         let mut before = 0;
@@ -385,7 +385,7 @@ async fn who_does_not_read_costs_little() {
     const MESSAGES: usize = 400;
     const MESSAGE_BYTES: usize = 3_000;
     let text = format!("\"{}\"", "x".repeat(MESSAGE_BYTES));
-    for door in [Door::WebSocket(Format::Json), Door::Sse] {
+    for door in [Way::WebSocket(Format::Json), Way::Sse] {
         let server = House::Tls.configured("[heartbeat]\ninterval = \"1h\"\n");
         let mut stalled = Vec::new();
         for number in 0..STALLED {

@@ -4,7 +4,7 @@ use serde::Serialize;
 use tidings_websocket::{Close, CloseCode, Event};
 use tidings_wire::Format;
 
-use crate::support::door::{Door, Follower, Hello, Ping, Said};
+use crate::support::door::{Follower, Hello, Ping, Said, Way};
 use crate::support::server::Server;
 use crate::support::websocket::Frames;
 use crate::support::{soon, until};
@@ -174,7 +174,7 @@ async fn a_reader_that_does_not_read_holds_nobody_up_and_gets_everything_when_it
     // Who does not even read its pings for half a minute is given up otherwise.
     let server = Server::configured("[heartbeat]\ninterval = \"1h\"\n");
     for format in [Format::Json, Format::Cbor] {
-        let door = Door::WebSocket(format);
+        let door = Way::WebSocket(format);
         let mut stalled = Follower::open(&server, door, "bob", &["a"]).await;
         let mut live = Follower::open(&server, door, "eve", &["a"]).await;
         // Far more than the kernel and the server buffer for one connection, at 60 KiB each.

@@ -4,10 +4,14 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize};
 use tidings_wire::{Cursor, Data, Format};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::http::Http;
+use super::http2::{Http2, Pieces};
 use super::server::Server;
 use super::tls::{SELF_SIGNED, Stream};
 use super::websocket::Frames;
@@ -15,7 +19,7 @@ use super::{soon, until};
 
 /// A transport and a format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Door {
+pub(crate) enum Way {
     Poll(Format),
     LongPoll(Format),
     Sse,
@@ -44,8 +48,8 @@ impl House {
     }
 }
 
-impl Door {
-    pub(crate) const ALL: [Self; 7] = [
+impl Way {
+    const ALL: [Self; 7] = [
         Self::Poll(Format::Json),
         Self::Poll(Format::Cbor),
         Self::LongPoll(Format::Json),
@@ -54,6 +58,36 @@ impl Door {
         Self::WebSocket(Format::Json),
         Self::WebSocket(Format::Cbor),
     ];
+}
+
+/// The versions of HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Version {
+    One,
+    Two,
+}
+
+/// A way of following, and the HTTP that it goes over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Door {
+    pub(crate) way: Way,
+    pub(crate) http: Version,
+}
+
+impl Door {
+    /// Every way over every version.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        let over = |http| move |way| Self { way, http };
+        let one = Way::ALL.into_iter().map(over(Version::One));
+        one.chain(Way::ALL.into_iter().map(over(Version::Two)))
+    }
+}
+
+impl From<Way> for Door {
+    fn from(way: Way) -> Self {
+        let http = Version::One;
+        Self { way, http }
+    }
 }
 
 /// An event or an answer, in either format.
@@ -117,23 +151,50 @@ pub(crate) struct Follower<'a> {
     pub(crate) cursor: Option<Cursor>,
     pub(crate) was_truncated: bool,
     events: VecDeque<Said>,
-    way: Option<Way>,
+    line: Option<Line>,
 }
 
 /// What an `id:` without data is called here.
 const HEARTBEAT: &str = "(heartbeat)";
 
-enum Way {
-    Polls(Http),
-    Stream(Http, Vec<u8>),
+/// What a follower hears through.
+#[expect(dead_code, reason = "a connection breaks when dropped")]
+enum Line {
+    Polls(Asked),
+    Stream(Chunks, Vec<u8>),
     Frames(Box<Frames>),
+    Tunnel(Box<Frames<TokioIo<Upgraded>>>, Http2),
+}
+
+/// A connection for one question after the other.
+enum Asked {
+    One(Http),
+    Two(Http2),
+}
+
+/// An answer that comes piece by piece, with what it comes over.
+enum Chunks {
+    One(Http),
+    Two(
+        Pieces,
+        #[expect(dead_code, reason = "it breaks when dropped")] Http2,
+    ),
+}
+
+impl Chunks {
+    async fn next(&mut self) -> Option<Vec<u8>> {
+        match self {
+            Self::One(http) => http.chunk().await,
+            Self::Two(pieces, _) => pieces.next().await,
+        }
+    }
 }
 
 impl<'a> Follower<'a> {
     /// Follows `channels` as the guest `name`, from now on: what is published after this comes.
     pub(crate) async fn open(
         server: &'a Server,
-        door: Door,
+        door: impl Into<Door>,
         name: &str,
         channels: &[&str],
     ) -> Self {
@@ -143,20 +204,20 @@ impl<'a> Follower<'a> {
     /// Follows `channels` from behind a cursor on.
     pub(crate) async fn open_after(
         server: &'a Server,
-        door: Door,
+        door: impl Into<Door>,
         name: &str,
         channels: &[&str],
         after: Option<Cursor>,
     ) -> Self {
         let mut follower = Self {
             server,
-            door,
+            door: door.into(),
             channels: channels.iter().map(|&channel| channel.to_owned()).collect(),
             name: name.to_owned(),
             cursor: after,
             was_truncated: false,
             events: VecDeque::new(),
-            way: None,
+            line: None,
         };
         follower.resume().await;
         follower
@@ -165,18 +226,18 @@ impl<'a> Follower<'a> {
     /// Cuts the connection without a word. What was not looked at is lost, but for a poll's answer,
     /// whose cursor covers all of it.
     pub(crate) fn cut(&mut self) {
-        self.way = None;
-        if matches!(self.door, Door::Sse | Door::WebSocket(_)) {
+        self.line = None;
+        if matches!(self.door.way, Way::Sse | Way::WebSocket(_)) {
             self.events.clear();
         }
     }
 
-    /// The connection itself.
+    /// The connection itself, which speaks HTTP/1.1.
     pub(crate) fn into_stream(self) -> Stream {
-        match self.way {
-            Some(Way::Polls(http) | Way::Stream(http, _)) => http.stream,
-            Some(Way::Frames(frames)) => frames.websocket.into_parts().stream,
-            None => panic!("{:?}: there is none", self.door),
+        match self.line {
+            Some(Line::Polls(Asked::One(http)) | Line::Stream(Chunks::One(http), _)) => http.stream,
+            Some(Line::Frames(frames)) => frames.websocket.into_parts().stream,
+            _ => panic!("{:?}: there is none", self.door),
         }
     }
 
@@ -190,13 +251,13 @@ impl<'a> Follower<'a> {
 
     /// Whether a connection could be opened.
     pub(crate) async fn try_resume(&mut self) -> bool {
-        let way = match self.door {
-            Door::Poll(_) | Door::LongPoll(_) => self.open_polls().await,
-            Door::Sse => self.open_stream().await,
-            Door::WebSocket(format) => self.open_frames(format).await,
+        let line = match self.door.way {
+            Way::Poll(_) | Way::LongPoll(_) => self.open_polls().await,
+            Way::Sse => self.open_stream().await,
+            Way::WebSocket(format) => self.open_frames(format).await,
         };
-        self.way = way;
-        self.way.is_some()
+        self.line = line;
+        self.line.is_some()
     }
 
     /// The next message, past everything else.
@@ -240,19 +301,20 @@ impl<'a> Follower<'a> {
                 }
                 return Some(event);
             }
-            let read = match self.way.as_mut()? {
-                Way::Polls(_) => self.read_poll().await,
-                Way::Stream(..) => self.read_stream().await,
-                Way::Frames(frames) => match frames.hear::<Said>().await {
-                    Ok(said) => {
-                        self.take(said);
-                        true
-                    }
-                    Err(_) => false,
-                },
+            let read = match self.line.as_mut()? {
+                Line::Polls(_) => self.read_poll().await,
+                Line::Stream(..) => self.read_stream().await,
+                Line::Frames(frames) => {
+                    let heard = frames.hear::<Said>().await.ok();
+                    heard.map(|said| self.take(said)).is_some()
+                }
+                Line::Tunnel(frames, _) => {
+                    let heard = frames.hear::<Said>().await.ok();
+                    heard.map(|said| self.take(said)).is_some()
+                }
             };
             if !read {
-                self.way = None;
+                self.line = None;
                 return None;
             }
         }
@@ -275,35 +337,41 @@ impl<'a> Follower<'a> {
         path
     }
 
-    async fn open_polls(&mut self) -> Option<Way> {
-        let http = Http::to(self.server).await;
-        self.way = Some(Way::Polls(http));
+    async fn open_polls(&mut self) -> Option<Line> {
+        let asked = match self.door.http {
+            Version::One => Asked::One(Http::to(self.server).await),
+            Version::Two => Asked::Two(Http2::to(self.server).await),
+        };
+        self.line = Some(Line::Polls(asked));
         if self.cursor.is_none() {
             // Where "now" is.
             assert!(self.read_poll().await);
         }
-        self.way.take()
+        self.line.take()
     }
 
     async fn read_poll(&mut self) -> bool {
-        let (wait, format) = match self.door {
-            Door::LongPoll(format) => ("&wait=20", format),
-            Door::Poll(format) => ("", format),
+        let (wait, format) = match self.door.way {
+            Way::LongPoll(format) => ("&wait=20", format),
+            Way::Poll(format) => ("", format),
             _ => unreachable!(),
         };
         let path = self.path() + wait;
         let token = format!("Bearer guest:{}", self.name);
         let headers = [("accept", format.media_type()), ("authorization", &token)];
-        let Some(Way::Polls(http)) = &mut self.way else {
-            return false;
+        let response = match &mut self.line {
+            Some(Line::Polls(Asked::One(http))) => {
+                http.send("GET", &path, &headers, b"").await;
+                http.response().await
+            }
+            Some(Line::Polls(Asked::Two(http))) => http.ask("GET", &path, &headers, b"").await,
+            _ => return false,
         };
-        http.send("GET", &path, &headers, b"").await;
-        let response = http.response().await;
         assert_eq!(response.status, 200, "{response:?}");
         assert_eq!(response.header("content-type"), Some(format.media_type()));
         let polled: Polled = format.decode(&response.body).unwrap();
         self.was_truncated |= polled.truncated;
-        if polled.events.is_empty() && matches!(self.door, Door::Poll(_)) {
+        if polled.events.is_empty() && matches!(self.door.way, Way::Poll(_)) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         // A cursor covers the events of its answer: they are all taken before the next question.
@@ -314,14 +382,22 @@ impl<'a> Follower<'a> {
         true
     }
 
-    async fn open_stream(&mut self) -> Option<Way> {
-        let mut http = Http::to(self.server).await;
+    async fn open_stream(&mut self) -> Option<Line> {
         let token = format!("Bearer guest:{}", self.name);
         let headers = [("accept", "text/event-stream"), ("authorization", &token)];
-        http.send("GET", &self.path(), &headers, b"").await;
-        let head = http.head().await;
-        assert_eq!(head.status, 200);
-        self.way = Some(Way::Stream(http, Vec::new()));
+        let chunks = match self.door.http {
+            Version::One => {
+                let mut http = Http::to(self.server).await;
+                http.send("GET", &self.path(), &headers, b"").await;
+                assert_eq!(http.head().await.status, 200);
+                Chunks::One(http)
+            }
+            Version::Two => {
+                let http = Http2::to(self.server).await;
+                Chunks::Two(http.stream(&self.path(), &headers).await, http)
+            }
+        };
+        self.line = Some(Line::Stream(chunks, Vec::new()));
         // Up to the hello, whose id is where the stream begins.
         while self.events.iter().all(|event| event.kind != "hello") {
             if !self.read_stream().await {
@@ -329,14 +405,14 @@ impl<'a> Follower<'a> {
             }
         }
         self.events.retain(|event| event.kind != "hello");
-        self.way.take()
+        self.line.take()
     }
 
     async fn read_stream(&mut self) -> bool {
-        let Some(Way::Stream(http, buffer)) = &mut self.way else {
+        let Some(Line::Stream(chunks, buffer)) = &mut self.line else {
             return false;
         };
-        let Some(chunk) = http.chunk().await else {
+        let Some(chunk) = chunks.next().await else {
             return false;
         };
         buffer.extend(chunk);
@@ -377,8 +453,26 @@ impl<'a> Follower<'a> {
         }
     }
 
-    async fn open_frames(&mut self, format: Format) -> Option<Way> {
-        let mut frames = Frames::open(self.server, format).await;
+    async fn open_frames(&mut self, format: Format) -> Option<Line> {
+        match self.door.http {
+            Version::One => {
+                let mut frames = Frames::open(self.server, format).await;
+                self.subscribe(&mut frames).await?;
+                Some(Line::Frames(Box::new(frames)))
+            }
+            Version::Two => {
+                let http = Http2::to(self.server).await;
+                let mut frames = http.frames(format).await;
+                self.subscribe(&mut frames).await?;
+                Some(Line::Tunnel(Box::new(frames), http))
+            }
+        }
+    }
+
+    async fn subscribe<S>(&mut self, frames: &mut Frames<S>) -> Option<()>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         frames.feed(&Hello {
             kind: "hello",
             token: format!("guest:{}", self.name),
@@ -413,7 +507,7 @@ impl<'a> Follower<'a> {
             }
             self.take(said);
         }
-        Some(Way::Frames(Box::new(frames)))
+        Some(())
     }
 }
 

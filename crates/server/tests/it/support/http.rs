@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -44,6 +45,19 @@ impl Head {
 }
 
 impl Response {
+    /// An answer that was read elsewhere.
+    pub(crate) fn new(status: StatusCode, headers: &HeaderMap, body: Vec<u8>) -> Self {
+        let text = |value: &HeaderValue| value.to_str().unwrap().to_owned();
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), text(value)));
+        Self {
+            status: status.as_u16(),
+            headers: headers.collect(),
+            body,
+        }
+    }
+
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         header(&self.headers, name)
     }

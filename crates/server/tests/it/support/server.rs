@@ -113,13 +113,20 @@ impl Server {
 
     /// A connection, encrypted if the server wants it.
     pub(crate) async fn dial(&self) -> tls::Stream {
+        self.dial_for(b"http/1.1").await
+    }
+
+    /// A connection for that protocol (RFC 7301).
+    pub(crate) async fn dial_for(&self, protocol: &[u8]) -> tls::Stream {
         let stream = soon("a connection", TcpStream::connect(self.address));
         let stream = stream.await.unwrap();
-        let Some(trust) = self.trust.clone() else {
+        let Some(trust) = &self.trust else {
             return tls::Stream::Plain(stream);
         };
+        let mut trust = ClientConfig::clone(trust);
+        trust.alpn_protocols = vec![protocol.to_vec()];
         let host = self.address.ip().to_string();
-        let connecting = tls::connect(trust, &host, stream);
+        let connecting = tls::connect(Arc::new(trust), &host, stream);
         soon("a TLS handshake", connecting).await.unwrap()
     }
 

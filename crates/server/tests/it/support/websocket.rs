@@ -7,14 +7,15 @@ use tidings_websocket::handshake::client;
 use tidings_websocket::tokio::{HandshakeError, MaybeTls, Options, WebSocket, tls};
 use tidings_websocket::{Close, Event};
 use tidings_wire::Format;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::server::Server;
 use super::soon;
 
 /// A connection that speaks one format.
-pub(crate) struct Frames {
-    pub(crate) websocket: WebSocket<MaybeTls<TcpStream>>,
+pub(crate) struct Frames<S = MaybeTls<TcpStream>> {
+    pub(crate) websocket: WebSocket<S>,
     format: Format,
 }
 
@@ -50,6 +51,13 @@ impl Frames {
             websocket: connected.websocket,
             format,
         })
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
+    /// Frames on a connection that is there.
+    pub(crate) fn over(websocket: WebSocket<S>, format: Format) -> Self {
+        Self { websocket, format }
     }
 
     /// Says one object.
