@@ -15,9 +15,10 @@ const FIREFOX = process.env.FIREFOX_BIN ?? '/usr/bin/firefox-esr';
 /**
  * A browser for a test, or a file of tests.
  * @param {Scope} scope
+ * @param {{ acceptInsecureCerts?: boolean }} [options]
  */
-export async function launchFirefox(scope) {
-	const browser = await puppeteer.launch({ browser: 'firefox', executablePath: FIREFOX, headless: true });
+export async function launchFirefox(scope, options = {}) {
+	const browser = await puppeteer.launch({ browser: 'firefox', executablePath: FIREFOX, headless: true, ...options });
 	scope.after(() => browser.close());
 	return browser;
 }

@@ -31,31 +31,34 @@ export class Server {
 	#child;
 	#data;
 	#args;
+	#env;
 	#isTls;
 
 	/**
 	 * @param {number} port
 	 * @param {string} data
 	 * @param {readonly string[]} args
+	 * @param {NodeJS.ProcessEnv} env
 	 * @param {boolean} isTls
 	 */
-	constructor(port, data, args, isTls) {
+	constructor(port, data, args, env, isTls) {
 		this.port = port;
 		this.#isTls = isTls;
 		this.#data = data;
 		this.#args = args;
+		this.#env = env;
 	}
 
 	/**
 	 * Starts one for a test, or a file of tests; it is gone when that ends.
 	 * @param {Scope} test
-	 * @param {{ args?: readonly string[], isTls?: boolean }} [options] more arguments for `tidings serve`, and whether
-	 *   it speaks TLS, with a certificate that it makes itself
+	 * @param {{ args?: readonly string[], env?: NodeJS.ProcessEnv, isTls?: boolean }} [options] more arguments for
+	 *   `tidings serve`, variables, and whether it speaks TLS, with a certificate that it makes itself
 	 */
-	static async start(test, { args = [], isTls = false } = {}) {
+	static async start(test, { args = [], env = {}, isTls = false } = {}) {
 		const data = await mkdtemp(join(tmpdir(), 'tidings-interop-'));
 		const all = isTls ? [...args, '--tls', 'self-signed'] : args;
-		const server = new Server(await freePort(), data, all, isTls);
+		const server = new Server(await freePort(), data, all, env, isTls);
 		test.after(async () => {
 			await server.kill();
 			await rm(data, { recursive: true, force: true });
@@ -76,7 +79,7 @@ export class Server {
 	/** Starts it again, on the same port, with the same data. */
 	async start() {
 		const args = ['serve', '--listen', `127.0.0.1:${this.port}`, '--data', this.#data, ...this.#args];
-		const child = new Child(TIDINGS, args, { env: ENV });
+		const child = new Child(TIDINGS, args, { env: { ...ENV, ...this.#env } });
 		this.#child = child;
 		const words = () => `${child.stdout}${child.stderr}`;
 		await until(

@@ -1,0 +1,80 @@
+/** Browsers speak HTTP/2 where TLS lets them choose it: everything of a page over one connection, WebSockets too (RFC 8441). */
+
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { launch, openPage } from '../lib/browser.mjs';
+import { launchFirefox, openFirefoxPage } from '../lib/firefox.mjs';
+import { front } from '../lib/front.mjs';
+import { Server } from '../lib/server.mjs';
+import { until } from '../lib/until.mjs';
+
+const STREAMS = 10;
+const SOCKETS = 20;
+
+/** How the server tells of a WebSocket over HTTP/2. */
+const CONNECT = /a request over HTTP\/2 method=CONNECT protocol="websocket" path="\/v1\/connect"/g;
+
+/**
+ * In the page: opens them all, and gives which of them a message reached.
+ * @param {{ streams: number, sockets: number }} many
+ */
+async function follow({ streams, sockets }) {
+	// Chromium takes HTTP/2 for a WebSocket where a connection is there already.
+	await fetch('/v1/info');
+	const heard = (/** @type {EventTarget} */ source) =>
+		new Promise((resolve) => {
+			source.addEventListener('message', (event) => {
+				const { data } = /** @type {MessageEvent} */ (event);
+				if (data.includes('"type":"message"')) resolve(true);
+			});
+		});
+	const opened = (/** @type {EventTarget} */ source) => new Promise((resolve) => source.addEventListener('open', resolve));
+	const events = Array.from({ length: streams }, () => new EventSource('/v1/events?channel=chat:lobby'));
+	const address = `${location.origin.replace('https', 'wss')}/v1/connect`;
+	const frames = Array.from({ length: sockets }, () => new WebSocket(address, 'tidings.v1.json'));
+	const all = [...events, ...frames].map(heard);
+	await Promise.all([...events, ...frames].map(opened));
+	for (const socket of frames) socket.send('{"type":"subscribe","req":1,"channel":"chat:lobby"}');
+	const subscribed = (/** @type {WebSocket} */ socket) =>
+		new Promise((resolve) => {
+			socket.addEventListener('message', ({ data }) => data.includes('"subscribed"') && resolve(true));
+		});
+	await Promise.all(frames.map(subscribed));
+	const init = { method: 'POST', headers: { 'content-type': 'text/plain' }, body: 'tidings' };
+	await fetch('/v1/channels/chat:lobby/messages', init);
+	return (await Promise.all(all)).length;
+}
+
+/** @type {readonly [string, (url: string) => Promise<{ evaluate: (what: typeof follow, many: { streams: number, sockets: number }) => Promise<number> }>][]} */
+const BROWSERS = [
+	[
+		'Chromium',
+		async (url) => {
+			const { page } = await openPage({ after }, await launch({ after }), { ignoreHTTPSErrors: true });
+			await page.goto(url);
+			return page;
+		},
+	],
+	[
+		'Firefox',
+		async (url) => {
+			const page = await openFirefoxPage({ after }, await launchFirefox({ after }, { acceptInsecureCerts: true }));
+			await page.goto(url);
+			return page;
+		},
+	],
+];
+
+for (const [name, open] of BROWSERS) {
+	test(`${name} follows ${STREAMS} event streams and ${SOCKETS} WebSockets over one connection`, async (t) => {
+		const server = await Server.start(t, { env: { TIDINGS_LOG: 'tidings=debug' } });
+		// A page of ours that opens nothing by itself.
+		const page = await open(`${await front(t, server.port)}/healthz`);
+		assert.equal(await page.evaluate(follow, { streams: STREAMS, sockets: SOCKETS }), STREAMS + SOCKETS);
+		await until('the server to tell of all', () => (server.output.match(CONNECT) ?? []).length === SOCKETS);
+		const metrics = await (await fetch(`${server.url}/metrics`)).text();
+		const connections = Number(/^tidings_connections\{shard="0"\} (\d+)/m.exec(metrics)?.[1]);
+		// The page's, one that the browser may have opened ahead, and ours.
+		assert.ok(connections <= 4, `${connections} connections`);
+	});
+}
