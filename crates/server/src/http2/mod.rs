@@ -43,16 +43,17 @@ const STREAM_WINDOW_BYTES: u32 = (64 << 10) - 1;
 /// The same of all streams together: one of the largest bodies. It cannot be less than a stream's.
 const CONNECTION_WINDOW_BYTES: u32 = 128 << 10;
 
-/// What hyper offers to take of one stream's answer beyond what the client has room for, in bytes: as much
-/// as a piece of an event stream. A piece that is larger is taken nevertheless, but no other behind it.
+/// What is held of one stream's answer while the socket takes no more, in bytes: as much as a piece of an
+/// event stream. A piece that is larger is taken nevertheless, but no other behind it.
 const SEND_BUFFER_BYTES_MAX: usize = 64 << 10;
 
 /// Streams that a client resets before we have looked at them, at a time. Nobody does that by many; a client
 /// that opens and resets as fast as it can (CVE-2023-44487) is sent away.
 const RESET_UNSEEN_MAX: usize = 20;
 
-/// Streams that we reset for faults of the client's, in a connection's life; a client that works makes none.
-const RESET_FOR_FAULTS_MAX: usize = 100;
+/// Streams that we reset for faults of the client's, in a connection's life. A client that works makes none,
+/// but may ask for everything at once before it has heard of [`STREAMS_MAX`].
+const RESET_FOR_FAULTS_MAX: usize = 256;
 
 /// A connection that is served.
 pub(crate) type Serving = Pin<Box<dyn Future<Output = ()>>>;
