@@ -120,16 +120,19 @@ impl Framed {
 
     /// The next frame of that kind, past all others; `None` if the connection ends before.
     pub(crate) async fn next_of(&mut self, kind: u8) -> Option<Frame> {
-        loop {
-            let frame = self.next().await?;
-            if frame.kind == kind {
-                return Some(frame);
+        soon("that frame", async {
+            loop {
+                let frame = self.next().await?;
+                if frame.kind == kind {
+                    return Some(frame);
+                }
             }
-        }
+        })
+        .await
     }
 
     /// Waits for the end.
     pub(crate) async fn ended(&mut self) {
-        while self.next().await.is_some() {}
+        soon("the end", async { while self.next().await.is_some() {} }).await;
     }
 }
