@@ -17,6 +17,7 @@ mod shown;
 pub(crate) mod trust;
 
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,11 +82,11 @@ impl Keeper {
         }
     }
 
-    /// Does so for as long as the runtime lives.
-    pub(crate) async fn run(self) {
+    /// Does so for as long as the runtime lives, of which this is called inside.
+    pub(crate) fn run(self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         match self {
-            Self::Renewal(renewal) => renewal.run().await,
-            Self::Acme(acme) => acme.run().await,
+            Self::Renewal(renewal) => Box::pin(renewal.run()),
+            Self::Acme(acme) => Box::pin(acme.run()),
         }
     }
 }

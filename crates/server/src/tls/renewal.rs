@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep};
 
 use super::pair::{Files, Pair, Validity};
@@ -70,15 +70,20 @@ impl Renewal {
         self.host.as_deref()
     }
 
-    /// Looks after the certificate for as long as the runtime lives.
-    pub(crate) async fn run(mut self) {
-        let mut hangups = match signal(SignalKind::hangup()) {
+    /// Looks after the certificate for as long as the runtime lives, of which this is called inside. From then on
+    /// the signal is heard, which otherwise ends the process.
+    pub(crate) fn run(self) -> impl Future<Output = ()> + Send {
+        let hangups = match signal(SignalKind::hangup()) {
             Ok(hangups) => Some(hangups),
             Err(error) => {
                 tracing::warn!(%error, "cannot hear SIGHUP; changed files are noticed all the same");
                 None
             }
         };
+        self.look_after(hangups)
+    }
+
+    async fn look_after(mut self, mut hangups: Option<Signal>) {
         let mut warned: Option<Instant> = None;
         loop {
             if warned.is_none_or(|at| at.elapsed() >= WARN_EVERY) && self.warn() {

@@ -47,9 +47,9 @@ impl Shown {
 impl ResolvesServerCert for Shown {
     fn resolve(&self, client: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let state = self.read();
-        let mut offered = client.alpn().into_iter().flatten();
+        let offered = client.alpn().into_iter().flatten();
         // RFC 8737, section 3: an authority offers this protocol and no other.
-        match offered.any(|protocol| protocol == Protocol::Challenge.name()) {
+        match offered.eq([Protocol::Challenge.name()]) {
             true => state.challenges.get(client.server_name()?).cloned(),
             false => state.own.clone(),
         }
