@@ -1,6 +1,6 @@
 //! Clients of HTTP/2 that keep to nothing: each costs a bounded amount, and is sent away.
 
-use crate::support::frames2::{
+use crate::support::framed::{
     CONTINUATION, END_HEADERS, END_STREAM, Framed, GOAWAY, HEADERS, PREFACE, RST_STREAM, frame, get,
 };
 use crate::support::http2::Http2;

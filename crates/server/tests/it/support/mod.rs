@@ -2,7 +2,7 @@
 
 pub(crate) mod door;
 pub(crate) mod exposition;
-pub(crate) mod frames2;
+pub(crate) mod framed;
 pub(crate) mod http;
 pub(crate) mod http2;
 pub(crate) mod liar;
