@@ -27,8 +27,8 @@ use crate::socket::Socket;
 
 pub(crate) use tunnel::Tunnel;
 
-/// The first bytes of a connection, by which a client that knows beforehand says that it speaks HTTP/2
-/// (RFC 9113, section 3.4).
+/// The first bytes of a connection that speaks HTTP/2, whether by ALPN or because the client knows
+/// beforehand (RFC 9113, section 3.4).
 pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Streams of one connection at a time. All tabs of a browser share one: twenty of them, each with what it

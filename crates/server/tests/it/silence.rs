@@ -50,11 +50,18 @@ impl Path {
 
     /// The server comes back with another configuration, and the subscriber has heard of it.
     async fn restart(&self, server: &mut Server, config: &str) {
+        // Between two polls it would not notice, and go on as it was told before.
+        self.is_followed(server).await;
         server.kill();
         server.reconfigure(config);
         server.restart();
         server.publish("chat:a", "\"again\"").await;
         self.prints("again").await;
+        self.is_followed(server).await;
+    }
+
+    /// Waits until the subscriber waits for something to happen.
+    async fn is_followed(&self, server: &Server) {
         let links = format!(
             "tidings_links{{transport=\"{}\",shard=\"0\"}}",
             self.transport
