@@ -95,8 +95,8 @@ async fn more_streams_than_the_bound_are_refused_and_the_others_go_on() {
         framed.write(&request(stream, &poll)).await;
     }
     let last = streams.last().unwrap();
-    let refused = framed.next().await.unwrap();
-    assert_eq!((refused.kind, refused.stream), (RST_STREAM, last));
+    let refused = framed.next_of(RST_STREAM).await.unwrap();
+    assert_eq!(refused.stream, last);
     assert_eq!(refused.code(), REFUSED_STREAM);
     server.publish("a", "1").await;
     for _ in 0..STREAMS_MAX {
