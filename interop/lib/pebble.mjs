@@ -14,6 +14,9 @@ import { until } from './until.mjs';
 /** Why tests with Pebble are skipped; false: they are not. */
 export const skip = spawnSync('pebble', ['-h']).error ? 'Pebble is not installed' : false;
 
+/** How often ports are chosen anew: between the choice and their use others may take them. */
+const ATTEMPTS = 3;
+
 export class Pebble {
 	/**
 	 * @param {string} folder
@@ -40,7 +43,20 @@ export class Pebble {
 	 * @param {{ tlsPort: number, validSeconds?: number }} options where it looks for the hosts that it certifies, and for
 	 *   how long its certificates are valid
 	 */
-	static async start(test, { tlsPort, validSeconds = 3600 }) {
+	static async start(test, options) {
+		for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+			const pebble = await Pebble.#try(test, options);
+			if (pebble) return pebble;
+		}
+		throw new Error('others took every port that was free a moment before');
+	}
+
+	/**
+	 * @param {Scope} test
+	 * @param {{ tlsPort: number, validSeconds?: number }} options
+	 * @returns {Promise<Pebble | undefined>} none: somebody took one of its ports before it did
+	 */
+	static async #try(test, { tlsPort, validSeconds = 3600 }) {
 		const folder = await mkdtemp(join(tmpdir(), 'tidings-pebble-'));
 		test.after(() => rm(folder, { recursive: true, force: true }));
 		await makeCertificate(folder);
@@ -64,9 +80,12 @@ export class Pebble {
 		test.after(async () => {
 			await Promise.all([child.end(), nameServer.end()]);
 		});
+		const said = () => child.stdout + child.stderr + nameServer.stdout + nameServer.stderr;
+		const isTaken = () => said().includes('address already in use');
 		for (const wanted of [port, management, names]) {
-			await until('Pebble to listen', async () => !(await isFree(wanted)), { seen: () => child.stdout + child.stderr });
+			await until('Pebble to listen', async () => isTaken() || !(await isFree(wanted)), { seen: said });
 		}
+		if (isTaken()) return;
 		const pebble = new Pebble(folder, management, port, names);
 		await writeFile(pebble.issuer, await pebble.#ask('/roots/0'));
 		return pebble;
