@@ -1,6 +1,7 @@
 //! One accepted connection, within bounds: requests that are answered, and now and then an answer that
 //! waits.
 
+use std::future::ready;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use crate::http::head::Manner;
 use crate::http::{Doors, problem};
 use crate::http2;
 use crate::metrics::Counts;
-use crate::requests::{Requests, Spoken};
+use crate::requests::{Coming, Requests, Spoken};
 use crate::socket::{Socket, Stream};
 use crate::tls::redirect::{self, Target};
 use crate::tls::{Greeted, Protocol, Tls};
@@ -35,10 +36,9 @@ pub(crate) struct ConnectionLimits {
     /// How long what was written may stay unacknowledged, a reader not read, or a question of the kernel's
     /// without an answer, before the kernel gives the connection up.
     pub(crate) unsent_within: Duration,
-    /// After how long a silence a connection of HTTP/2 is pinged; who has not answered by `unsent_within` is
-    /// gone.
-    pub(crate) pings_after: Duration,
     /// After how long a silence the kernel asks whether the client's is there, and after how long it asks again.
+    /// On a connection of HTTP/2 the client itself is asked as well, and gone when it has not answered by
+    /// `unsent_within`.
     pub(crate) asks_after: (Duration, Duration),
 }
 
@@ -141,17 +141,18 @@ fn serve(stream: Stream, requests: Rc<Requests>, permit: Rc<Permit>) -> impl Fut
     let begin = requests.clone().begin(Socket::new(stream));
     // Whatever the connection does is in a box of its own, so that who waits keeps nothing of who reads.
     async move {
-        let mut next = match begin.await {
+        let mut coming = match begin.await {
             Some((socket, Spoken::Http2)) => return http2::serve(socket, requests, permit).await,
-            Some((socket, Spoken::Http1)) => Some(socket),
-            None => None,
+            // It has come already.
+            Some((socket, Spoken::Http1)) => Box::pin(ready(Some(socket))) as Coming,
+            None => return,
         };
-        while let Some(socket) = next {
+        while let Some(socket) = coming.await {
             let Some(parked) = requests.clone().read(socket, permit.clone()).await else {
                 return;
             };
-            next = match parked.await {
-                Ok(Some(socket)) => requests.clone().wait(socket).await,
+            coming = match parked.await {
+                Ok(Some(socket)) => requests.clone().wait(socket),
                 Ok(None) => return,
                 Err(error) => return tracing::debug!(%error, "a connection failed"),
             };

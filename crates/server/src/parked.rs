@@ -92,7 +92,10 @@ fn give_whole(
         let (head, body) = manner.whole(response);
         let mut written = 0;
         poll_fn(|context| socket.poll_write_parts(context, [&head, &body], &mut written)).await?;
-        Ok(keep(socket, manner.keeps).await)
+        if !manner.keeps {
+            poll_fn(|context| socket.poll_close(context)).await;
+        }
+        Ok(manner.keeps.then_some(socket))
     })
 }
 
@@ -112,17 +115,11 @@ fn give_pieces(response: Response<EventStream>, mut manner: Manner, socket: Sock
             body.write(piece).await?;
         }
         body.write(Bytes::new()).await?;
-        Ok(keep(body.into_socket(), keeps).await)
+        if !keeps {
+            poll_fn(|context| body.poll_close(context)).await;
+        }
+        Ok(keeps.then(|| body.into_socket()))
     })
-}
-
-/// Gives a socket back that can be kept, and closes it otherwise.
-async fn keep(socket: Socket, keeps: bool) -> Option<Socket> {
-    if keeps {
-        return Some(socket);
-    }
-    socket.close().await;
-    None
 }
 
 fn give_over(response: Response<Upgrade>, manner: Manner, mut socket: Socket) -> Parked {

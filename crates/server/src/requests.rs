@@ -111,7 +111,7 @@ impl Requests {
                     () = self.doors.app.drain.begun() => false,
                 };
                 if !came {
-                    socket.close().await;
+                    poll_fn(|context| socket.poll_close(context)).await;
                     return None;
                 }
             }

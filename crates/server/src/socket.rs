@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use tidings_websocket::tokio::MaybeTls;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 /// What carries a connection's bytes, encrypted or not.
@@ -90,8 +90,8 @@ impl Socket {
 
     /// Ends the connection. Over TLS that is said, so that nobody takes what was sent for cut off
     /// (RFC 8446, section 6.1). Whether it is heard does not matter.
-    pub(crate) async fn close(mut self) {
-        let _ = self.stream.shutdown().await;
+    pub(crate) fn poll_close(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        Pin::new(&mut self.stream).poll_shutdown(context).map(drop)
     }
 
     /// Waits until the client has hung up, and gives how. One that says that it will send no more has

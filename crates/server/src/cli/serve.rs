@@ -400,7 +400,7 @@ fn app(
             any_host: config.auth.secret.is_some() || insecure,
         },
         tls,
-        hsts: tls::hsts(&config.tls),
+        hsts: tls::hsts(&config.tls).map(Arc::new),
         body_limits: BodyLimits {
             bytes_max: config.limits.body.bytes(),
             within: config.limits.body_timeout.0,
@@ -428,7 +428,6 @@ fn connection_limits(config: &Config) -> ConnectionLimits {
         head_within: config.limits.head_timeout.0,
         // As long as a silent WebSocket is given.
         unsent_within: config.heartbeat.patience(),
-        pings_after: config.heartbeat.interval.0,
         asks_after: (config.heartbeat.interval.0, config.heartbeat.timeout.0),
     }
 }

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::io::Write as _;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -27,7 +28,7 @@ pub(crate) struct Manner {
     /// The origin of the allowed page that asks, if it is not ours.
     page: Option<HeaderValue>,
     /// By which it is told to come by TLS only.
-    hsts: Option<HeaderValue>,
+    hsts: Option<Arc<HeaderValue>>,
 }
 
 /// Where the body ends.
@@ -45,7 +46,11 @@ pub(crate) enum Framing {
 
 impl Manner {
     /// As the head of a request asks for it; `hsts` is the server's.
-    pub(crate) fn of(parts: &Parts, page: Option<&HeaderValue>, hsts: Option<HeaderValue>) -> Self {
+    pub(crate) fn of(
+        parts: &Parts,
+        page: Option<&HeaderValue>,
+        hsts: Option<Arc<HeaderValue>>,
+    ) -> Self {
         let version = parts.version;
         let closes = says(&parts.headers, "close");
         Self {
@@ -70,7 +75,7 @@ impl Manner {
     /// Marks an answer for the page that asks, and its browser.
     pub(crate) fn mark<B>(&self, response: &mut Response<B>) {
         cors::mark(response.headers_mut(), self.page.clone());
-        demand_tls(response.headers_mut(), self.hsts.clone());
+        demand_tls(response.headers_mut(), self.hsts.as_deref());
     }
 
     /// How a body of unknown length is told to end.
@@ -122,9 +127,9 @@ impl Manner {
 }
 
 /// Marks an answer that goes out over TLS, where browsers are to come by nothing else.
-pub(crate) fn demand_tls(headers: &mut HeaderMap, hsts: Option<HeaderValue>) {
+pub(crate) fn demand_tls(headers: &mut HeaderMap, hsts: Option<&HeaderValue>) {
     if let Some(hsts) = hsts {
-        headers.insert(STRICT_TRANSPORT_SECURITY, hsts);
+        headers.insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
     }
 }
 

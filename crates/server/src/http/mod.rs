@@ -53,7 +53,7 @@ pub(crate) struct App {
     /// How connections are encrypted; `None` where they are not.
     pub(crate) tls: Option<Arc<Tls>>,
     /// By which a browser is told to come by TLS only. There is TLS then, and no answer goes out without.
-    pub(crate) hsts: Option<HeaderValue>,
+    pub(crate) hsts: Option<Arc<HeaderValue>>,
     /// What may be read of a body.
     pub(crate) body_limits: BodyLimits,
     /// What is shown under `/metrics`; `None` where that has an address of its own.
@@ -125,7 +125,7 @@ impl Doors {
                 self.counts.refused(*code);
             }
             cors::mark(response.headers_mut(), page);
-            head::demand_tls(response.headers_mut(), self.app.hsts.clone());
+            head::demand_tls(response.headers_mut(), self.app.hsts.as_deref());
             // Over HTTP/2 the connection says it.
             if self.app.drain.has_begun() && !is_http2 {
                 let close = HeaderValue::from_static("close");

@@ -69,6 +69,11 @@ impl Pieces {
         self.socket.poll_hung_up(context)
     }
 
+    /// Ends the connection.
+    pub(crate) fn poll_close(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.socket.poll_close(context)
+    }
+
     /// The socket, after the last piece.
     pub(crate) fn into_socket(self) -> Socket {
         self.socket

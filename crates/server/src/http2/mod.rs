@@ -105,6 +105,7 @@ pub(crate) fn serve(socket: Socket, requests: Rc<Requests>, permit: Rc<Permit>) 
 }
 
 fn builder(limits: &ConnectionLimits, streams: Streams) -> Builder<Streams> {
+    let (pings_after, _) = limits.asks_after;
     let mut http = Builder::new(streams);
     // A WebSocket is the stream of an extended CONNECT (RFC 8441).
     http.timer(TokioTimer::new())
@@ -116,7 +117,7 @@ fn builder(limits: &ConnectionLimits, streams: Streams) -> Builder<Streams> {
         .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
         .max_pending_accept_reset_streams(RESET_UNSEEN_MAX)
         .max_local_error_reset_streams(RESET_FOR_FAULTS_MAX)
-        .keep_alive_interval(limits.pings_after)
-        .keep_alive_timeout(limits.unsent_within.saturating_sub(limits.pings_after));
+        .keep_alive_interval(pings_after)
+        .keep_alive_timeout(limits.unsent_within.saturating_sub(pings_after));
     http
 }

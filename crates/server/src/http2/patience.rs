@@ -125,7 +125,6 @@ mod tests {
             head_bytes: 1,
             head_within: seconds(10),
             unsent_within: seconds(30),
-            pings_after: seconds(20),
             asks_after: (seconds(1), seconds(1)),
         };
         (Patience::new(&limits, now), now)
