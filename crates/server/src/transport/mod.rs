@@ -1,6 +1,7 @@
 //! The transports: each reads its client's words, offers its session room, and writes what it is
 //! given. None of them looks inside a message.
 
+mod framed;
 pub(crate) mod poll;
 pub(crate) mod sse;
 pub(crate) mod stream;

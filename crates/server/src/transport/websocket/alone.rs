@@ -17,15 +17,16 @@ use tidings_wire::Code;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::sleep;
 
-use super::session::{Giver, Session};
-use super::{HELLO_WITHIN, ROOM, is_in_vain};
+use super::frames::{self, WebSocketFrames};
+use super::is_in_vain;
 use crate::metrics::Counts;
 use crate::shutdown::Drain;
+use crate::transport::framed::{Giver, HELLO_WITHIN, ROOM, Session};
 
 /// What those of a shard share. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Shared {
-    pub(super) giver: Rc<RefCell<Giver>>,
+    pub(super) giver: Rc<RefCell<Giver<WebSocketFrames>>>,
     pub(super) counts: Arc<Counts>,
     pub(super) drain: Drain,
 }
@@ -53,10 +54,12 @@ pub(super) async fn hold<S>(
     let mut is_draining = false;
     let code = loop {
         give(&mut websocket, &mut session, shared);
-        if is_draining && let Some((reconnect, close)) = session.farewell(&shared.drain) {
+        if is_draining
+            && let Some((reconnect, end)) = session.farewell::<WebSocketFrames>(&shared.drain)
+        {
             // Either fails when the connection is closing already.
             let _ = websocket.feed_encoded(&reconnect);
-            let _ = websocket.feed(Event::Close(close));
+            let _ = websocket.feed(Event::Close(frames::close(end)));
         }
         let turn = poll_fn(|context| {
             if !is_draining && drained.as_mut().poll(context).is_ready() {
@@ -78,7 +81,7 @@ pub(super) async fn hold<S>(
             Turn::Came(Ok(Some(Event::Close(close)))) => break close.code,
             // After our Close nothing is heard any more.
             Turn::Came(Ok(Some(event))) if websocket.is_open() => {
-                session.handle(&event);
+                frames::hear(&mut session, &event);
                 hello = hello.filter(|_| session.link.user().is_none());
             }
             Turn::Came(Ok(Some(_))) | Turn::MayGive => {}
@@ -92,8 +95,8 @@ pub(super) async fn hold<S>(
             }
             Turn::HelloDue => {
                 hello = None;
-                if let Some(close) = session.handle_hello_deadline() {
-                    let _ = websocket.feed(Event::Close(close));
+                if let Some(end) = session.handle_hello_deadline() {
+                    let _ = websocket.feed(Event::Close(frames::close(end)));
                 }
             }
             Turn::Draining => {
@@ -106,7 +109,7 @@ pub(super) async fn hold<S>(
         session.counted.closed(Code::Idle);
     }
     // The connection counts until its stream is closed.
-    let permit = session.end(code);
+    let permit = session.end(frames::parting(code));
     drop(websocket);
     drop(permit);
 }
@@ -127,15 +130,15 @@ where
     if !has_room(websocket) {
         return;
     }
-    let mut frames: Vec<Bytes> = Vec::new();
+    let mut given: Vec<Bytes> = Vec::new();
     let mut giver = shared.giver.borrow_mut();
-    let end = session.poll(ROOM, &mut giver, &mut frames);
+    let end = session.poll(ROOM, &mut giver, &mut given);
     giver.count(&shared.counts);
-    for frames in &frames {
+    for frames in &given {
         // An open server's WebSocket, in no fragmented message, takes whole frames and a Close.
         let _ = websocket.feed_encoded(frames);
     }
-    if let Some(close) = end {
-        let _ = websocket.feed(Event::Close(close));
+    if let Some(end) = end {
+        let _ = websocket.feed(Event::Close(frames::close(end)));
     }
 }

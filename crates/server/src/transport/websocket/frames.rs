@@ -1,114 +1,85 @@
-//! Pushes as frames: what many followers are given is framed once for all of them.
-//!
-//! A server's frame carries no mask, so header and payload are the same bytes for everybody. After a
-//! committed batch the followers of a channel are given the same events one after the other; the
-//! run of them that was framed last is kept, and compared by address with the next one.
+//! What is a WebSocket's own of a client's frames: the kind of frame that each format travels in, and Close.
 
-use std::sync::Arc;
+use std::borrow::Cow;
 
-use bytes::Bytes;
 use tidings_websocket::frame::{Header, Opcode};
-use tidings_wire::{Encoded, Format, Reply};
+use tidings_websocket::{Close, CloseCode, Event};
+use tidings_wire::{Format, RequestError};
 
-/// The frames of the newest runs. A run is no larger than the room that it was given for, and its
-/// last event.
-#[derive(Default)]
-pub(super) struct Frames {
-    json: Run,
-    cbor: Run,
-}
+use crate::transport::Transport;
+use crate::transport::framed::{End, Framing, Parting, Session};
 
-/// Events, and all of them as frames.
-#[derive(Default)]
-struct Run {
-    events: Vec<Arc<Encoded>>,
-    frames: Bytes,
-}
+/// A server's frames: header and payload, without a mask.
+pub(super) struct WebSocketFrames;
 
-impl Frames {
-    /// The frames of `events`, one behind the other.
-    pub(super) fn of_events(&mut self, format: Format, events: &[Arc<Encoded>]) -> &Bytes {
-        let run = match format {
-            Format::Json => &mut self.json,
-            Format::Cbor => &mut self.cbor,
+impl Framing for WebSocketFrames {
+    const TRANSPORT: Transport = Transport::WebSocket;
+    const HEADER_BYTES_MAX: usize = 10;
+
+    fn write(format: Format, object: &[u8], out: &mut Vec<u8>) {
+        let opcode = match format {
+            Format::Json => Opcode::Text,
+            Format::Cbor => Opcode::Binary,
         };
-        if !run.is_of(events) {
-            *run = Run::new(format, events);
-        }
-        &run.frames
-    }
-
-    /// The frame of an answer, which is one client's alone.
-    pub(super) fn of_reply(format: Format, reply: &Reply) -> Bytes {
-        let mut frame = Vec::new();
-        write(format, &format.encode(reply), &mut frame);
-        frame.into()
+        Header::whole(opcode, object.len()).write(out);
+        out.extend_from_slice(object);
     }
 }
 
-impl Run {
-    fn new(format: Format, events: &[Arc<Encoded>]) -> Self {
-        let bytes = events.iter().map(|event| event.bytes(format).len());
-        let mut frames = Vec::with_capacity(bytes.map(|bytes| bytes + HEADER_BYTES_MAX).sum());
-        for event in events {
-            write(format, event.bytes(format), &mut frames);
+/// Hands the session what its client said. Pings were answered, pongs were heard.
+pub(super) fn hear(session: &mut Session, event: &Event<'_>) {
+    match (event, session.format) {
+        (Event::Text(text), Format::Json) => session.handle(text.as_bytes()),
+        (Event::Binary(bytes), Format::Cbor) => session.handle(bytes),
+        (Event::Text(text), Format::Cbor) => {
+            session.handle_bad_frame(text.len(), wrong_kind("CBOR in binary frames"));
         }
-        Self {
-            events: events.to_vec(),
-            frames: frames.into(),
+        (Event::Binary(bytes), Format::Json) => {
+            session.handle_bad_frame(bytes.len(), wrong_kind("JSON in text frames"));
         }
-    }
-
-    fn is_of(&self, events: &[Arc<Encoded>]) -> bool {
-        let same = |(kept, event)| Arc::ptr_eq(kept, event);
-        self.events.len() == events.len() && self.events.iter().zip(events).all(same)
+        _ => {}
     }
 }
 
-fn write(format: Format, object: &[u8], out: &mut Vec<u8>) {
-    let opcode = match format {
-        Format::Json => Opcode::Text,
-        Format::Cbor => Opcode::Binary,
-    };
-    Header::whole(opcode, object.len()).write(out);
-    out.extend_from_slice(object);
+fn wrong_kind(spoken: &str) -> RequestError {
+    RequestError {
+        req: None,
+        detail: format!("this connection speaks {spoken}"),
+    }
 }
 
-/// Of a frame without a mask.
-const HEADER_BYTES_MAX: usize = 10;
+/// How we end a connection, as a Close.
+pub(super) fn close(End { code, reason }: End) -> Close<'static> {
+    Close::new(close_code(code), Cow::into_owned(reason))
+}
+
+/// What a code of ours is in a Close.
+pub(super) fn close_code(code: u16) -> CloseCode {
+    CloseCode::new(code).unwrap_or(CloseCode::INTERNAL)
+}
+
+/// How a client has gone whose connection has ended with that code. Who has closed it on purpose is seen no longer,
+/// anybody else may come back: a page that is loaded again says 1001.
+pub(super) fn parting(code: CloseCode) -> Parting {
+    match code {
+        // 1005: a Close without a code, as of a page that calls `close()`.
+        CloseCode::NORMAL | CloseCode::NO_STATUS => Parting::Meant,
+        _ => Parting::Lost,
+    }
+}
 
 #[cfg(test)]
 mod tests {
-    use tidings_wire::{ChannelName, Data, Epoch, Event, User};
-
     use super::*;
 
-    fn event(text: &str) -> Arc<Encoded> {
-        let event = Event::Signal {
-            channel: ChannelName::new("a").unwrap(),
-            from: User::new("bob").unwrap(),
-            data: Data::from_text(text),
-        };
-        Arc::new(Encoded::new(event, Epoch::new("e").unwrap()))
-    }
-
     #[test]
-    fn the_same_events_are_framed_once_and_others_anew() {
-        let mut frames = Frames::default();
-        let (one, two) = (event("1"), event("2"));
-        let mut of = |format, events: &[&Arc<Encoded>]| {
-            let events: Vec<_> = events.iter().map(|event| (*event).clone()).collect();
-            frames.of_events(format, &events).clone()
+    fn each_format_has_its_kind_of_frame() {
+        let frame = |format| {
+            let mut out = Vec::new();
+            WebSocketFrames::write(format, b"ab", &mut out);
+            out
         };
-        let both = of(Format::Json, &[&one, &two]);
-        let cbor = of(Format::Cbor, &[&one, &two]);
-        assert_eq!(of(Format::Json, &[&one, &two]).as_ptr(), both.as_ptr());
-        assert_eq!(of(Format::Cbor, &[&one, &two]).as_ptr(), cbor.as_ptr());
-        let alone = [of(Format::Json, &[&one]), of(Format::Json, &[&two])];
-        assert_eq!(alone.concat(), both);
-        assert_eq!(&alone[0][2..], one.bytes(Format::Json));
-        assert_eq!(alone[0][0], 0x81);
-        assert_eq!(cbor[0], 0x82);
-        assert_eq!(of(Format::Json, &[]), "");
+        assert_eq!(frame(Format::Json), b"\x81\x02ab");
+        assert_eq!(frame(Format::Cbor), b"\x82\x02ab");
     }
 }

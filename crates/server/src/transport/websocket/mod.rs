@@ -2,12 +2,12 @@
 //!
 //! [`answer`] does the handshake and hands the socket to the one task that holds all of a shard
 //! ([`sockets`]), or where there is more than a socket, to one of its own ([`alone`]). What a client says and
-//! is given is [`session`]'s.
+//! is given is said by its [`Session`](super::framed::Session), as over other transports with frames; what is a
+//! WebSocket's own is [here](frames).
 
 mod alone;
 mod frames;
 mod handshake;
-mod session;
 mod sockets;
 
 pub(crate) use sockets::{Moved, Sockets};
@@ -18,32 +18,16 @@ use std::time::Duration;
 
 use http::Request;
 use http::request::Parts;
-use tidings_hub::{Auth, Refusal, Room, Shard};
+use tidings_hub::{Auth, Refusal, Shard};
 use tidings_websocket::tokio::{Error, MaybeTls, Options, WebSocket};
 use tidings_websocket::{Config, keepalive};
 use tidings_wire::{Code, Heartbeat};
 
-use self::session::Session;
+use super::framed::{CLOSING_WITHIN, Session, UNSENT_BYTES_MAX};
 use super::{Counted, Transport};
 use crate::connection::Permit;
 use crate::http::{Doors, access};
 use crate::parked::{Answered, Opened, Upgrade, Waiting};
-
-/// What a client is given at a time, when everything it was given before is written. The bytes are two
-/// large messages, or a second of a busy room, and bound it first.
-const ROOM: Room = Room {
-    bytes: UNSENT_BYTES_MAX,
-    events: 1024,
-};
-
-const UNSENT_BYTES_MAX: usize = 64 << 10;
-
-/// How long a client may take to say who it is. Where guests are let in, one that has said nothing until
-/// then is welcomed under a name of our choice, so that a bare WebSocket client needs no `hello`.
-const HELLO_WITHIN: Duration = Duration::from_secs(5);
-
-/// How long a connection that we close may take to agree.
-const CLOSING_WITHIN: Duration = Duration::from_secs(2);
 
 /// Answers the handshake and has the connection held when it is sent.
 pub(crate) fn answer(doors: &Doors, parts: Parts, permit: Rc<Permit>) -> Result<Answered, Refusal> {
@@ -114,6 +98,6 @@ fn keepalive(shard: &Shard) -> keepalive::Options {
         ping_after: Some(Duration::from_millis(interval)),
         answer_within: Duration::from_millis(timeout) * tries,
         closing_within: CLOSING_WITHIN,
-        silence_close: Some((session::close_code(Code::Idle), reason)),
+        silence_close: Some((frames::close_code(Code::Idle.close_code()), reason)),
     }
 }

@@ -26,12 +26,13 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 
 use super::alone::{self, Shared};
-use super::session::{Giver, Session};
-use super::{HELLO_WITHIN, ROOM, UNSENT_BYTES_MAX, is_in_vain};
+use super::frames::{self, WebSocketFrames};
+use super::is_in_vain;
 use crate::balance::{LOOK_EVERY, Meter, Relief, Share};
 use crate::connection::Permit;
 use crate::metrics::Counts;
 use crate::shutdown::Drain;
+use crate::transport::framed::{Giver, HELLO_WITHIN, ROOM, Session, UNSENT_BYTES_MAX};
 use crate::transport::{Counted, Transport};
 
 /// Sockets that wait to be taken in. Each of them holds what is left of its handshake, so it is few;
@@ -193,7 +194,7 @@ struct Held {
     /// Who may be given something; empty between turns, as are the next five.
     listed: Vec<u64>,
     written: Vec<Key>,
-    giver: Giver,
+    giver: Giver<WebSocketFrames>,
     frames: Vec<Bytes>,
     /// What is to be written, and to whom which of it.
     runs: Vec<Bytes>,
@@ -401,10 +402,10 @@ impl Held {
                 self.hellos.shrink_to_fit(); // thousands may have come at once
             }
             if let Some(mut socket) = self.sockets.sockets().get_mut(key)
-                && let Some(close) = socket.peer().handle_hello_deadline()
+                && let Some(end) = socket.peer().handle_hello_deadline()
             {
                 // It fails when the connection is closing already.
-                let _ = socket.close(close);
+                let _ = socket.close(frames::close(end));
             }
         }
         now
@@ -425,12 +426,13 @@ impl Held {
             let Some(mut socket) = sockets.get_mut(*key) else {
                 return false;
             };
-            let Some((reconnect, close)) = socket.peer().farewell(&self.drain) else {
+            let Some((reconnect, end)) = socket.peer().farewell::<WebSocketFrames>(&self.drain)
+            else {
                 return true;
             };
             // Either fails when the connection is closing already.
             let _ = socket.send_encoded(&reconnect);
-            let _ = socket.close(close);
+            let _ = socket.close(frames::close(end));
             false
         });
     }
@@ -448,7 +450,7 @@ fn handle(
             // After our Close nothing is heard any more.
             let socket = sockets.get_mut(key).filter(Socket::is_open);
             if let Some(mut socket) = socket {
-                socket.peer().handle(&event);
+                frames::hear(socket.peer(), &event);
             }
             return None;
         }
@@ -461,7 +463,8 @@ fn handle(
     if is_silent || socket.was_silent() {
         socket.peer().counted.closed(Code::Idle);
     }
-    sockets.remove(key).map(|session| session.end(code))
+    let session = sockets.remove(key)?;
+    Some(session.end(frames::parting(code)))
 }
 
 /// Whether a client has taken everything that it was given before; it comes again when it has.
@@ -488,25 +491,25 @@ fn put(run: &Bytes, runs: &mut Vec<Bytes>) -> usize {
 /// Gives a client what there is, if it has room; what is to be written to it when all have been looked at.
 fn give(
     mut socket: Socket<'_, Session>,
-    giver: &mut Giver,
-    frames: &mut Vec<Bytes>,
+    giver: &mut Giver<WebSocketFrames>,
+    given: &mut Vec<Bytes>,
 ) -> Option<Bytes> {
     if !has_room(&mut socket) {
         return None;
     }
-    let end = socket.peer().poll(ROOM, giver, frames);
+    let end = socket.peer().poll(ROOM, giver, given);
     if end.is_none() && socket.peer().link.has_more() {
         socket.tell_when_written();
     }
-    if end.is_none() && frames.len() <= 1 {
-        return frames.pop();
+    if end.is_none() && given.len() <= 1 {
+        return given.pop();
     }
     // An open server's socket, in no fragmented message, takes whole frames and a Close.
-    for frames in frames.drain(..) {
+    for frames in given.drain(..) {
         let _ = socket.send_encoded(&frames);
     }
-    if let Some(close) = end {
-        let _ = socket.close(close);
+    if let Some(end) = end {
+        let _ = socket.close(frames::close(end));
     }
     None
 }

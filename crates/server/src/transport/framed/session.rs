@@ -1,4 +1,4 @@
-//! What a WebSocket's client says and what it is given.
+//! What a client says and what it is given.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -6,35 +6,62 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tidings_hub::{Link, Push, Room};
-use tidings_websocket::{Close, CloseCode, Event};
-use tidings_wire::{Code, Command, Encoded, Format, ReplyBody, RequestError};
+use tidings_wire::{Code, Command, Encoded, Format, ReplyBody, Request, RequestError};
 
-use super::frames::Frames;
+use super::frames::{Frames, Framing};
 use crate::connection::Permit;
 use crate::metrics::Counts;
 use crate::shutdown::Drain;
-use crate::transport::{Counted, Transport};
+use crate::transport::Counted;
 
 /// One client's session, and what is counted for as long as it is there.
-pub(super) struct Session {
-    pub(super) link: Link,
-    pub(super) format: Format,
+pub(crate) struct Session {
+    pub(crate) link: Link,
+    pub(crate) format: Format,
     /// Whether whoever says nothing is welcomed under a name of our choice.
-    pub(super) greets_guests: bool,
+    pub(crate) greets_guests: bool,
     /// Whether the server ends, and hears it no longer.
-    pub(super) is_leaving: bool,
-    pub(super) counted: Counted,
-    pub(super) permit: Rc<Permit>,
+    pub(crate) is_leaving: bool,
+    pub(crate) counted: Counted,
+    pub(crate) permit: Rc<Permit>,
+}
+
+/// How we end a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct End {
+    /// As in the protocol's table of codes.
+    pub(crate) code: u16,
+    /// For people.
+    pub(crate) reason: Cow<'static, str>,
+}
+
+/// How a client has gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Parting {
+    /// It has said that it goes for good: it is seen no longer.
+    Meant,
+    /// Anything else: it may come back.
+    Lost,
 }
 
 /// What the sessions of a thread are given their frames with: the memory of it, and what they share.
-#[derive(Default)]
-pub(super) struct Giver {
-    frames: Frames,
+pub(crate) struct Giver<F> {
+    frames: Frames<F>,
     /// All empty between two sessions but for their room.
     pushes: Vec<Push>,
     events: Vec<Arc<Encoded>>,
     given: Given,
+}
+
+impl<F> Default for Giver<F> {
+    fn default() -> Self {
+        Self {
+            frames: Frames::default(),
+            pushes: Vec::new(),
+            events: Vec::new(),
+            given: Given::default(),
+        }
+    }
 }
 
 /// What clients were given since it was counted the last time: once a turn, not once a client.
@@ -44,9 +71,9 @@ struct Given {
     bytes: usize,
 }
 
-impl Giver {
+impl<F: Framing> Giver<F> {
     /// The frames of what a client is given; counts it.
-    pub(super) fn frames(&mut self, format: Format, events: &[Arc<Encoded>]) -> &Bytes {
+    pub(crate) fn frames(&mut self, format: Format, events: &[Arc<Encoded>]) -> &Bytes {
         let frames = self.frames.of_events(format, events);
         self.given.events += events.len();
         self.given.bytes += frames.len();
@@ -54,35 +81,29 @@ impl Giver {
     }
 
     /// Counts what was given.
-    pub(super) fn count(&mut self, counts: &Counts) {
+    pub(crate) fn count(&mut self, counts: &Counts) {
         let Given { events, bytes } = std::mem::take(&mut self.given);
-        counts.delivered(Transport::WebSocket, events);
-        counts.sent(Transport::WebSocket, bytes);
+        counts.delivered(F::TRANSPORT, events);
+        counts.sent(F::TRANSPORT, bytes);
     }
 }
 
 impl Session {
-    /// Takes what the client said. Pings were answered, pongs were heard.
-    pub(super) fn handle(&mut self, event: &Event<'_>) {
+    /// Takes what the client said: an object in the session's format, or what should be one.
+    pub(crate) fn handle(&mut self, object: &[u8]) {
+        self.take(object.len(), Request::decode(object, self.format));
+    }
+
+    /// Takes a frame of so many bytes that cannot be an object in the session's format.
+    pub(crate) fn handle_bad_frame(&mut self, bytes: usize, error: RequestError) {
+        self.take(bytes, Err(error));
+    }
+
+    fn take(&mut self, bytes: usize, decoded: Result<Request, RequestError>) {
         if self.is_leaving {
             return; // what is not answered is said again to the next one
         }
-        self.counted.received(match event {
-            Event::Text(text) => text.len(),
-            Event::Binary(bytes) => bytes.len(),
-            _ => 0,
-        });
-        let decoded = match (event, self.format) {
-            (Event::Text(text), Format::Json) => {
-                tidings_wire::Request::decode(text.as_bytes(), Format::Json)
-            }
-            (Event::Binary(bytes), Format::Cbor) => {
-                tidings_wire::Request::decode(bytes, Format::Cbor)
-            }
-            (Event::Text(_), Format::Cbor) => Err(wrong_kind("CBOR in binary frames")),
-            (Event::Binary(_), Format::Json) => Err(wrong_kind("JSON in text frames")),
-            _ => return,
-        };
+        self.counted.received(bytes);
         match decoded {
             Ok(request) => {
                 // A guest needs no hello, whose answer then comes before this one's.
@@ -98,7 +119,7 @@ impl Session {
 
     /// The time to say hello is over: welcomes a guest, and gives how to end with anybody else who has
     /// not said who they are.
-    pub(super) fn handle_hello_deadline(&mut self) -> Option<Close<'static>> {
+    pub(crate) fn handle_hello_deadline(&mut self) -> Option<End> {
         if self.link.user().is_some() {
             return None;
         }
@@ -107,24 +128,23 @@ impl Session {
             return None;
         }
         self.counted.closed(Code::HelloLate);
-        Some(close(Code::HelloLate, "no hello came within 5 s"))
+        Some(End::by(Code::HelloLate, "no hello came within 5 s"))
     }
 
     /// Says hello in the name of a client that does not.
     fn greet_guest(&mut self) {
         let command = Command::Hello { token: None };
-        self.link
-            .handle(tidings_wire::Request { req: None, command });
+        self.link.handle(Request { req: None, command });
     }
 
     /// Appends what there is for the client to `out`, whole frames, as far as `room` reaches. How to
     /// end after that, if it is to.
-    pub(super) fn poll(
+    pub(crate) fn poll<F: Framing>(
         &mut self,
         room: Room,
-        giver: &mut Giver,
+        giver: &mut Giver<F>,
         out: &mut Vec<Bytes>,
-    ) -> Option<Close<'static>> {
+    ) -> Option<End> {
         let Giver {
             frames,
             pushes,
@@ -151,57 +171,49 @@ impl Session {
                     if let ReplyBody::Error { code, .. } = reply.body {
                         self.counted.refused(code);
                     }
-                    let frame = Frames::of_reply(self.format, &reply);
+                    let frame = Frames::<F>::of_reply(self.format, &reply);
                     given.bytes += frame.len();
                     out.push(frame);
                 }
                 Push::Close { code, reason } => {
                     self.counted.closed(code);
-                    end = Some(close(code, reason));
+                    end = Some(End::by(code, reason));
                 }
             }
         }
         end
     }
 
-    /// The connection has ended with that code; what counts it. Who has closed it on purpose is seen no longer,
-    /// anybody else may come back: a page that is loaded again says 1001.
-    pub(super) fn end(self, code: CloseCode) -> Rc<Permit> {
-        // 1005: a Close without a code, as of a page that calls `close()`.
-        if matches!(code, CloseCode::NORMAL | CloseCode::NO_STATUS) {
+    /// The connection has ended; what counts it.
+    pub(crate) fn end(self, parting: Parting) -> Rc<Permit> {
+        if parting == Parting::Meant {
             self.link.part();
         }
         self.permit
     }
 
     /// The server ends: what the client says from now on is not heard.
-    pub(super) fn leave(&mut self) {
+    pub(crate) fn leave(&mut self) {
         self.is_leaving = true;
     }
 
     /// When everything that the client has commanded before is answered: when to come back, and how it ends.
-    pub(super) fn farewell(&self, drain: &Drain) -> Option<(Bytes, Close<'static>)> {
+    pub(crate) fn farewell<F: Framing>(&self, drain: &Drain) -> Option<(Bytes, End)> {
         if !self.link.is_answered() {
             return None;
         }
-        let reconnect = Frames::of_reply(self.format, &drain.reconnect());
-        let close = Close::new(CloseCode::RESTART, "the server is shutting down");
-        Some((reconnect, close))
+        let reconnect = Frames::<F>::of_reply(self.format, &drain.reconnect());
+        let end = End::by(Code::Unavailable, "the server is shutting down");
+        Some((reconnect, end))
     }
 }
 
-fn close(code: Code, reason: impl Into<Cow<'static, str>>) -> Close<'static> {
-    Close::new(close_code(code), reason)
-}
-
-/// What a code of ours is in a Close.
-pub(super) fn close_code(code: Code) -> CloseCode {
-    CloseCode::new(code.close_code()).unwrap_or(CloseCode::INTERNAL)
-}
-
-fn wrong_kind(spoken: &str) -> RequestError {
-    RequestError {
-        req: None,
-        detail: format!("this connection speaks {spoken}"),
+impl End {
+    /// By one of our codes.
+    pub(crate) fn by(code: Code, reason: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            code: code.close_code(),
+            reason: reason.into(),
+        }
     }
 }
