@@ -5,7 +5,6 @@
 //! much busier than another, because the followers of a busy channel happen to be its own, sends some of
 //! them there. Their clients notice nothing.
 
-use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -13,6 +12,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::{Handle, RuntimeMetrics};
 use tokio::sync::mpsc;
 
+use crate::connection::Accepted;
 use crate::metrics::Counts;
 use crate::transport::websocket::Moved;
 
@@ -42,6 +42,13 @@ struct Load {
     busy: u32,
 }
 
+impl Load {
+    /// By which the lightest one is chosen: little differences in how busy two are do not matter.
+    fn weight(self) -> (u32, usize) {
+        (self.busy / LESS_BUSY, self.connections)
+    }
+}
+
 /// One shard's share in the balance. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Share {
@@ -54,14 +61,14 @@ pub(crate) struct Share {
 struct Place {
     counts: Arc<Counts>,
     busy: AtomicU32,
-    accepted: mpsc::Sender<TcpStream>,
+    accepted: mpsc::Sender<Accepted>,
     moved: mpsc::Sender<Box<Moved>>,
 }
 
 /// What comes to a shard from others.
 pub(crate) struct Inbox {
     /// Connections that others have accepted.
-    pub(crate) accepted: mpsc::Receiver<TcpStream>,
+    pub(crate) accepted: mpsc::Receiver<Accepted>,
     /// Sockets, with their sessions.
     pub(crate) moved: mpsc::Receiver<Box<Moved>>,
 }
@@ -116,9 +123,16 @@ impl Share {
         better_place(self.own, &self.loads())
     }
 
+    /// The shard that has least to do, for a connection that was accepted on none of them.
+    pub(crate) fn least_laden(&self) -> usize {
+        let loads = self.loads();
+        let least = (0..loads.len()).min_by_key(|&at| loads[at].weight());
+        least.unwrap_or(self.own)
+    }
+
     /// Hands an accepted connection to a shard; gives it back if that has no room for it.
-    pub(crate) fn hand_over(&self, to: usize, stream: TcpStream) -> Result<(), TcpStream> {
-        let sent = self.shards[to].accepted.try_send(stream);
+    pub(crate) fn hand_over(&self, to: usize, accepted: Accepted) -> Result<(), Accepted> {
+        let sent = self.shards[to].accepted.try_send(accepted);
         sent.map_err(mpsc::error::TrySendError::into_inner)
     }
 
@@ -173,7 +187,7 @@ fn better_place(own: usize, loads: &[Load]) -> Option<usize> {
     let others = loads.iter().enumerate().filter(|(at, _)| *at != own);
     others
         .filter(|(_, there)| less_busy(there) || (fewer(there) && !is_busier(there)))
-        .min_by_key(|(_, there)| (there.busy / LESS_BUSY, there.connections))
+        .min_by_key(|(_, there)| there.weight())
         .map(|(at, _)| at)
 }
 

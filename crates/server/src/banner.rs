@@ -13,8 +13,7 @@ use crate::tls::Known;
 pub(crate) fn print(
     config: &Config,
     file: Option<&Path>,
-    address: SocketAddr,
-    metrics: Option<SocketAddr>,
+    addresses: Addresses,
     known: Option<&Known>,
     insecure: bool,
 ) {
@@ -24,10 +23,6 @@ pub(crate) fn print(
     let signs = match file {
         Some(file) => format!("{program} token --config '{}'", file.display()),
         None => format!("{program} token"),
-    };
-    let addresses = Addresses {
-        server: address,
-        metrics,
     };
     let text = text(&program, &signs, config, addresses, known, insecure);
     let _ = out.write_all(text.as_bytes());
@@ -41,9 +36,13 @@ pub(crate) fn farewell() {
 }
 
 /// Where what is.
-struct Addresses {
-    server: SocketAddr,
-    metrics: Option<SocketAddr>,
+pub(crate) struct Addresses {
+    /// The server.
+    pub(crate) server: SocketAddr,
+    /// Whether the port is also one of UDP.
+    pub(crate) has_webtransport: bool,
+    /// The metrics, if they are elsewhere.
+    pub(crate) metrics: Option<SocketAddr>,
 }
 
 /// `program` is how it is called, and `signs` how it is asked for a token; `known` is what it is known by to those
@@ -54,6 +53,7 @@ fn text(
     config: &Config,
     Addresses {
         server: address,
+        has_webtransport,
         metrics,
     }: Addresses,
     known: Option<&Known>,
@@ -114,6 +114,10 @@ fn text(
     let metrics = metrics.map_or(String::new(), |address| {
         format!("  metrics  http://{address}/metrics\n")
     });
+    let webtransport = match has_webtransport {
+        true => "WebTransport (UDP), ",
+        false => "",
+    };
     let to_url = match address.port() {
         7007 if address.ip().is_loopback() && known.is_none() => String::new(),
         _ => format!(" --url {url}{trust}"),
@@ -123,7 +127,7 @@ fn text(
          Tidings {version}\n\
          \n\
          \x20 chat     {url}/\n\
-         \x20 open     WebSocket, SSE, long polling, short polling\n\
+         \x20 open     {webtransport}WebSocket, SSE, long polling, short polling\n\
          \x20 for      {access}\n\
          \x20 data     {data} ({durability})\n\
          {certificate}\
@@ -151,6 +155,7 @@ mod tests {
         let address = address.parse().unwrap();
         let addresses = Addresses {
             server: address,
+            has_webtransport: true,
             metrics: Some(([127, 0, 0, 1], 7008).into()),
         };
         let own = Known::SelfSigned("data/tls/self-signed.pem".into());

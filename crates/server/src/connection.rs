@@ -19,10 +19,17 @@ use crate::http::head::Manner;
 use crate::http::{Doors, problem};
 use crate::http2;
 use crate::metrics::Counts;
+use crate::quic::Arrival;
 use crate::requests::{Coming, Requests, Spoken};
 use crate::socket::{Socket, Stream};
 use crate::tls::redirect::{self, Target};
 use crate::tls::{Greeted, Protocol, Tls};
+
+/// A connection that was accepted, on its way to the shard that carries it.
+pub(crate) enum Accepted {
+    Tcp(std::net::TcpStream),
+    Quic(Box<Arrival>),
+}
 
 /// How connections are carried.
 #[derive(Clone, Copy, Debug)]

@@ -22,8 +22,8 @@ pub(crate) enum LogFormat {
 /// The variable that says what is told, such as `debug` or `warn,tidings_hub=trace`.
 const FILTER_VARIABLE: &str = "TIDINGS_LOG";
 
-/// What is told where nothing else is said.
-const FILTER_DEFAULT: &str = "warn";
+/// What is told where nothing else is said. A session of WebTransport that is cut is no reason to warn anybody.
+const FILTER_DEFAULT: &str = "warn,web_transport_quinn=error";
 
 /// Begins to tell; once in the life of the process.
 pub(crate) fn start(format: LogFormat) -> Result<(), Fault> {
@@ -124,7 +124,8 @@ mod tests {
     #[test]
     fn warnings_are_told_unless_more_is_asked_for() {
         for text in [None, Some("")] {
-            assert_eq!(filter(text).unwrap().to_string(), "warn");
+            let quiet = "web_transport_quinn=error,warn";
+            assert_eq!(filter(text).unwrap().to_string(), quiet);
         }
         let asked = filter(Some("warn,tidings_hub=trace")).unwrap();
         assert!(asked.to_string().contains("tidings_hub=trace"));

@@ -1,7 +1,7 @@
 //! `tidings`: instant messaging for the Web in one binary.
 //!
 //! The map: [`cli`] is what a person types, [`config`] what a server is told; [`server`] starts
-//! threads that accept [`connection`]s, perhaps over [`tls`], share them out ([`balance`]), read their [`requests`] and lead
+//! threads that accept [`connection`]s, perhaps over [`tls`] or by [`quic`], share them out ([`balance`]), read their [`requests`] and lead
 //! each to a door ([`http`]) or a [`transport`], whose answer is [`parked`] on the [`socket`] while it
 //! waits; [`shutdown`] ends it all in order. [`assets`] are the web chat and the browser client,
 //! [`metrics`] what is counted, [`few`] how what stands beside the shards accepts, [`logging`] what is told meanwhile, [`fault`] what a person is told when it
@@ -25,6 +25,7 @@ mod http2;
 mod logging;
 mod metrics;
 mod parked;
+mod quic;
 mod requests;
 mod server;
 mod shutdown;

@@ -16,11 +16,13 @@ use tokio::task::{LocalSet, yield_now};
 use tokio::time::{sleep, timeout};
 
 use crate::balance::{Inbox, Share};
-use crate::connection::{self, ConnectionLimits, Permit};
+use crate::connection::{self, Accepted, ConnectionLimits, Permit};
 use crate::fault::Fault;
 use crate::http::{App, Doors};
 use crate::metrics::{Look, ShardMetrics};
+use crate::quic::Arrival;
 use crate::requests::Requests;
+use crate::transport::webtransport;
 
 /// Connections that wait to be accepted, as far as the system allows.
 const BACKLOG: i32 = 4096;
@@ -189,11 +191,11 @@ async fn accept(
         }
         let taken = tokio::select! {
             taken = listener.accept() => taken.and_then(|(stream, _)| hand_over(stream, &share)),
-            Some(stream) = accepted.recv() => TcpStream::from_std(stream).map(Some),
+            Some(accepted) = accepted.recv() => Ok(Some(accepted)),
             () = drain.begun() => break,
         };
-        match taken {
-            Ok(stream) => stream.into_iter().for_each(|stream| porter.carry(stream)),
+        match taken.and_then(|accepted| accepted.map_or(Ok(()), |it| porter.carry(it))) {
+            Ok(()) => {}
             Err(error) if is_about_one_connection(&error) => {}
             Err(error) => {
                 tracing::warn!(%error, "cannot accept connections");
@@ -203,22 +205,20 @@ async fn accept(
     }
     // Those that are on their way hear that the server ends.
     accepted.close();
-    while let Ok(stream) = accepted.try_recv() {
-        let stream = TcpStream::from_std(stream).into_iter();
-        stream.for_each(|stream| porter.carry(stream));
+    while let Ok(accepted) = accepted.try_recv() {
+        // It fails where the system has no more descriptors: the connection is cut.
+        let _ = porter.carry(accepted);
     }
     ended
 }
 
 /// Hands a connection to the shard that is to carry it; gives it back if that is this one.
-fn hand_over(stream: TcpStream, share: &Share) -> io::Result<Option<TcpStream>> {
-    let Some(to) = share.better_place() else {
-        return Ok(Some(stream));
-    };
-    match share.hand_over(to, stream.into_std()?) {
-        Ok(()) => Ok(None),
-        Err(stream) => TcpStream::from_std(stream).map(Some),
-    }
+fn hand_over(stream: TcpStream, share: &Share) -> io::Result<Option<Accepted>> {
+    let accepted = Accepted::Tcp(stream.into_std()?);
+    Ok(match share.better_place() {
+        Some(to) => share.hand_over(to, accepted).err(),
+        None => Some(accepted),
+    })
 }
 
 /// Has connections carried, up to the limit.
@@ -229,7 +229,26 @@ struct Porter {
 }
 
 impl Porter {
-    fn carry(&self, stream: TcpStream) {
+    fn carry(&self, accepted: Accepted) -> io::Result<()> {
+        match accepted {
+            Accepted::Tcp(stream) => self.carry_tcp(TcpStream::from_std(stream)?),
+            Accepted::Quic(arrival) => self.carry_quic(*arrival),
+        }
+        Ok(())
+    }
+
+    fn carry_quic(&self, arrival: Arrival) {
+        let Requests { doors, limits, .. } = &*self.requests;
+        match Permit::take(&doors.counts, &self.alive, limits.connections) {
+            Some(permit) => {
+                let carried = webtransport::carry(arrival, doors.clone(), permit);
+                tokio::task::spawn_local(carried);
+            }
+            None => arrival.incoming.refuse(),
+        }
+    }
+
+    fn carry_tcp(&self, stream: TcpStream) {
         let Requests { doors, limits, .. } = &*self.requests;
         match Permit::take(&doors.counts, &self.alive, limits.connections) {
             Some(permit) => {

@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 
 use super::descriptors;
 use crate::balance;
-use crate::banner;
+use crate::banner::{self, Addresses};
 use crate::config::{Config, Durability, HeartbeatConfig, Span, TlsConfig, TlsVersion};
 use crate::connection::ConnectionLimits;
 use crate::fault::Fault;
@@ -22,6 +22,7 @@ use crate::http::body::BodyLimits;
 use crate::http::origin::OriginPolicy;
 use crate::logging::{self, LogFormat};
 use crate::metrics::{Metrics, listener};
+use crate::quic::{Quic, Told};
 use crate::server;
 use crate::shutdown::{Drain, Ending, Signals, drain};
 use crate::tls::{self, Tls, redirect};
@@ -74,6 +75,9 @@ pub(crate) struct ServeArgs {
     /// A port without TLS that only leads to the one with it, such as 0.0.0.0:80.
     #[arg(long, env = "TIDINGS_REDIRECT_FROM", value_name = "HOST:PORT")]
     redirect_from: Option<String>,
+    /// Whether there is WebTransport, over UDP on the same port [default: with TLS, and on this machine alone].
+    #[arg(long, env = "TIDINGS_WEBTRANSPORT", value_name = "BOOL")]
+    webtransport: Option<bool>,
     /// How lines on stderr are written [default: text]; TIDINGS_LOG=info tells more of them.
     #[arg(long, env = "TIDINGS_LOG_FORMAT")]
     log_format: Option<LogFormat>,
@@ -147,6 +151,9 @@ impl ServeArgs {
             config.metrics.listen = Some(listen.clone());
         }
         self.load_tls(&mut config.tls);
+        if let Some(enabled) = self.webtransport {
+            config.webtransport.enabled = Some(enabled);
+        }
         if let Some(format) = self.log_format {
             config.log_format = format;
         }
@@ -211,6 +218,7 @@ fn serve(args: &ServeArgs, config: &Config) -> Result<(), Fault> {
     descriptors::make_room(limits.connections);
     let log = Arc::new(Log::open(log_config(config)).map_err(Fault::setup)?);
     let tls = tls::open(&config.tls, &config.data)?;
+    let quic = Quic::prepare(config, address, tls.as_ref())?;
     let (metrics, ends) = Metrics::new(config.shards, &log, limits.connections);
     let metrics = Arc::new(metrics);
     let shares = balance::shares(
@@ -246,7 +254,12 @@ fn serve(args: &ServeArgs, config: &Config) -> Result<(), Fault> {
             known = Some(opened.known);
             opened.tls
         });
-        let app = app(config, hub, (metrics, tls), args.insecure, drain)?;
+        let told = quic.as_ref().map(Quic::told);
+        let has_webtransport = told.is_some();
+        if let (Some(quic), Some((share, _))) = (quic, shares.first()) {
+            quic.start(share.clone(), drain.clone())?;
+        }
+        let app = app(config, hub, (metrics, tls, told), args.insecure, drain)?;
         let shards: Vec<_> = listeners
             .into_iter()
             .zip(ends)
@@ -261,8 +274,11 @@ fn serve(args: &ServeArgs, config: &Config) -> Result<(), Fault> {
         banner::print(
             config,
             args.config.config.as_deref(),
-            address,
-            metrics_address,
+            Addresses {
+                server: address,
+                has_webtransport,
+                metrics: metrics_address,
+            },
             known.as_ref(),
             args.insecure,
         );
@@ -389,7 +405,7 @@ fn hub_config(config: &Config) -> Result<HubConfig, Fault> {
 fn app(
     config: &Config,
     hub: Arc<Hub>,
-    (metrics, tls): (Option<Arc<Metrics>>, Option<Arc<Tls>>),
+    (metrics, tls, webtransport): (Option<Arc<Metrics>>, Option<Arc<Tls>>, Option<Told>),
     insecure: bool,
     drain: Drain,
 ) -> Result<Arc<App>, Fault> {
@@ -400,6 +416,7 @@ fn app(
             any_host: config.auth.secret.is_some() || insecure,
         },
         tls,
+        webtransport,
         hsts: tls::hsts(&config.tls).map(Arc::new),
         body_limits: BodyLimits {
             bytes_max: config.limits.body.bytes(),

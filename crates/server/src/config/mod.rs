@@ -8,6 +8,7 @@ mod error;
 mod heartbeat;
 mod tls;
 mod units;
+mod webtransport;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ use crate::logging::LogFormat;
 pub(crate) use heartbeat::HeartbeatConfig;
 pub(crate) use tls::{AcmeConfig, CertificateSource, TlsConfig, TlsVersion};
 pub(crate) use units::{Bound, Size, Span};
+pub(crate) use webtransport::WebTransportConfig;
 
 /// A complete file with every setting at its default, explained.
 pub(crate) const EXAMPLE: &str = include_str!("../../../../docs/tidings.toml");
@@ -54,6 +56,8 @@ pub(crate) struct Config {
     pub(crate) log_format: LogFormat,
     /// How connections are encrypted.
     pub(crate) tls: TlsConfig,
+    /// Whether WebTransport is served.
+    pub(crate) webtransport: WebTransportConfig,
     /// Who is let in.
     pub(crate) auth: AuthConfig,
     /// When silence is alarming.
@@ -84,6 +88,7 @@ impl Default for Config {
             allowed_origins: Vec::new(),
             log_format: LogFormat::Text,
             tls: TlsConfig::default(),
+            webtransport: WebTransportConfig::default(),
             auth: AuthConfig::default(),
             heartbeat: HeartbeatConfig::default(),
             presence: PresenceConfig::default(),

@@ -21,6 +21,7 @@ use super::negotiate::Answer;
 use super::{App, access, problem, query};
 use crate::assets;
 use crate::metrics::{exposition, listener};
+use crate::quic::{Told, WebTransportInfo};
 use crate::transport::Transport;
 
 type Answered = Result<Response<Whole>, Refused>;
@@ -170,7 +171,12 @@ async fn info(State(app): State<Arc<App>>, headers: HeaderMap) -> Answered {
             Auth::Guests => "guest",
             Auth::Secret(_) => "token",
         },
-        transports: Transport::ALL.map(Transport::name),
+        transports: Transport::ALL
+            .into_iter()
+            .filter(|it| app.webtransport.is_some() || *it != Transport::WebTransport)
+            .map(Transport::name)
+            .collect(),
+        webtransport: app.webtransport.as_ref().map(Told::info),
         heartbeat: config.heartbeat,
     };
     Ok(body::answer(Answer::format_of(&headers), &info))
@@ -181,7 +187,9 @@ struct Info {
     version: &'static str,
     protocol: u32,
     auth: &'static str,
-    transports: [&'static str; Transport::ALL.len()],
+    transports: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    webtransport: Option<WebTransportInfo>,
     heartbeat: Heartbeat,
 }
 

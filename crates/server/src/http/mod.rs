@@ -36,9 +36,10 @@ use crate::balance::Share;
 use crate::connection::Permit;
 use crate::metrics::{Counts, Metrics};
 use crate::parked::Answered;
+use crate::quic::Told;
 use crate::shutdown::Drain;
 use crate::tls::Tls;
-use crate::transport::{poll, sse, websocket};
+use crate::transport::{poll, sse, websocket, webtransport};
 use body::{Body, BodyLimits};
 use head::Manner;
 use negotiate::Answer;
@@ -52,6 +53,8 @@ pub(crate) struct App {
     pub(crate) origins: OriginPolicy,
     /// How connections are encrypted; `None` where they are not.
     pub(crate) tls: Option<Arc<Tls>>,
+    /// What is told of WebTransport; `None` where there is none.
+    pub(crate) webtransport: Option<Told>,
     /// By which a browser is told to come by TLS only. There is TLS then, and no answer goes out without.
     pub(crate) hsts: Option<Arc<HeaderValue>>,
     /// What may be read of a body.
@@ -73,6 +76,8 @@ pub(crate) struct Doors {
     pub(crate) counts: Arc<Counts>,
     /// Where its WebSockets are held.
     pub(crate) websockets: websocket::Sockets,
+    /// What its sessions of WebTransport share.
+    pub(crate) webtransport: webtransport::Shared,
     /// Room for what a stream is given; empty when it is not being written.
     pub(crate) pushes: Rc<Cell<Vec<Push>>>,
     router: Router,
@@ -94,6 +99,7 @@ impl Doors {
                 share,
                 app.drain.clone(),
             )?,
+            webtransport: webtransport::Shared::new(&counts, &app.drain),
             pushes: Rc::default(),
             app,
             shard,

@@ -26,7 +26,8 @@ pub(crate) struct Counts {
     pub(super) sent_bytes: PerTransport<Tally>,
     pub(super) http_sent_bytes: Tally,
     pub(super) http_received_bytes: Tally,
-    pub(super) websocket_received_bytes: Tally,
+    /// Of transports with frames.
+    pub(super) received_bytes: PerTransport<Tally>,
     pub(super) refusals: PerCode,
     pub(super) closes: PerCode,
     /// Connections of all shards that are open, which the limit is for.
@@ -188,9 +189,9 @@ impl Counts {
         self.sent_bytes.of(transport).add(bytes);
     }
 
-    /// So many bytes came over a WebSocket, in messages.
-    pub(crate) fn websocket_received(&self, bytes: usize) {
-        self.websocket_received_bytes.add(bytes);
+    /// So many bytes came from a client, in frames.
+    pub(crate) fn received(&self, transport: Transport, bytes: usize) {
+        self.received_bytes.of(transport).add(bytes);
     }
 
     /// So many bytes came in the body of a request.

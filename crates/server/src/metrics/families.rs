@@ -52,7 +52,7 @@ impl Seen<'_> {
     }
 
     fn connections(&self, out: &mut Exposition) {
-        let help = "Open TCP connections, whatever they carry.";
+        let help = "Open connections, of TCP and of QUIC, whatever they carry.";
         let mut family = out.family("tidings_connections", Kind::Gauge, help);
         for (shard, (counts, _)) in self.shards.iter().enumerate() {
             family.sample(&[("shard", &shard)], counts.connections.now());
@@ -110,10 +110,12 @@ impl Seen<'_> {
         }
         let bytes = self.sum(|counts| counts.http_sent_bytes.get());
         family.sample(&[("transport", &HTTP)], bytes);
-        let help = "Bytes that came from clients: WebSocket messages, and bodies of requests.";
+        let help = "Bytes that came from clients: in frames, and in bodies of requests.";
         let mut family = out.family("tidings_received_bytes_total", Kind::Counter, help);
-        let bytes = self.sum(|counts| counts.websocket_received_bytes.get());
-        family.sample(&[("transport", &Transport::WebSocket)], bytes);
+        for transport in [Transport::WebSocket, Transport::WebTransport] {
+            let bytes = self.sum(|counts| counts.received_bytes.of(transport).get());
+            family.sample(&[("transport", &transport)], bytes);
+        }
         let bytes = self.sum(|counts| counts.http_received_bytes.get());
         family.sample(&[("transport", &HTTP)], bytes);
     }
@@ -126,7 +128,7 @@ impl Seen<'_> {
         );
         out.per_code(
             "tidings_closes_total",
-            "WebSockets and event streams that the server ended for a reason, by its code.",
+            "Connections with frames, and event streams, that the server ended for a reason, by its code.",
             |code| self.sum(|counts| counts.closes.of(code).get()),
         );
     }

@@ -3,13 +3,16 @@
 //! [`pair`] is a certificate with its key, read, or made here ([`self_signed`]); [`shown`] holds the one that is
 //! shown to clients now, for all shards. [`renewal`] replaces it when its files change, or [`acme`] before it ends. A connection is
 //! [greeted](greeting): TLS is accepted, after which both sides know the [`protocol`] that is spoken, and
-//! whoever comes without TLS is [redirected](redirect).
+//! whoever comes without TLS is [redirected](redirect). [`quic`] shows the same certificate, or where nobody
+//! vouches for that, a [brief] one.
 
 mod acme;
+mod brief;
 mod files;
 mod greeting;
 mod pair;
 mod protocol;
+mod quic;
 pub(crate) mod redirect;
 mod renewal;
 mod self_signed;
@@ -26,8 +29,10 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::server::NoServerSessionStorage;
 use tokio_rustls::rustls::{ServerConfig, version};
 
+pub(crate) use brief::Hash;
 pub(crate) use greeting::Greeted;
 pub(crate) use protocol::Protocol;
+pub(crate) use quic::QuicTls;
 
 use crate::config::{CertificateSource, Span, TlsConfig, TlsVersion};
 use crate::fault::Fault;

@@ -11,7 +11,7 @@ use rcgen::PKCS_ECDSA_P256_SHA256;
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose};
 
 use super::files::write_secret;
-use super::pair::Files;
+use super::pair::{Files, Validity};
 use crate::fault::Fault;
 
 /// For how long it is valid: less than the 825 days that Apple's systems accept of any certificate.
@@ -39,7 +39,7 @@ pub(super) fn keep(directory: &Path) -> Result<Files, Fault> {
         pair.validity.begins <= now && left.is_some_and(|left| left > LEFT_MIN)
     });
     if !is_good {
-        make(&names(), now)
+        make(validity(now))
             .map_err(|error| error.to_string())
             .and_then(|(chain, key)| write(&files, &chain, &key).map_err(|error| error.to_string()))
             .map_err(|error| {
@@ -65,12 +65,18 @@ fn names() -> Vec<String> {
     names
 }
 
-/// A certificate for `names` and its key, both PEM.
-fn make(names: &[String], now: SystemTime) -> Result<(String, String), rcgen::Error> {
+fn validity(now: SystemTime) -> Validity {
+    let begins = now - BACK_DATED;
+    let ends = begins + VALID_FOR;
+    Validity { begins, ends }
+}
+
+/// A certificate for this machine and its key, both PEM.
+pub(super) fn make(validity: Validity) -> Result<(String, String), rcgen::Error> {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-    let mut params = CertificateParams::new(names)?;
-    params.not_before = (now - BACK_DATED).into();
-    params.not_after = (now + VALID_FOR - BACK_DATED).into();
+    let mut params = CertificateParams::new(names())?;
+    params.not_before = validity.begins.into();
+    params.not_after = validity.ends.into();
     let name = &mut params.distinguished_name;
     name.push(DnType::CommonName, "Tidings, self-signed");
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -115,7 +121,7 @@ mod tests {
             (VALID_FOR - LEFT_MIN - days(2), true),
             (VALID_FOR - LEFT_MIN, false),
         ] {
-            let (chain, key) = make(&names(), now - age).unwrap();
+            let (chain, key) = make(validity(now - age)).unwrap();
             write(&files, &chain, &key).unwrap();
             keep(directory).unwrap();
             let kept = fs::read_to_string(&files.certificate).unwrap();

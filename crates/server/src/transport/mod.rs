@@ -6,6 +6,7 @@ pub(crate) mod poll;
 pub(crate) mod sse;
 pub(crate) mod stream;
 pub(crate) mod websocket;
+pub(crate) mod webtransport;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -18,6 +19,10 @@ use crate::metrics::Counts;
 
 /// The ways in which events reach a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::enum_variant_names,
+    reason = "WebTransport is a name of its own"
+)]
 pub(crate) enum Transport {
     /// A request that is answered at once.
     Poll,
@@ -27,11 +32,19 @@ pub(crate) enum Transport {
     Sse,
     /// Frames both ways.
     WebSocket,
+    /// Frames both ways over QUIC, and signals beside them.
+    WebTransport,
 }
 
 impl Transport {
     /// All of them, in the order of their discriminants.
-    pub(crate) const ALL: [Self; 4] = [Self::Poll, Self::LongPoll, Self::Sse, Self::WebSocket];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Poll,
+        Self::LongPoll,
+        Self::Sse,
+        Self::WebSocket,
+        Self::WebTransport,
+    ];
 
     /// As it is called on the wire, in metrics and on the command line.
     pub(crate) fn name(self) -> &'static str {
@@ -40,6 +53,7 @@ impl Transport {
             Self::LongPoll => "long-poll",
             Self::Sse => "sse",
             Self::WebSocket => "websocket",
+            Self::WebTransport => "webtransport",
         }
     }
 }
@@ -79,9 +93,9 @@ impl Counted {
         self.counts.sent(self.transport, bytes);
     }
 
-    /// So many bytes came over its WebSocket.
+    /// So many bytes came from it, in frames.
     pub(crate) fn received(&self, bytes: usize) {
-        self.counts.websocket_received(bytes);
+        self.counts.received(self.transport, bytes);
     }
 
     /// A command of its was refused.

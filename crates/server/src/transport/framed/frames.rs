@@ -22,6 +22,11 @@ pub(crate) trait Framing {
 
     /// Appends the frame of an object.
     fn write(format: Format, object: &[u8], out: &mut Vec<u8>);
+
+    /// Whether an event goes another way than in frames.
+    fn is_apart(_event: &Encoded) -> bool {
+        false
+    }
 }
 
 /// The frames of the newest runs. A run is no larger than the room that it was given for, and its

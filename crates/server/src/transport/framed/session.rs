@@ -50,6 +50,7 @@ pub(crate) struct Giver<F> {
     /// All empty between two sessions but for their room.
     pushes: Vec<Push>,
     events: Vec<Arc<Encoded>>,
+    apart: Vec<Arc<Encoded>>,
     given: Given,
 }
 
@@ -59,6 +60,7 @@ impl<F> Default for Giver<F> {
             frames: Frames::default(),
             pushes: Vec::new(),
             events: Vec::new(),
+            apart: Vec::new(),
             given: Given::default(),
         }
     }
@@ -80,6 +82,18 @@ impl<F: Framing> Giver<F> {
         frames
     }
 
+    /// Takes what the last [`Session::poll`] has left out of its frames, for it goes [apart](Framing::is_apart).
+    /// Nothing of that is counted yet.
+    pub(crate) fn take_apart(&mut self) -> Vec<Arc<Encoded>> {
+        std::mem::take(&mut self.apart)
+    }
+
+    /// An event of so many bytes was given apart.
+    pub(crate) fn gave_apart(&mut self, bytes: usize) {
+        self.given.events += 1;
+        self.given.bytes += bytes;
+    }
+
     /// Counts what was given.
     pub(crate) fn count(&mut self, counts: &Counts) {
         let Given { events, bytes } = std::mem::take(&mut self.given);
@@ -97,6 +111,23 @@ impl Session {
     /// Takes a frame of so many bytes that cannot be an object in the session's format.
     pub(crate) fn handle_bad_frame(&mut self, bytes: usize, error: RequestError) {
         self.take(bytes, Err(error));
+    }
+
+    /// Takes what the client said apart from its frames, and so perhaps before those that it said earlier: a
+    /// signal. Who sends it must be known by then, or it is lost, as signals may be.
+    pub(crate) fn handle_apart(&mut self, object: &[u8]) {
+        if self.link.user().is_none() {
+            return self.counted.received(object.len());
+        }
+        let decoded = Request::decode(object, self.format);
+        let only_signals = |request: Request| match request.command {
+            Command::Signal { .. } => Ok(request),
+            _ => Err(RequestError {
+                req: request.req,
+                detail: "only signals may travel as datagrams".to_owned(),
+            }),
+        };
+        self.take(object.len(), decoded.and_then(only_signals));
     }
 
     fn take(&mut self, bytes: usize, decoded: Result<Request, RequestError>) {
@@ -149,6 +180,7 @@ impl Session {
             frames,
             pushes,
             events,
+            apart,
             given,
         } = giver;
         self.link.poll(room, pushes);
@@ -156,10 +188,12 @@ impl Session {
         let mut pushes = pushes.drain(..).peekable();
         while let Some(push) = pushes.next() {
             match push {
+                Push::Event(event) if F::is_apart(&event) => apart.push(event),
                 Push::Event(event) => {
                     events.push(event);
                     // Neighbours go out as one.
-                    if !matches!(pushes.peek(), Some(Push::Event(_))) {
+                    let is_next = |push: &Push| matches!(push, Push::Event(it) if !F::is_apart(it));
+                    if !pushes.peek().is_some_and(is_next) {
                         let run = frames.of_events(self.format, events);
                         given.events += events.len();
                         given.bytes += run.len();
