@@ -23,6 +23,12 @@ macro_rules! over_every_door {
             mod tls_http2 {
                 over_every_door! { @house $scenario House::Tls, Version::Two }
             }
+            mod quic {
+                over_every_door! { @quic $scenario House::Plain }
+            }
+            mod tls_quic {
+                over_every_door! { @quic $scenario House::Tls }
+            }
         }
     )*};
     (@house $scenario:ident $house:expr, $http:expr) => {
@@ -35,6 +41,13 @@ macro_rules! over_every_door {
             sse: Way::Sse,
             websocket_json: Way::WebSocket(Format::Json),
             websocket_cbor: Way::WebSocket(Format::Cbor),
+        }
+    };
+    (@quic $scenario:ident $house:expr) => {
+        use super::super::*;
+        over_every_door! { @doors $scenario, $house, Version::One,
+            webtransport_json: Way::WebTransport(Format::Json),
+            webtransport_cbor: Way::WebTransport(Format::Cbor),
         }
     };
     (@doors $scenario:ident, $house:expr, $http:expr, $($name:ident: $way:expr,)*) => {$(
@@ -112,7 +125,7 @@ async fn channels_do_not_mix_and_keep_their_order(door: Door, house: House) {
     let channels = ["chat:a", "chat:b", "news", "大/堂 #1"];
     let paths = ["chat:a", "chat:b", "news", "%E5%A4%A7%2F%E5%A0%82%20%231"];
     let names = match door.way {
-        Way::WebSocket(_) => channels,
+        Way::WebSocket(_) | Way::WebTransport(_) => channels,
         _ => paths,
     };
     let mut follower = Follower::open(&server, door, "bob", &names).await;
@@ -176,7 +189,7 @@ async fn who_follows_is_present(door: Door, house: House) {
     assert_eq!(presence["users"][1]["user"], "bob");
     assert_eq!(presence["users"][1]["connections"], 1);
     // A poller's lease outlives its connection, which the next test looks at.
-    if matches!(door.way, Way::Sse | Way::WebSocket(_)) {
+    if door.way.is_stream() {
         follower.cut();
         assert_eq!(watcher.event_of("leave").await.user.as_deref(), Some("bob"));
     }

@@ -32,3 +32,4 @@ mod streams;
 mod support;
 mod tls;
 mod websockets;
+mod webtransport;

@@ -15,6 +15,7 @@ use super::http2::{Http2, Pieces};
 use super::server::Server;
 use super::tls::{SELF_SIGNED, Stream};
 use super::websocket::Frames;
+use super::webtransport;
 use super::{soon, until};
 
 /// A transport and a format.
@@ -24,6 +25,8 @@ pub(crate) enum Way {
     LongPoll(Format),
     Sse,
     WebSocket(Format),
+    /// Over QUIC, whatever the version of HTTP is elsewhere.
+    WebTransport(Format),
 }
 
 /// Which server a door belongs to.
@@ -49,7 +52,7 @@ impl House {
 }
 
 impl Way {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 9] = [
         Self::Poll(Format::Json),
         Self::Poll(Format::Cbor),
         Self::LongPoll(Format::Json),
@@ -57,7 +60,14 @@ impl Way {
         Self::Sse,
         Self::WebSocket(Format::Json),
         Self::WebSocket(Format::Cbor),
+        Self::WebTransport(Format::Json),
+        Self::WebTransport(Format::Cbor),
     ];
+
+    /// Whether it is a connection that holds the session, which ends with it.
+    pub(crate) fn is_stream(self) -> bool {
+        !matches!(self, Self::Poll(_) | Self::LongPoll(_))
+    }
 }
 
 /// The versions of HTTP.
@@ -79,7 +89,8 @@ impl Door {
     pub(crate) fn all() -> impl Iterator<Item = Self> {
         let over = |http| move |way| Self { way, http };
         let one = Way::ALL.into_iter().map(over(Version::One));
-        one.chain(Way::ALL.into_iter().map(over(Version::Two)))
+        let two = Way::ALL.into_iter().map(over(Version::Two));
+        one.chain(two.filter(|door| !matches!(door.way, Way::WebTransport(_))))
     }
 }
 
@@ -164,6 +175,7 @@ enum Line {
     Stream(Chunks, Vec<u8>),
     Frames(Box<Frames>),
     Tunnel(Box<Frames<TokioIo<Upgraded>>>, Http2),
+    Datagrams(Box<webtransport::Frames>),
 }
 
 /// A connection for one question after the other.
@@ -227,7 +239,7 @@ impl<'a> Follower<'a> {
     /// whose cursor covers all of it.
     pub(crate) fn cut(&mut self) {
         self.line = None;
-        if matches!(self.door.way, Way::Sse | Way::WebSocket(_)) {
+        if self.door.way.is_stream() {
             self.events.clear();
         }
     }
@@ -255,6 +267,7 @@ impl<'a> Follower<'a> {
             Way::Poll(_) | Way::LongPoll(_) => self.open_polls().await,
             Way::Sse => self.open_stream().await,
             Way::WebSocket(format) => self.open_frames(format).await,
+            Way::WebTransport(format) => self.open_webtransport(format).await,
         };
         self.line = line;
         self.line.is_some()
@@ -309,6 +322,10 @@ impl<'a> Follower<'a> {
                     heard.map(|said| self.take(said)).is_some()
                 }
                 Line::Tunnel(frames, _) => {
+                    let heard = frames.hear::<Said>().await.ok();
+                    heard.map(|said| self.take(said)).is_some()
+                }
+                Line::Datagrams(frames) => {
                     let heard = frames.hear::<Said>().await.ok();
                     heard.map(|said| self.take(said)).is_some()
                 }
@@ -469,10 +486,15 @@ impl<'a> Follower<'a> {
         }
     }
 
-    async fn subscribe<S>(&mut self, frames: &mut Frames<S>) -> Option<()>
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-    {
+    async fn open_webtransport(&mut self, format: Format) -> Option<Line> {
+        let mut frames = webtransport::Frames::try_open(self.server, format)
+            .await
+            .ok()?;
+        self.subscribe(&mut frames).await?;
+        Some(Line::Datagrams(Box::new(frames)))
+    }
+
+    async fn subscribe(&mut self, frames: &mut impl Both) -> Option<()> {
         frames.feed(&Hello {
             kind: "hello",
             token: format!("guest:{}", self.name),
@@ -493,7 +515,7 @@ impl<'a> Follower<'a> {
             .await;
         let mut waiting = self.channels.len();
         while waiting > 0 {
-            let said: Said = frames.hear().await.ok()?;
+            let said = frames.hear_said().await?;
             if said.kind == "subscribed" {
                 waiting -= 1;
                 let cursor = said.cursor.clone().unwrap();
@@ -508,6 +530,41 @@ impl<'a> Follower<'a> {
             self.take(said);
         }
         Some(())
+    }
+}
+
+/// What carries frames both ways.
+trait Both {
+    fn feed(&mut self, object: &impl Serialize);
+    async fn say(&mut self, object: &impl Serialize);
+    async fn hear_said(&mut self) -> Option<Said>;
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Both for Frames<S> {
+    fn feed(&mut self, object: &impl Serialize) {
+        Self::feed(self, object);
+    }
+
+    async fn say(&mut self, object: &impl Serialize) {
+        Self::say(self, object).await;
+    }
+
+    async fn hear_said(&mut self) -> Option<Said> {
+        self.hear().await.ok()
+    }
+}
+
+impl Both for webtransport::Frames {
+    fn feed(&mut self, object: &impl Serialize) {
+        Self::feed(self, object);
+    }
+
+    async fn say(&mut self, object: &impl Serialize) {
+        Self::say(self, object).await;
+    }
+
+    async fn hear_said(&mut self) -> Option<Said> {
+        self.hear().await.ok()
     }
 }
 

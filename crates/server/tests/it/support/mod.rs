@@ -10,6 +10,7 @@ pub(crate) mod server;
 pub(crate) mod subscriber;
 pub(crate) mod tls;
 pub(crate) mod websocket;
+pub(crate) mod webtransport;
 
 use std::future::Future;
 use std::time::Duration;
