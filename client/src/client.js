@@ -25,19 +25,24 @@ import { Share } from './share/relay.js';
 import { longPoll, poll } from './transport/poll.js';
 import { sse } from './transport/sse.js';
 import { websocket } from './transport/websocket.js';
+import { webtransport } from './transport/webtransport.js';
 import { encodeData } from './wire/data.js';
 import { TidingsError } from './wire/error.js';
 
 export { Channel, TidingsError };
 
-/** @typedef {'poll' | 'long-poll' | 'sse' | 'websocket'} TransportName */
+/** @typedef {'poll' | 'long-poll' | 'sse' | 'websocket' | 'webtransport'} TransportName */
 
 /** @typedef {TransportName | 'shared'} Carrier what carries: a transport, or the connection of all tabs */
 
 /** @type {Record<TransportName, Transport>} */
-const TRANSPORTS = { websocket, sse, 'long-poll': longPoll, poll };
+const TRANSPORTS = { webtransport, websocket, sse, 'long-poll': longPoll, poll };
 /** @type {TransportName[]} What `auto` may use, the best first. */
-const AUTO = ['websocket', 'sse', 'long-poll'];
+const AUTO = ['webtransport', 'websocket', 'sse', 'long-poll'];
+/** @type {TransportName[]} Many networks let no UDP through. */
+const CAREFUL = ['webtransport'];
+/** What some need of the environment. @type {Partial<Record<string, 'WebSocket' | 'WebTransport'>>} */
+const NEEDS = { websocket: 'WebSocket', webtransport: 'WebTransport' };
 
 /** How much later than the one before a link may bring the same signal, in ms. */
 const ECHO_MS = 1000;
@@ -133,6 +138,7 @@ export class Tidings extends EventTarget {
 			timeout: 5000,
 			fetch: (input, init) => fetch(input, init),
 			WebSocket: globalThis.WebSocket,
+			WebTransport: globalThis.WebTransport,
 			setTimeout: (run, ms) => setTimeout(run, ms),
 			clearTimeout: (timer) => clearTimeout(/** @type {number} */ (timer)),
 			now: () => performance.now(),
@@ -159,7 +165,7 @@ export class Tidings extends EventTarget {
 		const remembered = /** @type {TransportName} */ (this.#storage(({ storage }, key) => storage?.getItem(key)));
 		const first = this.#share ? 'shared' : remembered;
 		this.#connection = new Connection(
-			{ transports, order, first },
+			{ transports, order, first, careful: CAREFUL },
 			{ environment: this.#options, token, random, backoff: new Backoff(random) },
 			{
 				greet: () => this.#session.greet(),
@@ -393,15 +399,15 @@ export class Tidings extends EventTarget {
 	 * @throws {TypeError} when there is no such transport here
 	 */
 	#order(name) {
-		const { WebSocket } = this.#options;
+		const lacks = (/** @type {string} */ name) => NEEDS[name] && !this.#options[NEEDS[name]];
 		this.#isAuto = name === 'auto';
 		if (name === 'auto') {
 			/** @type {Carrier[]} */
 			const shared = this.#share ? ['shared'] : [];
-			return [...shared, ...AUTO.slice(WebSocket ? 0 : 1)];
+			return [...shared, ...AUTO.filter((name) => !lacks(name))];
 		}
 		if (!Object.hasOwn(TRANSPORTS, name)) throw new TypeError(`there is no transport "${name}"`);
-		if (name === 'websocket' && !WebSocket) throw new TypeError('no WebSocket here: give one in the options');
+		if (lacks(name)) throw new TypeError(`no ${NEEDS[name]} here: give one in the options`);
 		return [name];
 	}
 

@@ -26,6 +26,7 @@ const TOKEN_EXPIRED = 4002;
  * @property {Record<Name, Transport>} transports
  * @property {readonly Name[]} order what to try, the best first
  * @property {Name} [first] what worked the last time
+ * @property {readonly Name[]} [careful] what does not begin, unless it worked the last time
  */
 
 /**
@@ -84,11 +85,11 @@ export class Connection {
 	 * @param {Means} means
 	 * @param {Outlet<Name>} outlet
 	 */
-	constructor({ transports, order, first }, means, outlet) {
+	constructor({ transports, order, first, careful }, means, outlet) {
 		this.#transports = transports;
 		this.#means = means;
 		this.#outlet = outlet;
-		this.#choice = new Choice(order, means.random, first);
+		this.#choice = new Choice(order, means.random, first, careful);
 		this.#alarm = new Alarm(means.environment, () => this.#handleTimer());
 		this.#handleTimer();
 	}
@@ -251,7 +252,7 @@ export class Connection {
 	 * @param {Carrier<Name>} carrier
 	 * @param {Loss & { isSilent?: boolean }} loss
 	 */
-	#handleLoss(carrier, { reason, code = 1006, after = 0, isSilent = false }) {
+	#handleLoss(carrier, { reason, code = 1006, after = 0, isForGood, isSilent = false }) {
 		const now = this.#now;
 		const { backoff, token } = this.#means;
 		const isInUse = carrier === this.#used;
@@ -271,7 +272,7 @@ export class Connection {
 			this.#outlet.lost(reason);
 		} else {
 			if (!this.#used) this.#reason = `${carrier.name}: ${reason}`;
-			this.#choice.handleFailed(carrier.name, now);
+			this.#choice.handleFailed(carrier.name, now, isForGood);
 			if (this.#choice.isExhausted && this.#startAt === Infinity) this.#startAt = now + Math.max(backoff.next(), after);
 		}
 		this.#arm();

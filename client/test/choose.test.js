@@ -168,3 +168,67 @@ test('clients do not try upward at the same time', () => {
 	});
 	assert.ok(early === 2500 && late > 7000);
 });
+
+const CAREFUL = ['webtransport', ...ORDER];
+
+function carefully(first) {
+	const choice = new Choice(CAREFUL, EVEN, first, ['webtransport']);
+	choice.handleStart(0);
+	return choice;
+}
+
+test('a careful one begins nothing, and is tried upward when another one carries', () => {
+	const choice = carefully();
+	assert.deepEqual(tried(choice, 0), ['websocket']);
+	choice.handleProven('websocket', 100);
+	assert.equal(choice.pollTimeout(), 100 + 5000);
+	assert.deepEqual(tried(choice, 5100), ['webtransport']);
+	assert.equal(choice.handleProven('webtransport', 5200), true);
+	assert.equal(choice.pollTimeout(), Infinity, 'nothing is better');
+});
+
+test('a careful one that has carried begins, and another begins beside it soon', () => {
+	const choice = carefully('webtransport');
+	assert.deepEqual(tried(choice, 0), ['webtransport']);
+	assert.deepEqual(tried(choice, 249), []);
+	assert.deepEqual(tried(choice, 250), ['websocket']);
+	assert.equal(choice.pollTimeout(), 2250, 'the next one waits as ever');
+	assert.equal(choice.handleProven('websocket', 300), true);
+	assert.equal(choice.handleProven('webtransport', 400), true, 'it is still welcome');
+});
+
+test('a careful one that died in silence does not begin', () => {
+	const choice = carefully('webtransport');
+	tried(choice, 0);
+	choice.handleProven('webtransport', 50);
+	choice.handleLost(10_000, 'silent');
+	choice.handleStart(10_000);
+	assert.deepEqual(tried(choice, 10_000), ['websocket']);
+	choice.handleProven('websocket', 10_100);
+	assert.equal(choice.pollTimeout(), 10_000 + 2 * 60_000);
+});
+
+test('a careful one comes last where all others fail', () => {
+	const choice = carefully();
+	for (const name of [...ORDER, 'webtransport']) {
+		assert.deepEqual(tried(choice, 0), [name]);
+		choice.handleFailed(name, 0);
+	}
+	assert.equal(choice.isExhausted, true);
+});
+
+test('what the server does not have is tried no more, unless it is all there is', () => {
+	const choice = carefully();
+	tried(choice, 0);
+	choice.handleProven('websocket', 0);
+	assert.deepEqual(tried(choice, 5000), ['webtransport']);
+	choice.handleFailed('webtransport', 5010, true);
+	assert.equal(choice.pollTimeout(), Infinity);
+	const alone = new Choice(['webtransport'], EVEN, undefined, ['webtransport']);
+	for (const now of [0, 1000]) {
+		alone.handleStart(now);
+		assert.deepEqual(tried(alone, now), ['webtransport']);
+		alone.handleFailed('webtransport', now, true);
+		assert.equal(alone.isExhausted, true);
+	}
+});

@@ -12,11 +12,17 @@ import { once, range, REAL, record, until, World } from './support/world.js';
 /** Scenarios that need a server which misbehaves when told to. */
 const fake = { skip: REAL ? 'needs the server in memory' : false };
 
-for (const transport of ['poll', 'long-poll', 'sse', 'websocket']) {
+/** Node has no WebTransport for a server that is real. */
+const TRANSPORTS = ['poll', 'long-poll', 'sse', 'websocket', ...(REAL ? [] : ['webtransport'])];
+
+for (const transport of TRANSPORTS) {
 	describe(`over ${transport}`, { concurrency: false }, () => {
 		/** @type {World} */
 		let world;
-		beforeEach(() => (world = new World()));
+		beforeEach(() => {
+			world = new World();
+			world.server.hasWebTransport = true;
+		});
 		afterEach(() => world.close());
 		const client = (options) => world.client({ transport, ...options });
 
@@ -193,7 +199,7 @@ for (const transport of ['poll', 'long-poll', 'sse', 'websocket']) {
 			const changes = record(tidings, ['transport']);
 			let number = 0;
 			let wanted = transport;
-			for (const next of ['sse', 'websocket', 'poll', 'long-poll', 'websocket', 'sse', transport]) {
+			for (const next of ['sse', 'websocket', 'poll', 'long-poll', ...TRANSPORTS.slice(3), 'sse', transport]) {
 				const publishing = range(0, 20).map(() => room.publish(number++));
 				if (next !== wanted) {
 					const changed = once(tidings, 'transport');

@@ -5,6 +5,8 @@ import { formatCursor, parseCursor } from '../src/cursor.js';
 import { decodeData, encodeData } from '../src/wire/data.js';
 import { readProblem, TidingsError } from '../src/wire/error.js';
 import { EVENT_UNITS_MAX, EventStream } from '../src/wire/event-stream.js';
+import { Deframer, frame } from '../src/wire/varint.js';
+import { seeded } from './support/network.js';
 
 test('a cursor survives its text', () => {
 	assert.deepEqual(parseCursor('k3f9-48213'), { epoch: 'k3f9', seq: 48213 });
@@ -96,4 +98,38 @@ test('what may do later is known by status over HTTP and by code in frames', () 
 	for (const status of [400, 401, 403, 404, 413]) assert.ok(!new TidingsError('x', '', status).later, `${status}`);
 	for (const code of ['busy', 'draining', 'unavailable', 'storage_full']) assert.ok(new TidingsError(code, '').later, code);
 	for (const code of ['forbidden', 'too_large', 'bad_request']) assert.ok(!new TidingsError(code, '').later, code);
+});
+
+test('frames come whole however their stream is cut, and whatever their lengths are written with', () => {
+	for (let seed = 0; seed < 200; seed++) {
+		const random = seeded(seed);
+		const below = (bound) => Math.floor(random() * bound);
+		const objects = Array.from({ length: below(6) }, () => Uint8Array.from({ length: below(300) }, () => below(256)));
+		const stream = objects.flatMap((object) => {
+			const { length } = object;
+			const headers = [
+				...(length < 64 ? [[length]] : []),
+				[0x40 + (length >> 8), length & 0xff],
+				[0xc0, 0, 0, 0, 0, 0, length >> 8, length & 0xff],
+			];
+			const own = frame(object);
+			return [[...own], ...headers.map((header) => [...header, ...object])][below(headers.length + 1)];
+		});
+		const deframer = new Deframer();
+		const came = [];
+		while (stream.length) {
+			const piece = Uint8Array.from(stream.splice(0, 1 + below(150)));
+			for (const object of deframer.handle(piece)) came.push(Uint8Array.from(object));
+		}
+		assert.deepEqual(came, objects, `seed ${seed}`);
+	}
+});
+
+test('a large frame comes whole from many pieces', () => {
+	const object = new Uint8Array(1 << 20).fill(7);
+	const bytes = frame(object);
+	const deframer = new Deframer();
+	const came = [];
+	for (let at = 0; at < bytes.length; at += 1200) came.push(...deframer.handle(bytes.subarray(at, at + 1200)));
+	assert.deepEqual(came, [object]);
 });

@@ -6,10 +6,15 @@
  * is not the best, better ones are tried in the background, ever more rarely. What was used and died
  * soon, or in silence, is avoided for a while: there are networks that let a WebSocket open and then
  * bring nothing.
+ *
+ * There are careful ones, which many networks swallow without a word. They begin nothing that they have not carried
+ * before, and then another begins beside them soon.
  */
 
 /** How long one may take before the next begins beside it, in ms: several round trips of a slow network. */
 const STAGGER_MS = 2000;
+/** The same of a careful one: about what nobody notices, and what most need (RFC 8305, section 8). */
+const CAREFUL_STAGGER_MS = 250;
 /** About when a better one is tried for the first time, in ms, and at the longest: each failure doubles it. */
 const UPWARD_MS = 5000;
 const UPWARD_MAX_MS = 5 * 60_000;
@@ -25,6 +30,7 @@ const AVOID_MAX_MS = 60 * 60_000;
 export class Choice {
 	#order;
 	#random;
+	#careful;
 	/** What worked last. @type {Name | undefined} */
 	#first;
 	/** What is used, and since when. @type {Name | undefined} */
@@ -45,11 +51,13 @@ export class Choice {
 	 * @param {readonly Name[]} order the best first
 	 * @param {() => number} random uniform in [0, 1)
 	 * @param {Name} [first] what worked the last time
+	 * @param {readonly Name[]} [careful]
 	 */
-	constructor(order, random, first) {
+	constructor(order, random, first, careful = []) {
 		this.#order = order;
 		this.#random = random;
 		this.#first = first;
+		this.#careful = careful;
 	}
 
 	/** Whether nothing is used and all have failed: it is time for a pause, and for `handleStart`. */
@@ -72,9 +80,10 @@ export class Choice {
 	handleStart(now) {
 		const avoided = (/** @type {Name} */ name) => Number((this.#faults.get(name)?.until ?? 0) > now);
 		const behind = (/** @type {Name} */ name) => Number(name !== this.#first);
+		const careful = (/** @type {Name} */ name) => Number(this.#careful.includes(name));
 		this.#queue = this.#order
 			.filter((name) => !this.#trying.has(name))
-			.sort((a, b) => avoided(a) - avoided(b) || behind(a) - behind(b));
+			.sort((a, b) => avoided(a) - avoided(b) || behind(a) - behind(b) || careful(a) - careful(b));
 		this.#due = now;
 	}
 
@@ -118,9 +127,11 @@ export class Choice {
 	/**
 	 * @param {Name} name that was tried
 	 * @param {number} now
+	 * @param {boolean} [isForGood] it is not tried again, as long as there is anything else
 	 */
-	handleFailed(name, now) {
+	handleFailed(name, now, isForGood) {
 		this.#trying.delete(name);
+		if (isForGood && this.#order.length > 1) this.#order = this.#order.filter((other) => other !== name);
 		if (this.#queue.length) this.#due = now;
 		else if (!this.#used) {
 			// Where nothing works, it was not the fault of any.
@@ -156,8 +167,11 @@ export class Choice {
 		if (now < this.#due) return;
 		if (this.#used && !this.#queue.length && !this.#trying.size) this.#queue = this.#better(this.#used);
 		const name = this.#queue.shift();
-		this.#due = this.#queue.length ? now + STAGGER_MS : Infinity;
-		if (name) this.#trying.add(name);
+		this.#due = Infinity;
+		if (name) {
+			this.#trying.add(name);
+			if (this.#queue.length) this.#due = now + (this.#careful.includes(name) ? CAREFUL_STAGGER_MS : STAGGER_MS);
+		}
 		return name;
 	}
 

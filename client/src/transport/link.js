@@ -26,6 +26,7 @@
  * @property {string} reason
  * @property {number} [code] as in a WebSocket's close event
  * @property {number} [after] ms that the server wants to be left alone
+ * @property {boolean} [isForGood] this server has no such transport
  */
 
 /**
@@ -40,6 +41,7 @@
  *   HTTP may take twice as long, but no longer than the heartbeat's interval and timeout
  * @property {typeof globalThis.fetch} fetch
  * @property {typeof globalThis.WebSocket} [WebSocket]
+ * @property {typeof globalThis.WebTransport} [WebTransport]
  * @property {() => number} now monotonic, in ms
  * @property {(run: () => void, ms: number) => unknown} setTimeout
  * @property {(timer: unknown) => void} clearTimeout

@@ -1,9 +1,12 @@
 /**
  * A Tidings server in memory, for the tests: as much of docs/protocol.md as the client uses, and
- * the misbehaviour that it must bear. No sockets: `fetch` and `WebSocket` are handed to the client.
+ * the misbehaviour that it must bear. No sockets: `fetch`, `WebSocket` and `WebTransport` are handed to the client.
  */
+import { FakeWebTransport } from './fake-webtransport.js';
 
 const ENCODER = new TextEncoder();
+/** What its certificate is known by. */
+const HASH = 'c0ffee'.repeat(10) + 'c0ff';
 /** How long a poller is present after a poll began: longer than its longest wait here. */
 const LEASE_MS = 1500;
 
@@ -20,6 +23,8 @@ export class FakeServer {
 	busy = 0;
 	/** Only these tokens are good, if there are any. */
 	tokens = new Set();
+	/** Whether `/v1/info` tells of WebTransport. */
+	hasWebTransport = false;
 	/** Requests by name, for tests that count. */
 	requests = [];
 
@@ -33,6 +38,10 @@ export class FakeServer {
 	fetch = async (input, init = {}) => {
 		const url = new URL(input);
 		init.signal?.throwIfAborted();
+		if (url.pathname === '/v1/info') {
+			this.requests.push('GET info');
+			return Response.json(this.hasWebTransport ? { webtransport: { certificate_hashes: [HASH] } } : {});
+		}
 		// A header is bytes, which `Headers` shows one character each.
 		const bearer = Buffer.from(new Headers(init.headers).get('authorization') ?? '', 'latin1').toString();
 		const user = this.#user(bearer.replace('Bearer ', '') || undefined);
@@ -83,6 +92,18 @@ export class FakeServer {
 			close(code = 1000, reason = '') {
 				if (code !== 1000 && !(code >= 3000 && code < 5000)) throw new DOMException('code', 'InvalidAccessError');
 				this.#link.end(code, reason);
+			}
+		};
+	}
+
+	/** The class to hand to a client. */
+	get WebTransport() {
+		const connect = (socket) => this.#connect(socket);
+		return class extends FakeWebTransport {
+			constructor(url, { serverCertificateHashes: [hash] }) {
+				if (url !== 'https://fake/v1/connect') throw new Error(url);
+				if (hash.algorithm !== 'sha-256' || Buffer.from(hash.value).toString('hex') !== HASH) throw new Error('another certificate');
+				super(connect);
 			}
 		};
 	}
@@ -322,10 +343,10 @@ export class FakeServer {
 			link.user = user;
 			link.tell(this.#hello(user));
 		};
-		link.receive = (frame) => {
+		link.receive = (frame, way) => {
 			if (!this.#links.has(link)) return;
 			const { type, req, channel } = frame;
-			this.requests.push(type);
+			this.requests.push(way === 'datagram' ? `datagram ${type}` : type);
 			if (type === 'hello') {
 				const user = this.#user(frame.token);
 				return user ? greet(user) : link.end(4001, 'unauthenticated');

@@ -1,6 +1,6 @@
 /**
  * The path between a client and a server, real or fake, with the faults of one: it cuts, delays,
- * swallows, and hands bytes over in pieces. What it gives to the client is `fetch` and `WebSocket`.
+ * swallows, and hands bytes over in pieces. What it gives to the client is `fetch`, `WebSocket` and `WebTransport`.
  */
 
 /** A small generator of random numbers (mulberry32), so that a failure can be had again. */
@@ -18,10 +18,12 @@ export class Network {
 	latency = 0;
 	/** Nothing arrives any more, in either direction, and nobody is told. */
 	dark = false;
-	/** Names that cannot be opened: `fetch`, `WebSocket`. */
+	/** No datagram arrives any more, and nobody is told. */
+	isUdpDark = false;
+	/** Names that cannot be opened: `fetch`, `WebSocket`, `WebTransport`. */
 	blocked = new Set();
 	/** How often each was opened. */
-	opened = { fetch: 0, WebSocket: 0 };
+	opened = { fetch: 0, WebSocket: 0, WebTransport: 0 };
 
 	#inner;
 	#random;
@@ -143,6 +145,74 @@ export class Network {
 				this.#ended = true;
 				network.#cuts.delete(this.#cut);
 				this.onclose?.(event);
+			}
+		};
+	}
+
+	/** There is none where there is none behind it. */
+	get WebTransport() {
+		const network = this;
+		if (!this.#inner.WebTransport) return undefined;
+		return class {
+			ready;
+			closed;
+			datagrams;
+			#session;
+			#cut = () => {};
+
+			constructor(url, options) {
+				network.opened.WebTransport++;
+				// Where UDP is blocked nobody says so.
+				if (network.blocked.has('WebTransport')) {
+					this.ready = this.closed = new Promise(() => {});
+					return;
+				}
+				const session = (this.#session = new network.#inner.WebTransport(url, options));
+				const cut = new Promise((_, reject) => (this.#cut = () => reject(new Error('connection lost'))));
+				network.#cuts.add(this.#cut);
+				this.ready = this.#pass().then(() => session.ready);
+				this.closed = Promise.race([cut, session.closed.finally(() => this.#pass())]);
+				this.closed.catch(() => network.#cuts.delete(this.#cut) && session.close());
+				const { datagrams } = session;
+				this.datagrams = {
+					maxDatagramSize: datagrams.maxDatagramSize,
+					readable: this.#through(datagrams.readable),
+					writable: this.#into(datagrams.writable),
+				};
+				this.createBidirectionalStream = async () => {
+					const { readable, writable } = await session.createBidirectionalStream();
+					return { readable: this.#through(readable, true), writable: this.#into(writable) };
+				};
+			}
+
+			close(how) {
+				network.#cuts.delete(this.#cut);
+				if (network.dark || network.isUdpDark) network.#orphans.add(this.#session);
+				else this.#session?.close(how);
+			}
+
+			async #pass() {
+				await network.#travel();
+				if (network.isUdpDark) await new Promise(() => {});
+			}
+
+			/** What comes, later, and a stream in pieces. */
+			#through(readable, isStream) {
+				return readable.pipeThrough(
+					new TransformStream({
+						transform: async (bytes, controller) => {
+							await this.#pass();
+							const middle = isStream ? Math.floor(network.#random() * bytes.length) : 0;
+							for (const piece of [bytes.slice(0, middle), bytes.slice(middle)]) if (piece.length) controller.enqueue(piece);
+						},
+					}),
+				);
+			}
+
+			/** What goes, later. */
+			#into(writable) {
+				const writer = writable.getWriter();
+				return new WritableStream({ write: (bytes) => this.#pass().then(() => writer.write(bytes)) });
 			}
 		};
 	}

@@ -27,6 +27,7 @@ export class World {
 			random: () => random() / 100,
 			fetch: this.network.fetch,
 			WebSocket: this.network.WebSocket,
+			WebTransport: this.network.WebTransport,
 			...options,
 		});
 		this.#clients.push(client);
