@@ -18,6 +18,7 @@ test('there are words for what became of the transport before, and of those that
 		['another tab', 'tab'],
 		['closed with 1006', 'broken'],
 		['Error: the stream ended', 'broken'],
+		['WebTransportError: Opening handshake failed.', 'broken'],
 		['TypeError: Failed to fetch', 'broken'],
 		['TypeError: network error', 'broken'],
 		['TypeError: NetworkError when attempting to fetch resource.', 'broken'],
@@ -25,7 +26,7 @@ test('there are words for what became of the transport before, and of those that
 		['TypeError: the answer is not an event stream', 'foreign'],
 	]) {
 		assert.deepEqual(explain(`${said}`), { key: `link.why.${end}`, of: null });
-		for (const of of ['websocket', 'sse', 'long-poll', 'poll', 'shared']) {
+		for (const of of ['webtransport', 'websocket', 'sse', 'long-poll', 'poll', 'shared']) {
 			assert.deepEqual(explain(`${of}: ${said}`), { key: `link.why.of.${end}`, of });
 		}
 	}

@@ -4,7 +4,7 @@
  * @import { Key } from '../i18n/words.js'
  */
 
-/** @typedef {"websocket" | "sse" | "long-poll" | "poll"} Transport */
+/** @typedef {"webtransport" | "websocket" | "sse" | "long-poll" | "poll"} Transport */
 /** @typedef {"auto" | Transport} Choice what the reader asked for */
 /** @typedef {"connecting" | "live" | "reconnecting" | "offline"} LinkState */
 
@@ -21,7 +21,7 @@
  * What can be chosen, best first.
  * @type {readonly Choice[]}
  */
-export const TRANSPORTS = ['auto', 'websocket', 'sse', 'long-poll', 'poll'];
+export const TRANSPORTS = ['auto', 'webtransport', 'websocket', 'sse', 'long-poll', 'poll'];
 
 /**
  * @param {unknown} value
@@ -41,7 +41,7 @@ const ENDS = [
 	[/^nothing came, not even an answer to a ping$/, 'silence'],
 	[/^TypeError: the answer is not /, 'foreign'],
 	[/^another tab$/, 'tab'],
-	[/^(closed with \d+|Error: the stream ended)$/, 'broken'],
+	[/^(closed with \d+|Error: the stream ended|WebTransportError: .*)$/, 'broken'],
 	// As Chromium, Firefox and Safari say that a request came to nothing.
 	[/^TypeError: (Failed to fetch|network error|NetworkError when attempting .*|Error in input stream|Load failed)$/, 'broken'],
 ];
@@ -58,7 +58,7 @@ const WHYS = /** @type {const} */ (['start', 'chosen', 'better', 'return', 'drai
 export function explain(reason) {
 	const why = WHYS.find((known) => known === reason);
 	if (why !== undefined) return { key: `link.why.${why}`, of: null };
-	const [, name, said = reason] = /^(websocket|sse|long-poll|poll|shared): (.*)$/s.exec(reason) ?? [];
+	const [, name, said = reason] = /^(webtransport|websocket|sse|long-poll|poll|shared): (.*)$/s.exec(reason) ?? [];
 	const end = ENDS.find(([pattern]) => pattern.test(said))?.[1];
 	if (end === undefined) return null;
 	const of = /** @type {Transport | "shared" | undefined} */ (name) ?? null;
