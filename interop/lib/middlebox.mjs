@@ -61,9 +61,12 @@ export class Middlebox {
 	 * @param {Scope} test
 	 * @param {number} port of the server
 	 * @param {Faults} [faults] default: none
+	 * @param {{ port?: number, isUdp?: boolean }} [where] where it listens, by default where the system likes; and
+	 *   whether it carries datagrams instead of connections
 	 */
-	static async open(test, port, faults = {}) {
-		const child = new Child(MIDDLEBOX, ['--to', `127.0.0.1:${port}`]);
+	static async open(test, port, faults = {}, where = {}) {
+		const args = ['--to', `127.0.0.1:${port}`, '--listen', `127.0.0.1:${where.port ?? 0}`];
+		const child = new Child(MIDDLEBOX, where.isUdp ? [...args, '--udp'] : args);
 		test.after(() => child.end());
 		await until(`${MIDDLEBOX} to listen`, () => child.lines.length > 0 || !child.isRunning);
 		const [first] = child.lines;
