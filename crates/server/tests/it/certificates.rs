@@ -14,6 +14,7 @@ use crate::support::door::{Follower, Way};
 use crate::support::http::Http;
 use crate::support::server::Server;
 use crate::support::tls;
+use crate::support::webtransport;
 use crate::support::{soon, until};
 
 /// The two files that a server is told of.
@@ -107,6 +108,27 @@ async fn another_certificate_is_shown_and_nobody_is_cut_off() {
     for follower in &mut followers {
         assert_eq!(follower.message().await.number(), 1);
     }
+}
+
+#[tokio::test]
+async fn webtransport_shows_the_same_one() {
+    let files = Files::new();
+    let server = files.start();
+    let info = server.get("/v1/info").await.json();
+    assert_eq!(info["webtransport"], serde_json::json!({}), "no hashes");
+    let opens = async |name: &str| {
+        let endpoint = webtransport::endpoint_trusting(&files.path(name));
+        let request = webtransport::request(&server, "");
+        webtransport::connect(&endpoint, server.address(), request).await
+    };
+    let before = opens("first").await.unwrap();
+    files.replace("second");
+    shown(&server, &files.path("second")).await;
+    assert!(opens("second").await.is_ok());
+    assert!(
+        before.close_reason().is_none(),
+        "it keeps what it was opened with"
+    );
 }
 
 #[tokio::test]

@@ -128,6 +128,41 @@ async fn a_datagram_that_overtakes_the_hello_is_lost_and_makes_nobody_a_guest() 
 }
 
 #[tokio::test]
+async fn a_datagram_of_no_session_harms_nobody() {
+    let server = Server::start();
+    let mut frames = follower(&server, Format::Json).await;
+    let quic: quinn::Connection = (*frames.session).clone();
+    for odd in [&b""[..], b"\x3f", b"\x04", b"\xff\xff"] {
+        quic.send_datagram(odd.into()).unwrap();
+    }
+    frames.say_apart(&Signal::of(Data::from_text("heard")));
+    let heard = hear_of(&mut frames, "signal").await;
+    assert_eq!(heard.data(), Data::from_text("heard"));
+    frames.say(&ping(1)).await;
+    assert_eq!(hear_of(&mut frames, "pong").await.req, Some(1));
+}
+
+#[tokio::test]
+async fn what_is_no_http3_ends_that_connection_alone() {
+    let server = Server::start();
+    let endpoint = endpoint(&server).await;
+    for odd in [
+        &b"GET / HTTP/1.1\r\n\r\n"[..],
+        &[0xFF; 64],
+        &[0; 64],
+        b"\x01\x40",
+    ] {
+        let connecting = endpoint.connect(server.address(), "127.0.0.1").unwrap();
+        let connection = soon("a QUIC handshake", connecting).await.unwrap();
+        let mut control = connection.open_uni().await.unwrap();
+        control.write_all(odd).await.unwrap();
+        let _ = control.finish();
+        soon("the end", connection.closed()).await;
+    }
+    follower(&server, Format::Json).await;
+}
+
+#[tokio::test]
 async fn the_format_is_offered_or_asked_for() {
     let server = Server::start();
     let by_query = request(&server, "?protocol=tidings.v1.cbor");

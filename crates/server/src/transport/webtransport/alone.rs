@@ -9,8 +9,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use futures_util::Stream as _;
-use futures_util::stream;
+use futures_util::stream::{self, Stream as _, StreamExt as _};
 use quinn::ConnectionError;
 use tidings_wire::Code;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -56,10 +55,7 @@ enum Turn {
 pub(super) async fn hold(mut way: Way, mut session: Session, hello_due: Instant, shared: Shared) {
     let connection = way.connection.clone();
     let mut closed = pin!(connection.closed());
-    let mut datagrams = pin!(stream::unfold(&connection, async |connection| {
-        let datagram = connection.read_datagram().await.ok()?;
-        Some((datagram, connection))
-    }));
+    let mut datagrams = pin!(stream::unfold(&connection, next_datagram).fuse());
     let mut drained = pin!(shared.drain.begun());
     let mut hello = Some(Box::pin(sleep_until(hello_due)));
     let mut is_draining = false;
@@ -143,6 +139,18 @@ pub(super) async fn hold(mut way: Way, mut session: Session, hello_due: Instant,
         }
     };
     drop(session.end(parting));
+}
+
+/// The next datagram of the session, and past it; `None` when the connection is over.
+async fn next_datagram(connection: &Connection) -> Option<(Bytes, &Connection)> {
+    loop {
+        match connection.read_datagram().await {
+            Ok(datagram) => return Some((datagram, connection)),
+            // It names another session, or none: nobody's, as if it had been lost.
+            Err(SessionError::WebTransportError(WebTransportError::UnknownSession)) => {}
+            Err(_) => return None,
+        }
+    }
 }
 
 /// Ends a session, and waits until the client knows, or has had its time.

@@ -1,6 +1,7 @@
 //! Frames over another's client of WebTransport.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -19,6 +20,7 @@ use web_transport_quinn::{
 
 use super::server::Server;
 use super::soon;
+use super::tls::roots;
 
 /// A session with its stream, that speaks one format.
 pub(crate) struct Frames {
@@ -31,6 +33,16 @@ pub(crate) struct Frames {
     format: Format,
 }
 
+/// A client's socket, and what it trusts: the certificates in a file.
+pub(crate) fn endpoint_trusting(path: &Path) -> Endpoint {
+    let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(&[&version::TLS13])
+        .unwrap()
+        .with_root_certificates(roots(path))
+        .with_no_client_auth();
+    endpoint_with(tls)
+}
+
 /// A client's socket, and what it trusts: the certificates whose hashes the server tells.
 pub(crate) async fn endpoint(server: &Server) -> Endpoint {
     let info = server.get("/v1/info").await.json();
@@ -38,7 +50,7 @@ pub(crate) async fn endpoint(server: &Server) -> Endpoint {
     let hashes = hashes.unwrap_or_else(|| panic!("no hashes: {info}"));
     let trusted = hashes.iter().map(|hash| hash.as_str().unwrap().to_owned());
     let provider = Arc::new(ring::default_provider());
-    let mut tls = ClientConfig::builder_with_provider(provider.clone())
+    let tls = ClientConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&[&version::TLS13])
         .unwrap()
         .dangerous()
@@ -47,6 +59,10 @@ pub(crate) async fn endpoint(server: &Server) -> Endpoint {
             provider,
         }))
         .with_no_client_auth();
+    endpoint_with(tls)
+}
+
+fn endpoint_with(mut tls: ClientConfig) -> Endpoint {
     tls.alpn_protocols = vec![web_transport_quinn::ALPN.as_bytes().to_vec()];
     let tls = QuicClientConfig::try_from(tls).unwrap();
     // Of another address than servers have, whose ports shall be free.
