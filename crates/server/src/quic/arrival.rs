@@ -9,8 +9,8 @@ use crate::balance::Share;
 use crate::connection::Accepted;
 use crate::shutdown::Drain;
 
-/// Handshakes that are under way at a time, up to the answer to their CONNECT. Each takes some 30 KiB, and its thread half
-/// a millisecond; more are refused, and come again.
+/// Handshakes that are under way at a time, up to the answer to their CONNECT. Each takes some 40 KiB, and a millisecond of
+/// its shard; more are refused, and come again.
 const HANDSHAKES_MAX: usize = 1024;
 
 /// From so many on, clients are asked to show that they receive what is sent to their address (Retry: RFC 9000, section

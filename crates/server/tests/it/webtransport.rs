@@ -422,6 +422,9 @@ async fn who_only_begins_handshakes_keeps_nobody_out() {
     }
     follower(&server, Format::Json).await;
     assert!(begun.iter().all(|it| it.close_reason().is_none()));
+    // Who is asked to come again says all of their first words twice.
+    let said = |of: &[quinn::Connection]| of.iter().map(|it| it.stats().frame_tx.crypto).min();
+    assert!(said(&begun[..100]) < said(&begun[200..]));
 }
 
 #[tokio::test]

@@ -60,15 +60,26 @@ pub(crate) async fn carry(arrival: Arrival, doors: Doors, permit: Rc<Permit>) {
         () = doors.app.drain.begun() => return,
     };
     drop(place);
+    let shared = doors.webtransport.clone();
     match accepted {
-        Ok(Ok(accepted)) => greet(accepted, doors, permit).await,
+        Ok(Ok(accepted)) => {
+            if let Some((way, session, hello_due)) = greet(accepted, doors, permit).await {
+                // A task of its own, which keeps nothing of this one.
+                tokio::task::spawn_local(alone::hold(way, session, hello_due, shared));
+            }
+        }
         Ok(Err(error)) => tracing::debug!(%error, "a handshake of WebTransport failed"),
         Err(_) => tracing::debug!("a handshake of WebTransport took too long"),
     }
 }
 
-/// Waits for the client's stream, and has its session held.
-async fn greet(accepted: Accepted, doors: Doors, permit: Rc<Permit>) {
+/// Waits for the client's stream; gives it with its session, and when the time for a hello is over. Whoever opens none, or
+/// may not come in, was told so.
+async fn greet(
+    accepted: Accepted,
+    doors: Doors,
+    permit: Rc<Permit>,
+) -> Option<(Way, Session, Instant)> {
     let Accepted {
         connection,
         format,
@@ -80,7 +91,8 @@ async fn greet(accepted: Accepted, doors: Doors, permit: Rc<Permit>) {
         // A page sees nothing of an answer that refuses, so the session tells.
         Err(refusal) => {
             counted.refused(refusal.code);
-            return alone::close(&connection, &End::by(refusal.code, refusal.detail)).await;
+            alone::close(&connection, &End::by(refusal.code, refusal.detail)).await;
+            return None;
         }
     };
     let hello_due = Instant::now() + HELLO_WITHIN;
@@ -88,16 +100,21 @@ async fn greet(accepted: Accepted, doors: Doors, permit: Rc<Permit>) {
         opened = timeout_at(hello_due, Box::pin(connection.accept_bi())) => opened,
         () = doors.app.drain.begun() => {
             let end = End::by(Code::Unavailable, "the server is shutting down");
-            return alone::close(&connection, &end).await;
+            alone::close(&connection, &end).await;
+            return None;
         }
     };
     let (send, recv) = match opened {
         Ok(Ok(streams)) => streams,
-        Ok(Err(error)) => return tracing::debug!(%error, "a session of WebTransport failed"),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "a session of WebTransport failed");
+            return None;
+        }
         Err(_) => {
             counted.closed(Code::HelloLate);
             let end = End::by(Code::HelloLate, "no stream was opened within 5 s");
-            return alone::close(&connection, &end).await;
+            alone::close(&connection, &end).await;
+            return None;
         }
     };
     let way = Way {
@@ -115,7 +132,5 @@ async fn greet(accepted: Accepted, doors: Doors, permit: Rc<Permit>) {
         counted,
         permit,
     };
-    let shared = doors.webtransport.clone();
-    drop(doors);
-    Box::pin(alone::hold(way, session, hello_due, shared)).await;
+    Some((way, session, hello_due))
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use quinn::Endpoint;
 use quinn::crypto::rustls::QuicClientConfig;
+use quinn::{Endpoint, NoneTokenStore};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tidings_wire::Format;
@@ -67,7 +67,10 @@ fn endpoint_with(mut tls: ClientConfig) -> Endpoint {
     let tls = QuicClientConfig::try_from(tls).unwrap();
     // Of another address than servers have, whose ports shall be free.
     let mut endpoint = Endpoint::client(([127, 0, 0, 2], 0).into()).unwrap();
-    endpoint.set_default_client_config(quinn::ClientConfig::new(Arc::new(tls)));
+    let mut config = quinn::ClientConfig::new(Arc::new(tls));
+    // Each connection is a stranger's, whose address was never seen before.
+    config.token_store(Arc::new(NoneTokenStore));
+    endpoint.set_default_client_config(config);
     endpoint
 }
 
