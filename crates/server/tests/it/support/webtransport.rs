@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use quinn::crypto::rustls::QuicClientConfig;
-use quinn::{Endpoint, NoneTokenStore};
+use quinn::{Endpoint, NoneTokenStore, TransportConfig, VarInt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tidings_wire::Format;
@@ -70,6 +70,10 @@ fn endpoint_with(mut tls: ClientConfig) -> Endpoint {
     let mut config = quinn::ClientConfig::new(Arc::new(tls));
     // Each connection is a stranger's, whose address was never seen before.
     config.token_store(Arc::new(NoneTokenStore));
+    // It takes whatever comes, so that what the server holds back is the server's doing.
+    let mut transport = TransportConfig::default();
+    transport.stream_receive_window(VarInt::from_u32(64 << 20));
+    config.transport_config(Arc::new(transport));
     endpoint.set_default_client_config(config);
     endpoint
 }
