@@ -75,7 +75,7 @@ pub(crate) struct ServeArgs {
     /// A port without TLS that only leads to the one with it, such as 0.0.0.0:80.
     #[arg(long, env = "TIDINGS_REDIRECT_FROM", value_name = "HOST:PORT")]
     redirect_from: Option<String>,
-    /// Whether there is WebTransport, over UDP on the same port [default: with TLS, and on this machine alone].
+    /// Whether there is WebTransport, over UDP on the same port [default: with TLS, and for guests on this machine].
     #[arg(long, env = "TIDINGS_WEBTRANSPORT", value_name = "BOOL")]
     webtransport: Option<bool>,
     /// How lines on stderr are written [default: text]; TIDINGS_LOG=info tells more of them.

@@ -6,7 +6,7 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct WebTransportConfig {
-    /// Where it is not set: where there is TLS, and on this machine alone. What is asked for by name and cannot be had is
-    /// a reason not to start.
+    /// Where it is not set: where there is TLS, and for guests on this machine. What is asked for by name and cannot be
+    /// had is a reason not to start.
     pub(crate) enabled: Option<bool>,
 }

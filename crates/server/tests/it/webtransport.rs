@@ -10,7 +10,7 @@ use web_transport_quinn::proto::ConnectRequest;
 use web_transport_quinn::{ClientError, ConnectError, Session, proto};
 
 use crate::support::door::{Follower, Hello, Ping, Publish, Said, Subscribe, Way};
-use crate::support::server::{Server, tidings};
+use crate::support::server::{SECRET, Server, tidings};
 use crate::support::webtransport::{Frames, close_code, connect, endpoint, request, varint};
 use crate::support::{soon, until};
 
@@ -54,6 +54,11 @@ async fn follow(frames: &mut Frames) {
     };
     frames.say(&subscribe).await;
     hear_of(frames, "subscribed").await;
+}
+
+/// A server that takes tokens only, and has WebTransport all the same.
+fn guarded() -> Server {
+    Server::begin("[webtransport]\nenabled = true\n", Some(SECRET))
 }
 
 /// The next of that kind, past everything else.
@@ -226,7 +231,7 @@ async fn there_is_one_stream() {
 
 #[tokio::test]
 async fn whoever_does_not_say_who_they_are_in_time_is_not_kept() {
-    let server = Server::with_secret();
+    let server = guarded();
     let silent = async {
         let mut frames = Frames::open(&server, Format::Json).await;
         // Something must be said for the stream to be there.
@@ -244,7 +249,7 @@ async fn whoever_does_not_say_who_they_are_in_time_is_not_kept() {
 
 #[tokio::test]
 async fn who_is_not_let_in_is_told_by_the_session() {
-    let server = Server::with_secret();
+    let server = guarded();
     let mut frames = Frames::open(&server, Format::Json).await;
     let (kind, token) = ("hello", "nonsense".to_owned());
     frames.say(&Hello { kind, token }).await;
@@ -472,6 +477,14 @@ async fn sessions_are_on_all_shards() {
     for frames in &mut followers {
         assert_eq!(hear_of(frames, "message").await.number(), 1);
     }
+}
+
+#[tokio::test]
+async fn who_stands_behind_a_proxy_does_not_offer_it() {
+    let server = Server::with_secret();
+    let info = server.get("/v1/info").await.json();
+    assert!(info["webtransport"].is_null(), "{info}");
+    assert!(UdpSocket::bind(server.address()).is_ok());
 }
 
 #[tokio::test]
