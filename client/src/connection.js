@@ -101,9 +101,9 @@ export class Connection {
 	 */
 	send(command) {
 		const { link, heartbeat } = this.#used ?? {};
-		link?.send(command);
+		const length = link?.send(command);
 		if (link?.isOnePath && command.type !== 'signal') {
-			heartbeat?.handleAsked(command.req, sendingTime(JSON.stringify(command)), this.#now);
+			heartbeat?.handleAsked(command.req, sendingTime(length), this.#now);
 			this.#arm();
 		}
 		return Boolean(link);

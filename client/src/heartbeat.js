@@ -21,9 +21,9 @@ const SLOW_BYTES = 4;
 
 /**
  * How long something may take to be sent, in ms.
- * @param {string} [text]
+ * @param {number | void} length in characters: nearly bytes
  */
-export const sendingTime = (text = '') => text.length / SLOW_BYTES;
+export const sendingTime = (length) => (length ?? 0) / SLOW_BYTES;
 
 export class Heartbeat {
 	#rhythm;

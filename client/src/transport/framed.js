@@ -12,23 +12,28 @@ const WINDOW = 64;
 /**
  * @param {Pick<Environment, 'token' | 'now'>} environment
  * @param {Ear} ear
- * @param {(frame: { type: string }) => void} write sends a frame; there is a way for it
+ * @param {(text: string, isSignal: boolean) => void} send a frame; there is a way for it
  * @returns {Pick<Link, 'isOnePath' | 'window' | 'send'> & { begin: () => void, hear: (text: string) => void }}
  *   `begin` when frames can be written, `hear` for each that came
  */
-export function framed({ token, now }, ear, write) {
+export function framed({ token, now }, ear, send) {
 	/** @type {Command[] | undefined} what waits for the server's hello */
 	let early = [];
 	let askedAt = 0;
+	const write = (/** @type {{ type: string, req?: number, token?: string }} */ frame) => {
+		const text = JSON.stringify(frame);
+		send(text, frame.type === 'signal');
+		return text.length;
+	};
 	const ping = () => {
 		askedAt = now();
-		write(/** @type {Command} */ ({ type: 'ping', req: 0 }));
+		return write({ type: 'ping', req: 0 });
 	};
 	return {
 		isOnePath: true,
 		window: WINDOW,
 		// Said without a token as well: a server that knows us by a cookie, or lets guests in, need not wait for one.
-		begin: () => write(/** @type {{ type: string }} */ ({ type: 'hello', token })),
+		begin: () => write({ type: 'hello', token }),
 		hear(text) {
 			try {
 				const frame = JSON.parse(text);

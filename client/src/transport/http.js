@@ -98,7 +98,7 @@ export function http(environment, ear, read) {
 		const askedAt = now();
 		const text = body && JSON.stringify(body);
 		const late = () => signal.aborted || lose(new Error('no answer in time'));
-		const timer = isHeld ? undefined : setTimeout(late, limit + sendingTime(text));
+		const timer = isHeld ? undefined : setTimeout(late, limit + sendingTime(text?.length));
 		try {
 			const response = await fetch(url + path, {
 				method: body ? 'POST' : 'GET',

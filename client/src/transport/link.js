@@ -8,8 +8,8 @@
  * @typedef {object} Link
  * @property {boolean} [isOnePath] whether everything takes the same path, so that an answer shows that the link lives
  * @property {number} window how many publishes may be unanswered at once and still keep their order
- * @property {(command: Command) => void} send may be called at once; a link that is not open yet keeps it. After a
- *   `ping` something comes soon, or the link is dead
+ * @property {(command: Command) => number | void} send may be called at once; a link that is not open yet keeps it. After
+ *   a `ping` something comes soon, or the link is dead. How many characters are sent, where all takes one path
  * @property {(code?: number, reason?: string) => void} close gives it up; nothing is heard from it afterwards
  */
 

@@ -10,7 +10,7 @@ export function websocket(environment, ear) {
 	const { url, WebSocket } = environment;
 	if (!WebSocket) throw new TypeError('no WebSocket here: give one in the options');
 	const socket = new WebSocket(`${url.replace(/^http/, 'ws')}/v1/connect`, ['tidings.v1.json']);
-	const { begin, hear, ...link } = framed(environment, ear, (frame) => socket.send(JSON.stringify(frame)));
+	const { begin, hear, ...link } = framed(environment, ear, (text) => socket.send(text));
 
 	socket.onopen = begin;
 	socket.onmessage = ({ data }) => hear(data);

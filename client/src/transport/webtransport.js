@@ -21,9 +21,9 @@ export function webtransport(environment, ear) {
 	/** @type {WritableStreamDefaultWriter<Uint8Array>} */
 	let datagrams;
 
-	const { begin, hear, ...link } = framed(environment, ear, (frame) => {
-		const bytes = encoder.encode(JSON.stringify(frame));
-		const fits = frame.type === 'signal' && bytes.length <= (session?.datagrams.maxDatagramSize ?? 0);
+	const { begin, hear, ...link } = framed(environment, ear, (text, isSignal) => {
+		const bytes = encoder.encode(text);
+		const fits = isSignal && bytes.length <= (session?.datagrams.maxDatagramSize ?? 0);
 		// What cannot be written is told by the session's end.
 		(fits ? datagrams.write(bytes) : stream.write(frameOf(bytes))).catch(() => {});
 	});
