@@ -3,7 +3,7 @@
 //! It does for one what [`sockets`](super::sockets) do for thousands: hears the client, and gives it what
 //! there is when everything it was given before is written.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -27,6 +27,8 @@ use crate::transport::framed::{Giver, HELLO_WITHIN, ROOM, Session};
 #[derive(Clone)]
 pub(super) struct Shared {
     pub(super) giver: Rc<RefCell<Giver<WebSocketFrames>>>,
+    /// Room for what one is given; empty when none is.
+    pub(super) given: Rc<Cell<Vec<Bytes>>>,
     pub(super) counts: Arc<Counts>,
     pub(super) drain: Drain,
 }
@@ -130,14 +132,15 @@ where
     if !has_room(websocket) {
         return;
     }
-    let mut given: Vec<Bytes> = Vec::new();
+    let mut given = shared.given.take();
     let mut giver = shared.giver.borrow_mut();
     let end = session.poll(ROOM, &mut giver, &mut given);
     giver.count(&shared.counts);
-    for frames in &given {
+    for frames in given.drain(..) {
         // An open server's WebSocket, in no fragmented message, takes whole frames and a Close.
-        let _ = websocket.feed_encoded(frames);
+        let _ = websocket.feed_encoded(&frames);
     }
+    shared.given.set(given);
     if let Some(end) = end {
         let _ = websocket.feed(Event::Close(frames::close(end)));
     }

@@ -87,6 +87,7 @@ impl Sockets {
         };
         let shared = Shared {
             giver: Rc::default(),
+            given: Rc::default(),
             counts: counts.clone(),
             drain: drain.clone(),
         };
