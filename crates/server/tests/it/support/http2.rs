@@ -4,7 +4,7 @@ use std::future::Future;
 use std::net::{Shutdown, SocketAddr};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri};
+use http::{Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{Builder, SendRequest};
@@ -22,7 +22,7 @@ use super::http::Response;
 use super::server::Server;
 use super::soon;
 use super::tls::Stream;
-use super::websocket::Frames;
+use super::websocket::{Frames, fields};
 
 /// A connection; it breaks when dropped.
 pub(crate) struct Http2 {
@@ -139,14 +139,10 @@ impl Http2 {
         format: Format,
         headers: &[(&'static str, &str)],
     ) -> Result<Frames<TokioIo<Upgraded>>, StatusCode> {
-        let fields = headers.iter().map(|(name, value)| {
-            let value = HeaderValue::from_str(value).unwrap();
-            (HeaderName::from_static(name), value)
-        });
         let subprotocols = [format.subprotocol()];
         let offer = client::Options {
             subprotocols: &subprotocols,
-            headers: fields.collect::<HeaderMap>(),
+            headers: fields(headers),
             ..client::Options::default()
         };
         let url: Uri = format!("ws://{}/v1/connect", self.address).parse().unwrap();

@@ -13,6 +13,15 @@ use tokio::net::TcpStream;
 use super::server::Server;
 use super::soon;
 
+/// The fields of a handshake of the test's own.
+pub(crate) fn fields(headers: &[(&'static str, &str)]) -> HeaderMap {
+    let field = |&(name, value): &(&'static str, &str)| {
+        let value = HeaderValue::from_str(value).unwrap();
+        (HeaderName::from_static(name), value)
+    };
+    headers.iter().map(field).collect()
+}
+
 /// A connection that speaks one format.
 pub(crate) struct Frames<S = MaybeTls<TcpStream>> {
     pub(crate) websocket: WebSocket<S>,
@@ -33,14 +42,10 @@ impl Frames {
         query: &str,
         headers: &[(&'static str, &str)],
     ) -> Result<Self, HandshakeError> {
-        let fields = headers.iter().map(|(name, value)| {
-            let value = HeaderValue::from_str(value).unwrap();
-            (HeaderName::from_static(name), value)
-        });
         let subprotocols = [format.subprotocol()];
         let offer = client::Options {
             subprotocols: &subprotocols,
-            headers: fields.collect::<HeaderMap>(),
+            headers: fields(headers),
             ..client::Options::default()
         };
         let url = format!("{}/v1/connect{query}", server.websocket_url());
