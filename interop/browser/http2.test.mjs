@@ -1,9 +1,8 @@
 /** Browsers speak HTTP/2 where TLS lets them choose it: everything of a page over one connection, WebSockets too (RFC 8441). */
 
 import assert from 'node:assert/strict';
-import { after, test } from 'node:test';
-import { launch, openPage } from '../lib/browser.mjs';
-import { launchFirefox, openFirefoxPage } from '../lib/firefox.mjs';
+import { test } from 'node:test';
+import { BROWSERS } from '../lib/browsers.mjs';
 import { freePort, Server } from '../lib/server.mjs';
 import { until } from '../lib/until.mjs';
 
@@ -44,34 +43,14 @@ async function follow({ streams, sockets }) {
 	return (await Promise.all(all)).length;
 }
 
-/** @type {readonly [string, (url: string) => Promise<{ evaluate: (what: typeof follow, many: { streams: number, sockets: number }) => Promise<number> }>][]} */
-const BROWSERS = [
-	[
-		'Chromium',
-		async (url) => {
-			const { page } = await openPage({ after }, await launch({ after }), { ignoreHTTPSErrors: true });
-			await page.goto(url);
-			return page;
-		},
-	],
-	[
-		'Firefox',
-		async (url) => {
-			const page = await openFirefoxPage({ after }, await launchFirefox({ after }, { acceptInsecureCerts: true }));
-			await page.goto(url);
-			return page;
-		},
-	],
-];
-
-for (const [name, open] of BROWSERS) {
+for (const [name, launch] of BROWSERS) {
 	test(`${name} follows ${STREAMS} event streams and ${SOCKETS} WebSockets over one connection`, async (t) => {
 		// Over plain HTTP, so that asking is no connection among those that are counted.
 		const metrics = `127.0.0.1:${await freePort()}`;
 		const env = { TIDINGS_LOG: 'tidings=debug' };
 		const server = await Server.start(t, { env, isTls: true, args: ['--metrics-listen', metrics] });
 		// A page of ours that opens nothing by itself.
-		const page = await open(`${server.url}/healthz`);
+		const page = await (await launch(t, { trustsAll: true }))(t, `${server.url}/healthz`);
 		assert.equal(await page.evaluate(follow, { streams: STREAMS, sockets: SOCKETS }), STREAMS + SOCKETS);
 		await until('the server to tell of all', () => (server.output.match(CONNECT) ?? []).length === SOCKETS);
 		const text = await (await fetch(`http://${metrics}/metrics`)).text();

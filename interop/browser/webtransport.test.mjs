@@ -2,43 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { launch, openPage } from '../lib/browser.mjs';
+import { BROWSERS } from '../lib/browsers.mjs';
 import { connect, follow, TRANSPORTS } from '../lib/client.mjs';
-import { launchFirefox, openFirefoxPage } from '../lib/firefox.mjs';
 import { Ledger } from '../lib/ledger.mjs';
 import { Middlebox } from '../lib/middlebox.mjs';
 import { freePort, Server } from '../lib/server.mjs';
 import { soon, until } from '../lib/until.mjs';
 
-/** @import { Scope } from '../lib/child.mjs' */
-
-/** @typedef {{ evaluate: <Given, Gives>(run: (given: Given) => Gives, given: Given) => Promise<Awaited<Gives>> }} Page */
-
-/** @type {readonly [string, () => Promise<(scope: Scope, url: string) => Promise<Page>>][]} */
-const BROWSERS = [
-	[
-		'Chromium',
-		async () => {
-			const browser = await launch({ after });
-			return async (scope, url) => {
-				const { page } = await openPage(scope, browser);
-				await page.goto(url);
-				return /** @type {Page} */ (page);
-			};
-		},
-	],
-	[
-		'Firefox',
-		async () => {
-			const browser = await launchFirefox({ after });
-			return async (scope, url) => {
-				const page = await openFirefoxPage(scope, browser);
-				await page.goto(url);
-				return /** @type {Page} */ (page);
-			};
-		},
-	],
-];
+/** @import { Page } from '../lib/browsers.mjs' */
 
 /**
  * In the page: a client of its own, which follows a channel and keeps what it hears.
@@ -63,8 +34,8 @@ const heardIn = (page) => page.evaluate(() => /** @type {any} */ (globalThis).he
 /** @param {Page} page @returns {Promise<string[]>} */
 const transportsIn = (page) => page.evaluate(() => /** @type {any} */ (globalThis).transports, undefined);
 
-for (const [name, open] of BROWSERS) {
-	const opening = open();
+for (const [name, launch] of BROWSERS) {
+	const opening = launch({ after });
 
 	test(`${name} gives messages on a stream and signals as datagrams to all other doors, and takes theirs`, async (t) => {
 		const server = await Server.start(t);
