@@ -182,15 +182,17 @@ pub(crate) async fn turn_away(stream: TcpStream, tls: Option<Arc<Tls>>, counts: 
         Code::Busy,
         "the server has all the connections that it may have (limits.connections)",
     );
-    let response = problem::answer(&refusal);
-    let (head, body) = Manner::unheard().whole(response);
+    let answer = move || problem::answer(&refusal);
+    let (head, body) = Manner::unheard().whole(answer());
     let _ = timeout(TURN_AWAY_WITHIN, async {
         let mut stream = match tls {
             None => MaybeTls::Plain(stream),
             Some(tls) => match tls.greet(stream, &counts).await? {
-                // Over HTTP/2 it would take a whole connection to say so.
-                Greeted::Secure(_, Protocol::Http2 | Protocol::Challenge) => return Ok(()),
                 Greeted::Secure(stream, Protocol::Http1) => stream,
+                Greeted::Secure(stream, Protocol::Http2) => {
+                    return http2::turn_away(stream, answer).await;
+                }
+                Greeted::Secure(_, Protocol::Challenge) => return Ok(()),
                 Greeted::Plain(stream) => MaybeTls::Plain(stream),
             },
         };

@@ -2,10 +2,12 @@
 //!
 //! hyper reads the requests and has a task for each, on the shard's thread. The doors answer them as over
 //! HTTP/1.1 ([`answer`]). There a waiting answer takes the connection over; here it waits in its stream's
-//! task, for the connection is everybody's. [`patience`] says when to give a connection up.
+//! task, for the connection is everybody's. [`patience`] says when to give a connection up, [`refusal`] tells one that
+//! is too many.
 
 mod answer;
 mod patience;
+mod refusal;
 mod streams;
 mod tunnel;
 
@@ -25,6 +27,7 @@ use crate::connection::{ConnectionLimits, Permit};
 use crate::requests::Requests;
 use crate::socket::Socket;
 
+pub(crate) use refusal::turn_away;
 pub(crate) use tunnel::Tunnel;
 
 /// The first bytes of a connection that speaks HTTP/2, whether by ALPN or because the client knows

@@ -7,6 +7,7 @@ use tidings_wire::{Data, Format};
 use crate::support::door::{Hello, Publish, Said, Subscribe};
 use crate::support::http2::{Http2, Pieces};
 use crate::support::server::{SECRET, Server};
+use crate::support::tls::SELF_SIGNED;
 use crate::support::{soon, until};
 
 const STREAM: (&str, &str) = ("accept", "text/event-stream");
@@ -222,6 +223,21 @@ async fn readers_that_do_not_read_cost_cursors_and_get_everything_when_they_do()
             messages += usize::from(tab.hear::<Said>().await.unwrap().kind == "message");
         }
     }
+}
+
+#[tokio::test]
+async fn a_connection_too_many_is_told_so_and_ended() {
+    let server = Server::configured(&format!("{SELF_SIGNED}[limits]\nconnections = 1\n"));
+    let kept = Http2::to(&server).await;
+    assert_eq!(kept.ask("GET", "/healthz", &[], b"").await.status, 200);
+    let mut above = Http2::to(&server).await;
+    let refused = above.ask("GET", "/healthz", &[], b"").await;
+    assert_eq!((refused.status, &*refused.problem()), (503, "busy"));
+    assert!(refused.header("retry-after").is_some());
+    above.closed().await;
+    let above = Http2::to(&server).await;
+    let refused = above.try_frames(Format::Json, &[]).await.err();
+    assert_eq!(refused.map(|status| status.as_u16()), Some(503));
 }
 
 #[tokio::test]
