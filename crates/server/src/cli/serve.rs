@@ -1,6 +1,7 @@
 //! `tidings serve`: from the settings to a running server, and to its end.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -75,6 +76,9 @@ pub(crate) struct ServeArgs {
     /// A port without TLS that only leads to the one with it, such as 0.0.0.0:80.
     #[arg(long, env = "TIDINGS_REDIRECT_FROM", value_name = "HOST:PORT")]
     redirect_from: Option<String>,
+    /// The port that it leads to, where clients know it by another number [default: the one of --listen].
+    #[arg(long, env = "TIDINGS_REDIRECT_TO", value_name = "PORT")]
+    redirect_to: Option<NonZeroU16>,
     /// Whether there is WebTransport, over UDP on the same port [default: with TLS, and for guests on this machine].
     #[arg(long, env = "TIDINGS_WEBTRANSPORT", value_name = "BOOL")]
     webtransport: Option<bool>,
@@ -187,6 +191,9 @@ impl ServeArgs {
         if let Some(listen) = &self.redirect_from {
             tls.redirect_from = Some(listen.clone());
         }
+        if let Some(port) = self.redirect_to {
+            tls.redirect_to = Some(port);
+        }
     }
 }
 
@@ -246,7 +253,11 @@ fn serve(args: &ServeArgs, config: &Config) -> Result<(), Fault> {
         if let Some(listener) = redirecting {
             let listener = TcpListener::from_std(listener)
                 .map_err(|error| Fault::failure(format!("cannot redirect: {error}")))?;
-            tokio::spawn(redirect::serve(listener, address.port()));
+            let to = config
+                .tls
+                .redirect_to
+                .map_or(address.port(), NonZeroU16::get);
+            tokio::spawn(redirect::serve(listener, to));
         }
         let mut known = None;
         let tls = tls.map(|opened| {

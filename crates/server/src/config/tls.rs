@@ -1,6 +1,7 @@
 //! `[tls]`: where the certificate comes from, and how connections are encrypted.
 
 use std::net::IpAddr;
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -28,6 +29,8 @@ pub(crate) struct TlsConfig {
     pub(crate) hsts: Option<Span>,
     /// `HOST:PORT` without TLS that only leads to the one with it.
     pub(crate) redirect_from: Option<String>,
+    /// The port that it leads to, as clients know it; the one that is listened on if it is not set.
+    pub(crate) redirect_to: Option<NonZeroU16>,
 }
 
 impl Default for TlsConfig {
@@ -42,6 +45,7 @@ impl Default for TlsConfig {
             handshake_timeout: Span::seconds(10),
             hsts: None,
             redirect_from: None,
+            redirect_to: None,
         }
     }
 }
@@ -155,6 +159,13 @@ impl TlsConfig {
 
     /// Whether all of it makes sense together.
     pub(super) fn check(&self) -> Result<(), Fault> {
+        if self.redirect_to.is_some() && self.redirect_from.is_none() {
+            return Err(
+                Fault::setup("tls.redirect_to is set, and nothing redirects").advise(
+                    "Name the port without TLS as well, such as --redirect-from 0.0.0.0:80.",
+                ),
+            );
+        }
         if let Some(source) = self.source()? {
             return match source {
                 CertificateSource::Acme(acme) => acme.check(),
@@ -230,6 +241,14 @@ mod tests {
             assert!(read(text).check().is_err(), "{text}");
             assert!(read(&format!("self_signed = true\n{text}")).check().is_ok());
         }
+    }
+
+    #[test]
+    fn only_what_redirects_leads_somewhere() {
+        let own = |text: &str| read(&format!("self_signed = true\nredirect_to = 443\n{text}"));
+        assert!(own("").check().is_err());
+        assert!(own("redirect_from = \"0.0.0.0:80\"\n").check().is_ok());
+        assert!(toml::from_str::<TlsConfig>("redirect_to = 0").is_err());
     }
 
     #[test]

@@ -218,14 +218,22 @@ async fn a_port_of_its_own_leads_to_the_one_with_tls() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = free.local_addr().unwrap();
     drop(free);
-    let server = watched(&format!("redirect_from = \"{address}\"\n"));
-    let mut http = Http::connect(address).await;
-    http.send("GET", "/", &[("host", "a.example")], b"").await;
-    let led = http.response().await;
-    assert_eq!(led.status, 308);
-    let place = format!("https://a.example:{}/", server.address().port());
-    assert_eq!(led.header("location"), Some(&*place));
-    assert!(soon("the end", http.is_closed()).await);
+    let lead = async || {
+        let mut http = Http::connect(address).await;
+        http.send("GET", "/", &[("host", "a.example")], b"").await;
+        let led = http.response().await;
+        assert_eq!(led.status, 308);
+        assert!(soon("the end", http.is_closed()).await);
+        led.header("location").map(str::to_owned)
+    };
+    let from = format!("redirect_from = \"{address}\"\n");
+    let server = watched(&from);
+    let own = format!("https://a.example:{}/", server.address().port());
+    assert_eq!(lead().await, Some(own));
+    drop(server);
+    // Behind a port that is passed on clients know another one.
+    let _server = watched(&format!("{from}redirect_to = 443\n"));
+    assert_eq!(lead().await.as_deref(), Some("https://a.example/"));
 }
 
 #[tokio::test]
