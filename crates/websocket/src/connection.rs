@@ -436,6 +436,12 @@ impl Connection {
         self.state != State::Closed && self.receiver.is_waiting()
     }
 
+    /// Whether compressed messages may come.
+    #[cfg(all(feature = "tokio", target_os = "linux"))]
+    pub(crate) fn may_inflate(&self) -> bool {
+        self.deflate.is_some()
+    }
+
     /// How much is to come of the message's frame that is arriving.
     #[cfg(all(feature = "tokio", target_os = "linux"))]
     pub(crate) fn message_bytes_to_come(&self) -> usize {

@@ -6,6 +6,8 @@
 use bytes::Bytes;
 
 use crate::config::Config;
+#[cfg(feature = "deflate")]
+use crate::deflate::{self, Policy};
 use crate::error::Fault;
 use crate::mask::MaskKey;
 use crate::message::MessageKind;
@@ -32,6 +34,38 @@ pub fn encode_text(payload: &str) -> Bytes {
 /// A whole binary message as one server frame, to be sent to any number of clients.
 pub fn encode_binary(payload: &[u8]) -> Bytes {
     encode(Header::whole(Opcode::Binary, payload.len()), payload)
+}
+
+/// A whole message as one compressed server frame, to be sent to any number of clients that agreed on
+/// permessage-deflate with a window of the server's of at least
+/// [`Policy::server_max_window_bits`]: it refers to nothing but itself, and no farther back than that.
+/// Why that is right for all of them is told in [`prepared`](crate::prepared).
+///
+/// `None` where it is better sent as it is: for fewer bytes than [`Policy::compress_from`], and for
+/// what does not shrink. That a text is UTF-8 is the caller's promise.
+///
+/// ```
+/// use tidings_websocket::deflate::Policy;
+/// use tidings_websocket::{MessageKind, frame};
+///
+/// let news = "all the same to everybody; ".repeat(20);
+/// let frame = frame::encode_deflated(MessageKind::Text, news.as_bytes(), &Policy::default());
+/// assert!(frame.is_some_and(|frame| frame[0] == 0xc1 && frame.len() < 60)); // FIN, RSV1, text
+/// let brief = frame::encode_deflated(MessageKind::Text, b"hi", &Policy::default());
+/// assert_eq!(brief, None);
+/// ```
+#[cfg(feature = "deflate")]
+pub fn encode_deflated(kind: MessageKind, payload: &[u8], policy: &Policy) -> Option<Bytes> {
+    if payload.len() < policy.compress_from {
+        return None;
+    }
+    deflate::alone(payload, policy, |compressed| {
+        let header = Header {
+            compressed: true,
+            ..Header::whole(Opcode::of(kind), compressed.len())
+        };
+        encode(header, compressed)
+    })
 }
 
 /// A frame of that header and payload.

@@ -23,7 +23,7 @@
 use bytes::Bytes;
 
 #[cfg(feature = "deflate")]
-use crate::deflate::{self, Agreement, Policy};
+use crate::deflate::{Agreement, Policy};
 use crate::frame::{self, Header, Opcode};
 use crate::message::MessageKind;
 
@@ -80,25 +80,14 @@ impl Prepared {
         }
     }
 
-    /// The same, for connections with compression as well. Of `policy` the level counts, and
-    /// from which size on to compress.
+    /// The same, for connections with compression as well, as [`frame::encode_deflated`] compresses.
     ///
     /// As it is done once for all, a higher [`Policy::level`] than a connection's own is worth a
     /// thought.
     #[cfg(feature = "deflate")]
     #[must_use]
     pub fn deflated(mut self, policy: &Policy) -> Self {
-        self.compressed = None;
-        if self.payload_bytes >= policy.compress_from {
-            let opcode = Opcode::of(self.kind);
-            self.compressed = deflate::alone(self.payload(), policy, |payload| {
-                let header = Header {
-                    compressed: true,
-                    ..Header::whole(opcode, payload.len())
-                };
-                frame::encode(header, payload)
-            });
-        }
+        self.compressed = frame::encode_deflated(self.kind, self.payload(), policy);
         self
     }
 

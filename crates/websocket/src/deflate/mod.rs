@@ -175,6 +175,14 @@ impl Policy {
     }
 }
 
+impl Policy {
+    /// [`server_max_window_bits`](Self::server_max_window_bits), within what there is.
+    pub(crate) fn server_window_bits(&self) -> u8 {
+        self.server_max_window_bits
+            .clamp(WINDOW_BITS_MIN, WINDOW_BITS_MAX)
+    }
+}
+
 /// Whether a side's messages may refer to the ones it sent before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ContextTakeover {
@@ -244,14 +252,15 @@ impl Deflate {
     }
 }
 
-/// Gives `then` the message compressed with an empty window, where that makes it smaller.
+/// Gives `then` the message compressed with an empty window, as a server would, where that makes it
+/// smaller.
 pub(crate) fn alone<T>(
     payload: &[u8],
     policy: &Policy,
     then: impl FnOnce(&[u8]) -> T,
 ) -> Option<T> {
     let mut buffer = pool::take_buffer(0);
-    let bytes = compressor::alone(payload, policy, WINDOW_BITS_MAX, &mut buffer);
+    let bytes = compressor::alone(payload, policy, policy.server_window_bits(), &mut buffer);
     let result = bytes.map(|bytes| then(&buffer[..bytes]));
     pool::put_buffer(buffer);
     result

@@ -19,6 +19,8 @@ use super::timers::Timers;
 use super::waiting::Waiting;
 use crate::close::Close;
 use crate::connection::Connection;
+#[cfg(feature = "deflate")]
+use crate::deflate::Agreement;
 use crate::error::{Fault, SendError};
 use crate::event::Event;
 use crate::mask::MaskKey;
@@ -109,6 +111,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             unsent_bytes_max: options.unsent_bytes_max,
             silent: false,
         }
+    }
+
+    /// The same, with the compression that its handshake agreed on, for one that was just made; see
+    /// [`Connection::with_deflate`].
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn with_deflate(mut self, agreement: Agreement) -> Self {
+        self.connection = self.connection.with_deflate(agreement);
+        self
     }
 
     /// The next event. Writes whatever was fed before it waits.

@@ -53,6 +53,9 @@ impl<T> Sockets<T> {
             if !entry.wants_to_read(unsent_bytes_max) {
                 break;
             }
+            if entry.connection.may_inflate() {
+                room = room.min(DEFLATED_READ_BYTES_MAX);
+            }
             match entry.read(&mut buffer[..room]) {
                 Ok(Read::Bytes(bytes)) => {
                     self.handle_sign_of_life(key);
@@ -277,3 +280,9 @@ const READS_MAX: usize = 5;
 /// A message of which less is to come after the first read of a turn waits for the next: that read
 /// most likely brings many more.
 const READ_ON_FROM: usize = 64 * 1024;
+
+/// The most bytes of one read from a peer that may send compressed messages.
+///
+/// They decompress to a thousand times as much, which takes a millisecond for each megabyte, and the others
+/// wait for that: no longer than some 20 ms.
+const DEFLATED_READ_BYTES_MAX: usize = 16 * 1024;
