@@ -15,6 +15,8 @@ pub struct Encoded {
     json: OnceLock<Bytes>,
     cbor: OnceLock<Bytes>,
     sse: OnceLock<Bytes>,
+    compressed_json: OnceLock<Option<Bytes>>,
+    compressed_cbor: OnceLock<Option<Bytes>>,
 }
 
 impl Encoded {
@@ -26,6 +28,8 @@ impl Encoded {
             json: OnceLock::new(),
             cbor: OnceLock::new(),
             sse: OnceLock::new(),
+            compressed_json: OnceLock::new(),
+            compressed_cbor: OnceLock::new(),
         }
     }
 
@@ -64,6 +68,20 @@ impl Encoded {
             Format::Cbor => &self.cbor,
         };
         cell.get_or_init(|| format.encode(&self.event).into())
+    }
+
+    /// What `compress` makes of the event's bytes in `format`, once for all followers: `None` where they are better
+    /// sent as they are. One transport compresses, in one way; what it made first is what it is given again.
+    pub fn compressed(
+        &self,
+        format: Format,
+        compress: impl FnOnce(&[u8]) -> Option<Bytes>,
+    ) -> Option<&Bytes> {
+        let cell = match format {
+            Format::Json => &self.compressed_json,
+            Format::Cbor => &self.compressed_cbor,
+        };
+        cell.get_or_init(|| compress(self.bytes(format))).as_ref()
     }
 
     /// The event as a server-sent event (WHATWG HTML, 9.2.5). A message bears the cursor behind it as

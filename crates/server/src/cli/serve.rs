@@ -79,6 +79,9 @@ pub(crate) struct ServeArgs {
     /// The port that it leads to, where clients know it by another number [default: the one of --listen].
     #[arg(long, env = "TIDINGS_REDIRECT_TO", value_name = "PORT")]
     redirect_to: Option<NonZeroU16>,
+    /// Whether messages are compressed on WebSockets whose clients offer it [default: true].
+    #[arg(long, env = "TIDINGS_WEBSOCKET_COMPRESSION", value_name = "BOOL")]
+    websocket_compression: Option<bool>,
     /// Whether there is WebTransport, over UDP on the same port [default: with TLS, and for guests on this machine].
     #[arg(long, env = "TIDINGS_WEBTRANSPORT", value_name = "BOOL")]
     webtransport: Option<bool>,
@@ -155,6 +158,9 @@ impl ServeArgs {
             config.metrics.listen = Some(listen.clone());
         }
         self.load_tls(&mut config.tls);
+        if let Some(compression) = self.websocket_compression {
+            config.websocket.compression = compression;
+        }
         if let Some(enabled) = self.webtransport {
             config.webtransport.enabled = Some(enabled);
         }
@@ -429,6 +435,7 @@ fn app(
         tls,
         webtransport,
         hsts: tls::hsts(&config.tls).map(Arc::new),
+        websocket_compression: config.websocket.compression,
         body_limits: BodyLimits {
             bytes_max: config.limits.body.bytes(),
             within: config.limits.body_timeout.0,

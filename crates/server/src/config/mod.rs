@@ -8,6 +8,7 @@ mod error;
 mod heartbeat;
 mod tls;
 mod units;
+mod websocket;
 mod webtransport;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ use crate::logging::LogFormat;
 pub(crate) use heartbeat::HeartbeatConfig;
 pub(crate) use tls::{AcmeConfig, CertificateSource, TlsConfig, TlsVersion};
 pub(crate) use units::{Bound, Size, Span};
+pub(crate) use websocket::WebSocketConfig;
 pub(crate) use webtransport::WebTransportConfig;
 
 /// A complete file with every setting at its default, explained.
@@ -56,6 +58,8 @@ pub(crate) struct Config {
     pub(crate) log_format: LogFormat,
     /// How connections are encrypted.
     pub(crate) tls: TlsConfig,
+    /// How WebSockets are spoken.
+    pub(crate) websocket: WebSocketConfig,
     /// Whether WebTransport is served.
     pub(crate) webtransport: WebTransportConfig,
     /// Who is let in.
@@ -88,6 +92,7 @@ impl Default for Config {
             allowed_origins: Vec::new(),
             log_format: LogFormat::Text,
             tls: TlsConfig::default(),
+            websocket: WebSocketConfig::default(),
             webtransport: WebTransportConfig::default(),
             auth: AuthConfig::default(),
             heartbeat: HeartbeatConfig::default(),

@@ -55,6 +55,8 @@ pub(crate) struct App {
     pub(crate) tls: Option<Arc<Tls>>,
     /// What is told of WebTransport; `None` where there is none.
     pub(crate) webtransport: Option<Told>,
+    /// Whether messages are compressed on WebSockets whose clients offer it.
+    pub(crate) websocket_compression: bool,
     /// By which a browser is told to come by TLS only. There is TLS then, and no answer goes out without.
     pub(crate) hsts: Option<Arc<HeaderValue>>,
     /// What may be read of a body.

@@ -11,6 +11,7 @@ mod balance;
 mod bench;
 mod certificates;
 mod cli;
+mod compression;
 mod cuts;
 mod dark;
 mod doors;

@@ -12,6 +12,15 @@ use tidings_wire::{Encoded, Format, Reply};
 
 use crate::transport::Transport;
 
+/// Whether a client has agreed to take events compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Compression {
+    /// It is given them as they are.
+    Refused,
+    /// It is given what [`Framing::write_compressed`] makes of them.
+    Agreed,
+}
+
 /// How a transport marks off its frames.
 pub(crate) trait Framing {
     /// Whose frames they are.
@@ -22,6 +31,11 @@ pub(crate) trait Framing {
 
     /// Appends the frame of an object.
     fn write(format: Format, object: &[u8], out: &mut Vec<u8>);
+
+    /// Appends the frame of an event for those who agreed to take it compressed, where the transport has that.
+    fn write_compressed(format: Format, event: &Encoded, out: &mut Vec<u8>) {
+        Self::write(format, event.bytes(format), out);
+    }
 
     /// Whether an event goes another way than in frames.
     fn is_apart(_event: &Encoded) -> bool {
@@ -34,6 +48,8 @@ pub(crate) trait Framing {
 pub(super) struct Frames<F> {
     json: Run,
     cbor: Run,
+    compressed_json: Run,
+    compressed_cbor: Run,
     framing: PhantomData<F>,
 }
 
@@ -42,6 +58,8 @@ impl<F> Default for Frames<F> {
         Self {
             json: Run::default(),
             cbor: Run::default(),
+            compressed_json: Run::default(),
+            compressed_cbor: Run::default(),
             framing: PhantomData,
         }
     }
@@ -56,18 +74,26 @@ struct Run {
 
 impl<F: Framing> Frames<F> {
     /// The frames of `events`, one behind the other.
-    pub(super) fn of_events(&mut self, format: Format, events: &[Arc<Encoded>]) -> &Bytes {
-        let run = match format {
-            Format::Json => &mut self.json,
-            Format::Cbor => &mut self.cbor,
+    pub(super) fn of_events(
+        &mut self,
+        format: Format,
+        compression: Compression,
+        events: &[Arc<Encoded>],
+    ) -> &Bytes {
+        let run = match (format, compression) {
+            (Format::Json, Compression::Refused) => &mut self.json,
+            (Format::Cbor, Compression::Refused) => &mut self.cbor,
+            (Format::Json, Compression::Agreed) => &mut self.compressed_json,
+            (Format::Cbor, Compression::Agreed) => &mut self.compressed_cbor,
         };
         if !run.is_of(events) {
-            *run = Run::new::<F>(format, events);
+            *run = Run::new::<F>(format, compression, events);
         }
         &run.frames
     }
 
-    /// The frame of an answer, which is one client's alone.
+    /// The frame of an answer, which is one client's alone and never compressed: it would be work for each client,
+    /// and a page of history has many authors, of whom one could learn from its length what the others said.
     pub(super) fn of_reply(format: Format, reply: &Reply) -> Bytes {
         let mut frame = Vec::new();
         F::write(format, &format.encode(reply), &mut frame);
@@ -76,11 +102,14 @@ impl<F: Framing> Frames<F> {
 }
 
 impl Run {
-    fn new<F: Framing>(format: Format, events: &[Arc<Encoded>]) -> Self {
+    fn new<F: Framing>(format: Format, compression: Compression, events: &[Arc<Encoded>]) -> Self {
         let bytes = events.iter().map(|event| event.bytes(format).len());
         let mut frames = Vec::with_capacity(bytes.map(|bytes| bytes + F::HEADER_BYTES_MAX).sum());
         for event in events {
-            F::write(format, event.bytes(format), &mut frames);
+            match compression {
+                Compression::Refused => F::write(format, event.bytes(format), &mut frames),
+                Compression::Agreed => F::write_compressed(format, event, &mut frames),
+            }
         }
         Self {
             events: events.to_vec(),
@@ -114,6 +143,10 @@ mod tests {
             });
             out.extend_from_slice(object);
         }
+
+        fn write_compressed(_: Format, _: &Encoded, out: &mut Vec<u8>) {
+            out.push(b'z');
+        }
     }
 
     fn event(text: &str) -> Arc<Encoded> {
@@ -131,7 +164,11 @@ mod tests {
         let (one, two) = (event("1"), event("2"));
         let mut of = |format, events: &[&Arc<Encoded>]| {
             let events: Vec<_> = events.iter().map(|event| (*event).clone()).collect();
-            frames.of_events(format, &events).clone()
+            let compressed = frames.of_events(format, Compression::Agreed, &events);
+            assert_eq!(compressed, &"z".repeat(events.len()));
+            frames
+                .of_events(format, Compression::Refused, &events)
+                .clone()
         };
         let both = of(Format::Json, &[&one, &two]);
         let cbor = of(Format::Cbor, &[&one, &two]);

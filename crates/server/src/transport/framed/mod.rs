@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tidings_hub::Room;
 
-pub(crate) use frames::Framing;
+pub(crate) use frames::{Compression, Framing};
 pub(crate) use session::{End, Giver, Parting, Session};
 
 /// What a client is given at a time, when everything it was given before is written. The bytes are two

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tidings_hub::{Link, Push, Room};
 use tidings_wire::{Code, Command, Encoded, Format, ReplyBody, Request, RequestError};
 
-use super::frames::{Frames, Framing};
+use super::frames::{Compression, Frames, Framing};
 use crate::connection::Permit;
 use crate::metrics::Counts;
 use crate::shutdown::Drain;
@@ -18,6 +18,7 @@ use crate::transport::Counted;
 pub(crate) struct Session {
     pub(crate) link: Link,
     pub(crate) format: Format,
+    pub(crate) compression: Compression,
     /// Whether whoever says nothing is welcomed under a name of our choice.
     pub(crate) greets_guests: bool,
     /// Whether the server ends, and hears it no longer.
@@ -75,8 +76,12 @@ struct Given {
 
 impl<F: Framing> Giver<F> {
     /// The frames of what a client is given; counts it.
-    pub(crate) fn frames(&mut self, format: Format, events: &[Arc<Encoded>]) -> &Bytes {
-        let frames = self.frames.of_events(format, events);
+    pub(crate) fn frames(
+        &mut self,
+        (format, compression): (Format, Compression),
+        events: &[Arc<Encoded>],
+    ) -> &Bytes {
+        let frames = self.frames.of_events(format, compression, events);
         self.given.events += events.len();
         self.given.bytes += frames.len();
         frames
@@ -194,7 +199,7 @@ impl Session {
                     // Neighbours go out as one.
                     let is_next = |push: &Push| matches!(push, Push::Event(it) if !F::is_apart(it));
                     if !pushes.peek().is_some_and(is_next) {
-                        let run = frames.of_events(self.format, events);
+                        let run = frames.of_events(self.format, self.compression, events);
                         given.events += events.len();
                         given.bytes += run.len();
                         out.push(run.clone());
@@ -216,6 +221,11 @@ impl Session {
             }
         }
         end
+    }
+
+    /// How events are written for it.
+    pub(crate) fn terms(&self) -> (Format, Compression) {
+        (self.format, self.compression)
     }
 
     /// The connection has ended; what counts it.

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use tidings_websocket::frame::{Header, Opcode};
 use tidings_websocket::{Close, CloseCode, Event};
-use tidings_wire::{Format, RequestError};
+use tidings_wire::{Encoded, Format, RequestError};
 
+use super::deflate;
 use crate::transport::Transport;
 use crate::transport::framed::{End, Framing, Parting, Session};
 
@@ -23,6 +24,13 @@ impl Framing for WebSocketFrames {
         };
         Header::whole(opcode, object.len()).write(out);
         out.extend_from_slice(object);
+    }
+
+    fn write_compressed(format: Format, event: &Encoded, out: &mut Vec<u8>) {
+        match event.compressed(format, |object| deflate::frame(format, object)) {
+            Some(frame) => out.extend_from_slice(frame),
+            None => Self::write(format, event.bytes(format), out),
+        }
     }
 }
 

@@ -1,7 +1,8 @@
-//! The handshake, as each version of HTTP has it, and the format that it agrees on.
+//! The handshake, as each version of HTTP has it, and what it agrees on.
 
 use http::{Request, Response, Version};
 use hyper::ext::Protocol;
+use tidings_websocket::deflate::{Agreement, Policy};
 use tidings_websocket::handshake::{http2, server};
 use tidings_wire::{Code, Format};
 
@@ -11,20 +12,37 @@ use crate::http::problem;
 /// The formats that are spoken, the one we like best first.
 const SUBPROTOCOLS: [&str; 2] = ["tidings.v1.json", "tidings.v1.cbor"];
 
-/// The answer that opens a WebSocket, and what is spoken on it.
-pub(super) fn accept(request: &Request<()>) -> Result<(Response<()>, Format), Refused> {
+/// What opens a WebSocket, and what is spoken on it.
+pub(super) struct Accepted {
+    /// The answer.
+    pub(super) response: Response<()>,
+    pub(super) format: Format,
+    /// Where both sides want compression.
+    pub(super) deflate: Option<Agreement>,
+}
+
+/// Judges the request; `deflate` is how messages are compressed where the client offers it.
+pub(super) fn accept(request: &Request<()>, deflate: Option<Policy>) -> Result<Accepted, Refused> {
     let offer = server::Options {
         subprotocols: &SUBPROTOCOLS,
-        ..server::Options::default()
+        deflate,
     };
     if request.version() == Version::HTTP_2 {
         let protocol = request.extensions().get::<Protocol>();
         let accepted = http2::accept(request, protocol.map(Protocol::as_str), &offer)
             .map_err(Refused::Http2)?;
-        return Ok((accepted.response(), format(accepted.subprotocol)));
+        return Ok(Accepted {
+            response: accepted.response(),
+            format: format(accepted.subprotocol),
+            deflate: accepted.deflate,
+        });
     }
     let accepted = server::accept(request, &offer).map_err(Refused::Http1)?;
-    Ok((accepted.response(), format(accepted.subprotocol)))
+    Ok(Accepted {
+        response: accepted.response(),
+        format: format(accepted.subprotocol),
+        deflate: accepted.deflate,
+    })
 }
 
 fn format(subprotocol: Option<&str>) -> Format {

@@ -32,7 +32,7 @@ use crate::balance::{LOOK_EVERY, Meter, Relief, Share};
 use crate::connection::Permit;
 use crate::metrics::Counts;
 use crate::shutdown::Drain;
-use crate::transport::framed::{Giver, HELLO_WITHIN, ROOM, Session, UNSENT_BYTES_MAX};
+use crate::transport::framed::{Compression, Giver, HELLO_WITHIN, ROOM, Session, UNSENT_BYTES_MAX};
 use crate::transport::{Counted, Transport};
 
 /// Sockets that wait to be taken in. Each of them holds what is left of its handshake, so it is few;
@@ -67,6 +67,7 @@ pub(crate) struct Moved {
     socket: Detached,
     session: Moving,
     format: Format,
+    compression: Compression,
     greets_guests: bool,
 }
 
@@ -168,6 +169,7 @@ impl Sockets {
                 let session = Session {
                     link: shard.receive(moved.session).await,
                     format: moved.format,
+                    compression: moved.compression,
                     greets_guests: moved.greets_guests,
                     is_leaving: false,
                     counted: Counted::new(&counts, Transport::WebSocket),
@@ -309,6 +311,7 @@ impl Held {
             socket,
             session,
             format: peer.format,
+            compression: peer.compression,
             greets_guests: peer.greets_guests,
         });
         let Err(moved) = self.share.send_away(to, moved) else {
@@ -352,8 +355,8 @@ impl Held {
             if stretch.has_more() {
                 socket.tell_when_written();
             }
-            let format = socket.peer().format;
-            let run = giver.frames(format, stretch.events());
+            let terms = socket.peer().terms();
+            let run = giver.frames(terms, stretch.events());
             writes.push((key, put(run, runs)));
             true
         });

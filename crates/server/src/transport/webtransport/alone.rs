@@ -175,7 +175,7 @@ impl Way {
                 let _ = self.connection.send_datagram(bytes.clone());
             } else {
                 self.unsent
-                    .push(giver.frames(session.format, &[signal]).clone());
+                    .push(giver.frames(session.terms(), &[signal]).clone());
             }
         }
         giver.count(&shared.counts);

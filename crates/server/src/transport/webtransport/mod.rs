@@ -19,7 +19,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use self::alone::Way;
 use self::framing::{Deframer, StreamFrames};
 use self::handshake::Accepted;
-use super::framed::{End, Giver, HELLO_WITHIN, Session};
+use super::framed::{Compression, End, Giver, HELLO_WITHIN, Session};
 use super::{Counted, Transport};
 use crate::connection::Permit;
 use crate::http::Doors;
@@ -127,6 +127,7 @@ async fn greet(
     let session = Session {
         link,
         format,
+        compression: Compression::Refused,
         greets_guests: matches!(doors.app.hub.config().auth, Auth::Guests),
         is_leaving: false,
         counted,

@@ -12,7 +12,8 @@ use hyper::ext::Protocol;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use socket2::{SockRef, Socket};
-use tidings_websocket::handshake::{client, http2};
+use tidings_websocket::handshake::client::{self, Agreed};
+use tidings_websocket::handshake::http2;
 use tidings_websocket::tokio::{MaybeTls, Options, WebSocket};
 use tidings_wire::Format;
 use tokio::net::TcpStream;
@@ -145,8 +146,19 @@ impl Http2 {
             headers: fields(headers),
             ..client::Options::default()
         };
+        let (agreed, stream) = self.tunnel(&offer).await?;
+        assert_eq!(agreed.subprotocol.as_deref(), Some(subprotocols[0]));
+        let websocket = WebSocket::client(stream, [], Options::default());
+        Ok(Frames::over(websocket, format))
+    }
+
+    /// Opens a stream that is a WebSocket's; gives what was agreed on as well.
+    pub(crate) async fn tunnel(
+        &self,
+        offer: &client::Options<'_>,
+    ) -> Result<(Agreed, TokioIo<Upgraded>), StatusCode> {
         let url: Uri = format!("ws://{}/v1/connect", self.address).parse().unwrap();
-        let request = http2::request(&url, &offer).unwrap();
+        let request = http2::request(&url, offer).unwrap();
         let mut sent = request.clone().map(|()| Full::default());
         let protocol = Protocol::from_static(http2::PROTOCOL);
         sent.extensions_mut().insert(protocol);
@@ -157,11 +169,8 @@ impl Http2 {
             return Err(response.status());
         }
         let agreed = http2::check(&request, &response).unwrap();
-        assert_eq!(agreed.subprotocol.as_deref(), Some(subprotocols[0]));
         let upgraded = hyper::upgrade::on(response).await.unwrap();
-        let options = Options::default();
-        let websocket = WebSocket::client(TokioIo::new(upgraded), [], options);
-        Ok(Frames::over(websocket, format))
+        Ok((agreed, TokioIo::new(upgraded)))
     }
 }
 

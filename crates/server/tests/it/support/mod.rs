@@ -8,6 +8,7 @@ pub(crate) mod http2;
 pub(crate) mod liar;
 pub(crate) mod server;
 pub(crate) mod subscriber;
+pub(crate) mod tapped;
 pub(crate) mod tls;
 pub(crate) mod websocket;
 pub(crate) mod webtransport;
