@@ -2,7 +2,7 @@
 
     door.py URL CHANNEL json|cbor
 
-Prints `{"ready": …}`, then each message as a line of JSON; publishes the JSON of each line it reads.
+Prints `{"ready": …, "extensions": …}`, what the handshake agreed on, then each message as a line of JSON; publishes the JSON of each line it reads.
 """
 
 import json
@@ -33,7 +33,8 @@ def main(url: str, channel: str, codec: str) -> None:
         for data in socket:
             frame = decode(data)
             if frame["type"] == "subscribed":
-                print(json.dumps({"ready": frame["cursor"]}), flush=True)
+                agreed = socket.response.headers.get("Sec-WebSocket-Extensions")
+                print(json.dumps({"ready": frame["cursor"], "extensions": agreed}), flush=True)
             elif frame["type"] == "message":
                 print(json.dumps(frame), flush=True)
             elif frame["type"] == "error":
