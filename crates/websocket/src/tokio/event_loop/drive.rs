@@ -283,6 +283,6 @@ const READ_ON_FROM: usize = 64 * 1024;
 
 /// The most bytes of one read from a peer that may send compressed messages.
 ///
-/// They decompress to a thousand times as much, which takes a millisecond for each megabyte, and the others
-/// wait for that: no longer than some 20 ms.
+/// They may decompress to a thousand times as much, which takes two milliseconds for each megabyte, and the
+/// others wait for that: no longer than some 30 ms.
 const DEFLATED_READ_BYTES_MAX: usize = 16 * 1024;
