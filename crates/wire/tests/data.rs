@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::Value;
 use tidings_wire::{
@@ -99,6 +100,21 @@ fn the_weight_of_an_event_is_about_its_size() {
             assert!(size <= encoded.weight() && encoded.weight() <= size + 128);
         }
     }
+}
+
+#[test]
+fn an_event_is_compressed_once_in_each_format() {
+    let encoded = Encoded::new(
+        Event::Message(message(Data::from_text("x"))),
+        Epoch::new("k3f9").unwrap(),
+    );
+    let first = |bytes: &[u8]| Some(Bytes::copy_from_slice(&bytes[..1]));
+    let never = |_: &[u8]| panic!("it was compressed before");
+    assert_eq!(encoded.compressed(Format::Json, first).unwrap(), "{");
+    assert_eq!(encoded.compressed(Format::Json, never).unwrap(), "{");
+    // What is better sent as it is is not tried again.
+    assert_eq!(encoded.compressed(Format::Cbor, |_| None), None);
+    assert_eq!(encoded.compressed(Format::Cbor, never), None);
 }
 
 fn any_json() -> impl Strategy<Value = Value> {

@@ -3,7 +3,7 @@
 use miniz_oxide::MZFlush;
 use miniz_oxide::inflate::stream::{InflateState, inflate};
 use tidings_websocket::deflate::{Agreement, Policy};
-use tidings_websocket::{Connection, Event, Fragment, MessageKind, Prepared};
+use tidings_websocket::{Connection, Event, Fragment, MessageKind, Prepared, frame};
 
 use crate::inflater::Inflater;
 use crate::support::*;
@@ -143,6 +143,32 @@ fn a_follower_gets_the_compressed_frame_if_the_message_fits_its_window() {
             }
         }
     }
+}
+
+#[test]
+fn a_frame_refers_no_farther_back_than_its_policy_s_window() {
+    // What repeats, near and far.
+    let message = [noise(1, 100).repeat(200), noise(2, 20_000).repeat(2)].concat();
+    for window_bits in 9..=15 {
+        let policy = Policy {
+            server_max_window_bits: window_bits,
+            level: 6, // it stores what does not shrink
+            ..everything()
+        };
+        let frame = frame::encode_deflated(MessageKind::Binary, &message, &policy).unwrap();
+        let (_, payload) = frames(&frame).remove(0);
+        let mut plainest = Inflater::new(window_bits);
+        assert_eq!(plainest.message(&payload).unwrap(), message);
+    }
+}
+
+#[test]
+fn what_is_too_small_or_does_not_shrink_has_no_compressed_frame() {
+    let policy = Policy::default();
+    let encode = |payload: &[u8]| frame::encode_deflated(MessageKind::Text, payload, &policy);
+    assert!(encode(&[b'x'; 255]).is_none());
+    assert!(encode(&[b'x'; 256]).is_some_and(|frame| frame[0] == FIN | RSV1 | TEXT));
+    assert!(encode(&noise(1, 256)).is_none());
 }
 
 #[test]
