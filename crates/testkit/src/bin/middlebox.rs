@@ -22,11 +22,17 @@ struct Options {
     /// Carry datagrams instead of connections
     #[arg(long)]
     udp: bool,
+    /// Deal losses and delays by this seed; default: by chance
+    #[arg(long)]
+    seed: Option<u64>,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
     let options = Options::parse();
+    if let Some(seed) = options.seed {
+        fastrand::seed(seed);
+    }
     let transport = match options.udp {
         true => Transport::Udp,
         false => Transport::Tcp,

@@ -1,6 +1,7 @@
 //! One direction's datagrams: each arrives when it arrives, or never. Pure.
 //!
-//! Unlike a connection's bytes they know from the outset when that is, and keep no order.
+//! Unlike a connection's bytes they know from the outset when that is, and keep no order. Each direction deals
+//! its own: with the same seed the same are lost, whatever goes the other way meanwhile.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -21,25 +22,29 @@ pub(super) struct Flight {
     sent: u64,
     /// How many bytes were taken that will not arrive.
     lost_bytes: usize,
+    rng: Rng,
 }
 
 impl Flight {
-    pub(super) fn new(direction: Direction) -> Self {
+    pub(super) fn new(direction: Direction, rng: Rng) -> Self {
         Self {
             direction,
             under_way: BinaryHeap::new(),
             sent: 0,
             lost_bytes: 0,
+            rng,
         }
     }
 
-    pub(super) fn send(&mut self, now: Instant, datagram: &[u8], faults: &Faults, rng: &mut Rng) {
-        let is_lost = faults.swallows(self.direction) || rng.f64() < faults.loss;
+    pub(super) fn send(&mut self, now: Instant, datagram: &[u8], faults: &Faults) {
+        // Dealt at any rate, so that what becomes of a datagram hangs on nothing but which one it is.
+        let (luck, share) = (self.rng.f64(), self.rng.f64());
+        let is_lost = faults.swallows(self.direction) || luck < faults.loss;
         if is_lost || self.under_way.len() >= DATAGRAMS_MAX {
             self.lost_bytes += datagram.len();
             return;
         }
-        let due = now + faults.delay(rng.f64());
+        let due = now + faults.delay(share);
         self.sent += 1;
         self.under_way
             .push(Reverse((due, self.sent, datagram.into())));
@@ -81,12 +86,20 @@ mod tests {
 
     const NOTHING: &[u8] = b"";
 
+    fn flight(seed: u64) -> Flight {
+        Flight::new(Direction::Up, Rng::with_seed(seed))
+    }
+
     /// What arrives, and in which order, of a hundred datagrams that are sent at once.
     fn fly(faults: &Faults, after: Duration) -> Vec<u8> {
-        let (mut flight, mut rng) = (Flight::new(Direction::Up), Rng::with_seed(7));
+        fly_by(7, faults, after)
+    }
+
+    fn fly_by(seed: u64, faults: &Faults, after: Duration) -> Vec<u8> {
+        let mut flight = flight(seed);
         let begin = Instant::now();
         for number in 0..100 {
-            flight.send(begin, &[number], faults, &mut rng);
+            flight.send(begin, &[number], faults);
         }
         let arrived = std::iter::from_fn(|| flight.poll(begin + after, faults));
         arrived.flatten().collect()
@@ -124,6 +137,41 @@ mod tests {
     }
 
     #[test]
+    fn the_same_seed_loses_and_reorders_the_same() {
+        let faults = Faults {
+            jitter_ms: Some(50),
+            loss: 0.3,
+            ..Faults::default()
+        };
+        let fly = |seed| fly_by(seed, &faults, Duration::from_millis(50));
+        assert_eq!(fly(7), fly(7));
+        assert_ne!(fly(7), fly(8));
+    }
+
+    #[test]
+    fn what_is_lost_hangs_on_which_one_it_is_and_not_on_what_was_done_to_those_before() {
+        let (mut calm, mut stormy) = (flight(7), flight(7));
+        let lossy = Faults {
+            loss: 0.5,
+            ..Faults::default()
+        };
+        let hole = Faults {
+            black_hole: Some(BlackHole::Both),
+            ..lossy.clone()
+        };
+        let now = Instant::now();
+        let arrive = |flight: &mut Flight, first: &Faults| -> Vec<u8> {
+            for number in 0..100 {
+                let faults = if number < 50 { first } else { &lossy };
+                flight.send(now, &[number], faults);
+            }
+            let arrived = std::iter::from_fn(|| flight.poll(now, &lossy)).flatten();
+            arrived.filter(|number| *number >= 50).collect()
+        };
+        assert_eq!(arrive(&mut calm, &lossy), arrive(&mut stormy, &hole));
+    }
+
+    #[test]
     fn a_black_hole_takes_one_direction_and_what_is_under_way() {
         let hole = |black_hole| Faults {
             black_hole: Some(black_hole),
@@ -131,11 +179,11 @@ mod tests {
         };
         assert_eq!(fly(&hole(BlackHole::Up), Duration::ZERO), NOTHING);
         assert_eq!(fly(&hole(BlackHole::Down), Duration::ZERO).len(), 100);
-        let (mut flight, mut rng) = (Flight::new(Direction::Up), Rng::with_seed(7));
+        let mut flight = flight(7);
         let now = Instant::now();
-        flight.send(now, b"a", &hole(BlackHole::Both), &mut rng);
+        flight.send(now, b"a", &hole(BlackHole::Both));
         assert_eq!(flight.poll(now, &Faults::default()), None);
-        flight.send(now, b"a", &Faults::default(), &mut rng);
+        flight.send(now, b"a", &Faults::default());
         assert_eq!(flight.poll(now, &hole(BlackHole::Both)), None);
         assert_eq!(flight.poll(now, &Faults::default()), None);
         assert_eq!((flight.take_lost(), flight.take_lost()), (2, 0));
@@ -143,10 +191,10 @@ mod tests {
 
     #[test]
     fn no_more_are_under_way_than_the_bound() {
-        let (mut flight, mut rng) = (Flight::new(Direction::Up), Rng::with_seed(7));
+        let mut flight = flight(7);
         let now = Instant::now();
         for _ in 0..=DATAGRAMS_MAX {
-            flight.send(now, b"a", &Faults::default(), &mut rng);
+            flight.send(now, b"a", &Faults::default());
         }
         let arrived = std::iter::from_fn(|| flight.poll(now, &Faults::default()));
         assert_eq!(arrived.count(), DATAGRAMS_MAX);

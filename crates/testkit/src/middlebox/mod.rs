@@ -13,6 +13,9 @@
 //! connection of them, and `flight` the datagrams that are under way. `connection`, `tcp` and `udp` hold
 //! the sockets.
 //!
+//! Chance is dealt by generators that are made from their thread's: on a runtime of one thread, seed that
+//! (`fastrand::seed`), and clients that come in the same order have the same luck again.
+//!
 //! It is a proxy, and so the kernel acknowledges what a [`BlackHole`] swallows: a sender learns of it from
 //! an answer that is missing, never from TCP itself.
 

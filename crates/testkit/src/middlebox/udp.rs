@@ -131,13 +131,12 @@ impl Near {
             near: Arc::clone(&self.socket),
             to: self.to,
             datagrams,
-            up: Flight::new(Direction::Up),
-            down: Flight::new(Direction::Down),
+            up: Flight::new(Direction::Up, Rng::new()),
+            down: Flight::new(Direction::Down, Rng::new()),
             faults: self.faults.clone(),
             rebinds: self.rebinds.clone(),
             counters: Arc::clone(&self.counters),
             _open: self.counters.count_accepted(),
-            rng: Rng::new(),
         };
         // It ends of itself, and then nobody asks for it.
         tokio::spawn(client.run());
@@ -158,7 +157,6 @@ struct Client {
     rebinds: watch::Receiver<u64>,
     counters: Arc<Counters>,
     _open: Open,
-    rng: Rng,
 }
 
 impl Client {
@@ -189,11 +187,11 @@ impl Client {
                     let Some(datagram) = datagram else { return Ok(()) };
                     let now = Instant::now();
                     idle_until = now + CLIENT_IDLE_MAX;
-                    self.up.send(now, &datagram, &faults, &mut self.rng);
+                    self.up.send(now, &datagram, &faults);
                 }
                 // An error tells that an earlier datagram met no server; the client finds out as it can.
                 received = far.recv(&mut answer) => if let Ok(count) = received {
-                    self.down.send(Instant::now(), &answer[..count], &faults, &mut self.rng);
+                    self.down.send(Instant::now(), &answer[..count], &faults);
                 },
                 () = sleep_until(due.into()) => if idle_until <= Instant::now() {
                     return Ok(());

@@ -1,10 +1,11 @@
 //! The program, as tests in other languages use it.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
@@ -112,6 +113,42 @@ fn it_carries_datagrams_when_asked_to() {
     assert_eq!(program.ask(r#"{"rebind":{}}"#), json!({"ok": true}));
     assert!(program.error(r#"{"cut":"reset"}"#).contains("rebind"));
     assert!(program.error(r#"{"set":{"captive":true}}"#).contains("TCP"));
+}
+
+#[test]
+fn the_same_seed_loses_the_same_datagrams() {
+    let arrived = |seed: &str| {
+        let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+        server.set_read_timeout(Some(PATIENCE)).unwrap();
+        let to = server.local_addr().unwrap().to_string();
+        let mut program = Program::start(&["--udp", "--seed", seed, "--to", &to]);
+        let listening: SocketAddr =
+            serde_json::from_value(program.hear()["listening"].take()).unwrap();
+        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+        program.ask(r#"{"set":{"loss":0.5}}"#);
+        for number in 0..64 {
+            client.send_to(&[number], listening).unwrap();
+        }
+        let mut lost = 0;
+        let deadline = Instant::now() + PATIENCE;
+        let mut passed = 0;
+        while passed + lost < 64 {
+            assert!(Instant::now() < deadline, "{passed} passed, {lost} lost");
+            let stats = program.ask(r#"{"stats":{}}"#);
+            passed = stats["up"].as_u64().unwrap();
+            lost = stats["lost"].as_u64().unwrap();
+        }
+        let mut datagram = [0];
+        let mut numbers = Vec::new();
+        for _ in 0..passed {
+            server.recv(&mut datagram).unwrap();
+            numbers.push(datagram[0]);
+        }
+        numbers
+    };
+    let first = arrived("7");
+    assert_eq!(first, arrived("7"));
+    assert_ne!(first, arrived("8"));
 }
 
 #[test]
