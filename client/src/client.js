@@ -68,7 +68,7 @@ const ECHO_MS = 1000;
 
 /**
  * Everything is optional. Whatever would be a global can be given: `fetch`, `WebSocket`, `crypto`, …
- * @typedef {Partial<Settings & Omit<Environment, 'url' | 'token' | 'session'>>} Options
+ * @typedef {Partial<Settings & Omit<Environment, 'url' | 'token' | 'session' | 'told'>>} Options
  */
 
 /**
@@ -152,6 +152,7 @@ export class Tidings extends EventTarget {
 			crypto,
 			url: new URL(url, globalThis.location?.href).href.replace(/^ws/, 'http').replace(/\/+$/, ''),
 			session: randomId(crypto),
+			told: {},
 		};
 		const { random, queueBytesMax, page, transport, token } = this.#options;
 		const { share, locks, BroadcastChannel } = this.#options;

@@ -89,6 +89,30 @@ test('a server without it is asked once', async () => {
 	assert.equal(tidings.transport, 'websocket');
 });
 
+for (const [how, fail] of [
+	['is swallowed', () => (world.network.isTcpDark = true)],
+	['fails', () => world.network.blocked.add('fetch')],
+]) {
+	test(`it comes back by what the server told before where asking ${how}`, async () => {
+		const clock = world.clock();
+		const tidings = world.client({ ...clock.options, transport: 'webtransport' });
+		await once(tidings, 'open');
+		fail();
+		world.network.cut();
+		await once(tidings, 'open');
+		assert.equal(world.network.opened.WebTransport, 2);
+	});
+}
+
+test('a server that answers is heeded, whatever it told before', async () => {
+	const tidings = world.client({ transport: 'webtransport' });
+	await once(tidings, 'open');
+	world.server.hasWebTransport = false;
+	world.network.cut();
+	await until(() => world.server.requests.filter((name) => name === 'GET info').length > 1);
+	assert.equal(world.network.opened.WebTransport, 1);
+});
+
 test('small signals go as datagrams, large ones and everything else on the stream', async () => {
 	const tidings = world.client({ transport: 'webtransport' });
 	const room = tidings.channel('chat:signals');

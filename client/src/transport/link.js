@@ -30,11 +30,17 @@
  */
 
 /**
+ * What a server says of itself, `/v1/info`, as far as it matters here.
+ * @typedef {{ webtransport?: { certificate_hashes?: string[] } }} Info
+ */
+
+/**
  * What a link is made with: where to, who, and every constructor that it needs.
  * @typedef {object} Environment
  * @property {string} url of the server, http or https, without `/` at its end
  * @property {string} [token]
  * @property {string} session opaque id of this client for polls
+ * @property {{ info?: Info }} told what the server has told before, to other links of this client
  * @property {number} wait seconds that the server may hold a long poll
  * @property {number} pollEvery ms between two short polls
  * @property {number} timeout ms after which something should have come: a link's hello; an answer over

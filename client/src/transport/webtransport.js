@@ -2,15 +2,29 @@
  * WebTransport: frames both ways on one stream, and small signals beside it as datagrams.
  *
  * The server tells first whether it has it, and by which hashes its certificate is known where nobody vouches for it.
+ * What it told before does where no answer comes: requests may be stuck in an HTTP/2 connection that is dead, until
+ * the browser gives it up after a minute, while UDP passes.
  *
- * @import { Transport } from './link.js'
+ * @import { Environment, Info, Transport } from './link.js'
  */
 import { Deframer, frame as frameOf } from '../wire/varint.js';
 import { framed } from './framed.js';
 
+/** How long to wait for an answer that is known already, in ms: a round trip of a slow network, and little of a link's time. */
+const ANSWER_MS = 1000;
+
+/** @param {Environment} environment @returns {Promise<Info>} */
+async function ask({ url, fetch, setTimeout, told }) {
+	const answer = fetch(`${url}/v1/info`, { cache: 'no-store' })
+		.then((response) => response.json())
+		.then((info) => (told.info = info));
+	const { info } = told;
+	return info ? Promise.race([answer.catch(() => info), new Promise((resolve) => setTimeout(() => resolve(info), ANSWER_MS))]) : answer;
+}
+
 /** @type {Transport} */
 export function webtransport(environment, ear) {
-	const { url, fetch, WebTransport } = environment;
+	const { url, WebTransport } = environment;
 	const encoder = new TextEncoder();
 	const decoder = new TextDecoder();
 	let isClosed = false;
@@ -38,11 +52,10 @@ export function webtransport(environment, ear) {
 	}
 
 	async function open() {
-		const response = await fetch(`${url}/v1/info`, { cache: 'no-store' });
-		const { webtransport } = await response.json();
+		const { webtransport } = await ask(environment);
 		if (!webtransport) return ear.lost({ reason: 'the server has no WebTransport', isForGood: true });
 		if (isClosed) return;
-		const hashes = /** @type {string[] | undefined} */ (webtransport.certificate_hashes);
+		const hashes = webtransport.certificate_hashes;
 		const Session = /** @type {typeof globalThis.WebTransport} */ (WebTransport);
 		session = new Session(`${url.replace(/^http:/, 'https:')}/v1/connect`, {
 			serverCertificateHashes: hashes?.map((hash) => ({

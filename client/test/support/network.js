@@ -20,6 +20,8 @@ export class Network {
 	dark = false;
 	/** No datagram arrives any more, and nobody is told. */
 	isUdpDark = false;
+	/** Whether requests are never answered, and nobody says so. */
+	isTcpDark = false;
 	/** Names that cannot be opened: `fetch`, `WebSocket`, `WebTransport`. */
 	blocked = new Set();
 	/** How often each was opened. */
@@ -57,6 +59,7 @@ export class Network {
 	fetch = async (input, init = {}) => {
 		this.opened.fetch++;
 		if (this.blocked.has('fetch')) throw new TypeError('fetch failed');
+		if (this.isTcpDark) await new Promise(() => {});
 		const abort = new AbortController();
 		/** Forgets the request: an abort after its end does no harm. */
 		let ended = () => {};
