@@ -16,9 +16,11 @@ export class Api {
 	/**
 	 * @param {string} url of the server
 	 * @param {string} [user] the guest's name
+	 * @param {(url: URL | string, init?: RequestInit) => Promise<Response>} [fetch] default: Node's own
 	 */
-	constructor(url, user = 'api') {
+	constructor(url, user = 'api', fetch = globalThis.fetch) {
 		this.url = url;
+		this.fetch = fetch;
 		// A header carries bytes, and a guest's name is any text: as UTF-8, byte by byte.
 		this.headers = { authorization: `Bearer guest:${Buffer.from(user).toString('latin1')}` };
 	}
@@ -30,7 +32,7 @@ export class Api {
 	 * @returns {Promise<{ seq: number, id: string, at: number }>}
 	 */
 	async publish(channel, data, id) {
-		const response = await fetch(`${this.url}/v1/channels/${encodeURIComponent(channel)}/messages`, {
+		const response = await this.fetch(`${this.url}/v1/channels/${encodeURIComponent(channel)}/messages`, {
 			method: 'POST',
 			headers: { ...this.headers, 'content-type': 'application/json' },
 			body: JSON.stringify({ data, id }),
@@ -95,7 +97,7 @@ export class Api {
 
 	/** @param {URL} url */
 	async #read(url) {
-		return json(await fetch(url, { headers: this.headers, signal: AbortSignal.timeout(ANSWER_MS_MAX) }));
+		return json(await this.fetch(url, { headers: this.headers, signal: AbortSignal.timeout(ANSWER_MS_MAX) }));
 	}
 }
 

@@ -26,6 +26,7 @@ import { soon, until } from './until.mjs';
  * @property {'strip' | 'mute' | 400 | 403 | 502} [upgrade]
  * @property {boolean} [captive]
  * @property {number} [connections_max]
+ * @property {number} [loss] UDP: the share of datagrams, from 0 to 1
  */
 
 /** @typedef {{ open: number, accepted: number, refused: number, up: number, down: number, lost: number }} Stats */
@@ -61,12 +62,15 @@ export class Middlebox {
 	 * @param {Scope} test
 	 * @param {number} port of the server
 	 * @param {Faults} [faults] default: none
-	 * @param {{ port?: number, isUdp?: boolean }} [where] where it listens, by default where the system likes; and
-	 *   whether it carries datagrams instead of connections
+	 * @param {{ port?: number, isUdp?: boolean, seed?: number }} [how] where it listens, by default where the system
+	 *   likes; whether it carries datagrams instead of connections; and by which seed it deals losses and delays, by
+	 *   default by chance
 	 */
-	static async open(test, port, faults = {}, where = {}) {
-		const args = ['--to', `127.0.0.1:${port}`, '--listen', `127.0.0.1:${where.port ?? 0}`];
-		const child = new Child(MIDDLEBOX, where.isUdp ? [...args, '--udp'] : args);
+	static async open(test, port, faults = {}, { port: own = 0, isUdp = false, seed } = {}) {
+		const args = ['--to', `127.0.0.1:${port}`, '--listen', `127.0.0.1:${own}`];
+		if (isUdp) args.push('--udp');
+		if (seed !== undefined) args.push('--seed', String(seed));
+		const child = new Child(MIDDLEBOX, args);
 		test.after(() => child.end());
 		await until(`${MIDDLEBOX} to listen`, () => child.lines.length > 0 || !child.isRunning);
 		const [first] = child.lines;
@@ -93,6 +97,11 @@ export class Middlebox {
 	async cut(how = 'reset') {
 		const { cut } = await this.#ask({ cut: how });
 		this.cuts += cut;
+	}
+
+	/** UDP: from now on each client's datagrams come to the server from another port. */
+	async rebind() {
+		await this.#ask({ rebind: {} });
 	}
 
 	/** @returns {Promise<Stats>} what has passed */

@@ -1,11 +1,11 @@
 /** One cell of the matrix: one fault, one transport, in one place. */
 
 import { setTimeout as pause } from 'node:timers/promises';
-import { Middlebox } from '../lib/middlebox.mjs';
 import { until } from '../lib/until.mjs';
 import { Deeds } from './deeds.mjs';
-import { COMEBACK, SOON } from './faults.mjs';
+import { COMEBACK, HEARTBEAT, SOON, STRANDED, WAYS } from './faults.mjs';
 import { Observation } from './observation.mjs';
+import { Path } from './path.mjs';
 import { sum } from './tally.mjs';
 import { Witness } from './witness.mjs';
 
@@ -47,19 +47,23 @@ const POLL_EVERY_MS = 250;
  * @returns {Promise<Result>}
  */
 export async function runCell(scope, { fault, column, place, open, server }) {
-	const middlebox = await Middlebox.open(scope, server.port);
-	const home = await open(scope, middlebox.url);
-	const witness = await Witness.begin(scope, server.url);
+	const { transport: wished, isTls, isUdp, climbs } = WAYS[column];
+	const path = await Path.open(scope, server, WAYS[column]);
+	const url = `${isTls ? 'https' : 'http'}://127.0.0.1:${path.port}`;
+	const home = await open(scope, url);
+	const witness = await Witness.begin(scope, server);
 	const observation = new Observation(home, witness);
-	const deeds = new Deeds(fault, { middlebox, server, home, witness });
+	const deeds = new Deeds(fault, { path, server, home, witness });
+	const { remembered } = fault;
 	const connect = (/** @type {Witness} */ { down, after, up }) =>
 		home.begin({
-			...{ url: middlebox.url, down, after, up },
-			options: { transport: column, token: `guest:${place}`, pollEvery: POLL_EVERY_MS },
+			...{ url, down, after, up, remembered },
+			options: { transport: wished, token: `guest:${place}`, pollEvery: POLL_EVERY_MS },
 		});
 
 	const lifted = !fault.works.includes(column);
-	const bound = lifted ? (fault.back ?? COMEBACK) : (fault.useful ?? SOON);
+	const stranded = fault.strands && isTls && !isUdp ? STRANDED[place] : 0;
+	const bound = lifted ? (fault.back ?? COMEBACK) + stranded : (fault.useful ?? SOON);
 	/** @type {string[]} */
 	const late = [];
 	/** Goes on after a wait in vain: what was lost, and how late it is, is to be seen as well. */
@@ -79,7 +83,8 @@ export async function runCell(scope, { fault, column, place, open, server }) {
 		begun = since.at = observation.begun;
 	} else {
 		await connect(witness);
-		await until('messages to flow both ways', () => observation.flowed(FLOW), { seen: () => observation.story });
+		const isFlow = async () => (await observation.flowed(FLOW)) && [undefined, observation.transport].includes(climbs);
+		await until('messages to flow both ways', isFlow, { seen: () => observation.story });
 		begun = now();
 		await deeds.begin();
 		since = { ...(await observation.mark()), at: begun };
@@ -96,7 +101,14 @@ export async function runCell(scope, { fault, column, place, open, server }) {
 	const resumed = now();
 	await wait('messages to go on flowing', () => observation.flowed(FLOW, resumed));
 
+	if (!lifted && fault.stays) {
+		const rest = begun + fault.stays * 1000 - now();
+		await pause(rest);
+		const last = now();
+		await wait('messages to flow still', () => observation.flowed(FLOW, last));
+	}
 	const { transport } = observation;
+	const isKept = observation.noticed(begun) === undefined;
 
 	// A proxy that waits for more keeps the last messages for as long as it lasts. A second client shall not know
 	// what the first has found out since.
@@ -108,7 +120,7 @@ export async function runCell(scope, { fault, column, place, open, server }) {
 
 	let again;
 	if (repeats) {
-		const second = await Witness.begin(scope, server.url);
+		const second = await Witness.begin(scope, server);
 		const seen = new Observation(home, second);
 		await connect(second);
 		await wait('the first message for a second client', async () => (await seen.look()) && seen.first);
@@ -121,11 +133,13 @@ export async function runCell(scope, { fault, column, place, open, server }) {
 	const hold = (what, took, within = Infinity) => {
 		if (within < Infinity && (took ?? Infinity) > within) late.push(`${what} after ${took ?? '∞'} s, not ${within}`);
 	};
-	hold('noticed', seconds(begun, Math.min(noticedAt ?? Infinity, usefulAt ?? Infinity)), fault.noticed);
+	const promised = fault.deaf?.includes(column) ? HEARTBEAT : fault.noticed;
+	hold('noticed', seconds(begun, Math.min(noticedAt ?? Infinity, usefulAt ?? Infinity)), promised);
 	hold('useful', useful, bound);
 	if (repeats) hold('again useful', again, fault.again);
 	const [down, up] = observation.tallies();
 	const broken = [...late];
+	if (fault.survives && !isKept) broken.push('the session did not survive it');
 	for (const [way, { lost, doubled, disordered }] of Object.entries({ 'to the client': down, 'from the client': up })) {
 		if (lost + doubled + disordered > 0) broken.push(`${way}: ${lost} lost, ${doubled} doubled, ${disordered} out of order`);
 	}

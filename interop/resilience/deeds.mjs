@@ -1,14 +1,14 @@
 /** Doing a fault to whom it concerns, and undoing it. */
 
-/** @import { Middlebox } from '../lib/middlebox.mjs' */
 /** @import { Server } from '../lib/server.mjs' */
 /** @import { Deed, Fault } from './faults.mjs' */
 /** @import { Home } from './homes.mjs' */
+/** @import { Path } from './path.mjs' */
 /** @import { Witness } from './witness.mjs' */
 
 /**
  * @typedef {object} Concerned
- * @property {Middlebox} middlebox
+ * @property {Path} path
  * @property {Server} server
  * @property {Home} home
  * @property {Witness} witness
@@ -40,16 +40,14 @@ export class Deeds {
 	}
 
 	async begin() {
-		const { set, cut, deed } = this.#fault;
-		const { middlebox } = this.#concerned;
+		const { deed } = this.#fault;
 		if (deed) await DEEDS[deed].begin(this.#concerned);
-		if (set) await middlebox.set(set);
-		if (cut) await middlebox.cut(cut);
+		await this.#concerned.path.begin(this.#fault);
 	}
 
 	async end() {
-		const { set, deed } = this.#fault;
-		if (set) await this.#concerned.middlebox.set({});
+		const { deed } = this.#fault;
+		await this.#concerned.path.end(this.#fault);
 		if (deed) await DEEDS[deed].end(this.#concerned);
 	}
 }

@@ -11,14 +11,14 @@ import { cpus, release, type } from 'node:os';
 import { after, describe, test } from 'node:test';
 import { Server } from '../lib/server.mjs';
 import { runCell } from './cell.mjs';
-import { COLUMNS, FAULTS, PLACES } from './faults.mjs';
+import { FAULTS, PLACES, PLAIN, WAYS } from './faults.mjs';
 import { QUARTERS } from './homes.mjs';
 
 /** @import { CpuInfo } from 'node:os' */
 /** @import { TestContext } from 'node:test' */
 /** @import { Result } from './cell.mjs' */
 /** @import { Scope } from '../lib/child.mjs' */
-/** @import { Fault, Place } from './faults.mjs' */
+/** @import { Column, Fault, Place } from './faults.mjs' */
 /** @import { Quarter } from './homes.mjs' */
 /** @import { Findings } from './table.mjs' */
 
@@ -48,7 +48,7 @@ const file = { after: (/** @type {() => void | Promise<void>} */ end) => void en
 /** @type {Map<Place, Promise<Quarter>>} */
 const quarters = new Map();
 
-/** @type {Map<string, Promise<Server>>} by their heartbeat */
+/** @type {Map<string, Promise<Server>>} by what they are started with */
 const servers = new Map();
 
 describe('the fault matrix', { concurrency: PLACES.length }, () => {
@@ -56,7 +56,8 @@ describe('the fault matrix', { concurrency: PLACES.length }, () => {
 		describe(place, { concurrency: SIDE_BY_SIDE[place] }, () => {
 			for (const fault of longestFirst(FAULTS)) {
 				if (!(fault.places ?? USUAL).includes(place)) continue;
-				for (const column of fault.columns ?? COLUMNS) {
+				for (const column of fault.columns ?? PLAIN) {
+					if (!(WAYS[column].places ?? PLACES).includes(place)) continue;
 					test(`${place}: ${fault.name}: ${column}`, async (t) => {
 						const result = await run(t, { fault, column, place });
 						const isLate = result.late.length > 0 && result.late.length === result.broken.length;
@@ -92,7 +93,7 @@ after(async () => {
  * @param {typeof late[0]} cell
  */
 async function run(test, { fault, column, place }) {
-	const [server, { open }] = await Promise.all([serverFor(fault, test), quarter(place)]);
+	const [server, { open }] = await Promise.all([serverFor(fault, column, test), quarter(place)]);
 	return runCell(test, { fault, column, place, open, server });
 }
 
@@ -120,13 +121,16 @@ function quarter(place) {
 /**
  * One server for all, but for those who end it.
  * @param {Fault} fault
+ * @param {Column} column
  * @param {Scope} test
  */
-function serverFor({ deed, heartbeat = '5s' }, test) {
-	const start = (/** @type {Scope} */ scope) => Server.start(scope, { args: ['--heartbeat', heartbeat] });
+function serverFor({ deed, heartbeat = '5s' }, column, test) {
+	const { isTls = false } = WAYS[column];
+	const start = (/** @type {Scope} */ scope) => Server.start(scope, { args: ['--heartbeat', heartbeat], isTls });
 	if (deed === 'kill' || deed === 'drain') return start(test);
-	const server = servers.get(heartbeat) ?? start(file);
-	servers.set(heartbeat, server);
+	const key = `${heartbeat} ${isTls}`;
+	const server = servers.get(key) ?? start(file);
+	servers.set(key, server);
 	return server;
 }
 

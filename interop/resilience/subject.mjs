@@ -15,6 +15,7 @@ const WAITING_MAX = 16;
  * @property {string} down the channel that it follows
  * @property {string} after the cursor before the first message there
  * @property {string} up the channel on which it publishes
+ * @property {TransportName} [remembered] what it is to believe that has worked the last time
  * @property {Options & { transport: TransportName | 'auto' }} options
  */
 
@@ -70,7 +71,8 @@ export class Subject {
 	 * @param {typeof Client} Tidings
 	 * @param {Task} task
 	 */
-	constructor(Tidings, { url, down, after, up, options }) {
+	constructor(Tidings, { url, down, after, up, remembered, options }) {
+		if (remembered) (options.storage ?? localStorage).setItem(`tidings:${url}`, remembered);
 		const tidings = new Tidings(url, options);
 		const note = (/** @type {'state' | 'transport'} */ type, /** @type {string} */ reason) => {
 			const isOpen = tidings.readyState === Tidings.OPEN;

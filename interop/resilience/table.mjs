@@ -1,6 +1,6 @@
 /** What was found, as tables to read: one for each place, a row for each fault. */
 
-import { COLUMNS, FAULTS, PLACES } from './faults.mjs';
+import { COLUMNS, FAULTS, PLACES, WAYS } from './faults.mjs';
 import { sum } from './tally.mjs';
 
 /** @import { Result } from './cell.mjs' */
@@ -26,11 +26,12 @@ export function render({ made, versions, results }) {
 		const here = results.filter((result) => result.place === place);
 		if (here.length === 0) continue;
 		lines.push(`### ${TITLES[place]} ${versions[place] ?? ''}`.trim(), '');
-		lines.push(`| | ${COLUMNS.join(' | ')} |`, `|---${'|---'.repeat(COLUMNS.length)}|`);
+		const columns = COLUMNS.filter((column) => (WAYS[column].places ?? PLACES).includes(place));
+		lines.push(`| | ${columns.join(' | ')} |`, `|---${'|---'.repeat(columns.length)}|`);
 		for (const { name } of FAULTS) {
 			const row = here.filter(({ fault }) => fault === name);
 			if (row.length === 0) continue;
-			const cells = COLUMNS.map((column) => cell(row.find((result) => result.column === column)));
+			const cells = columns.map((column) => cell(row.find((result) => result.column === column)));
 			lines.push(`| ${name} | ${cells.join(' | ')} |`);
 		}
 		lines.push('', totals(here), '');
@@ -46,7 +47,8 @@ function cell(result) {
 	if (!cold) parts.push(noticed === undefined ? '–' : tenths(noticed), '/');
 	parts.push(useful === undefined ? 'never' : `${lifted ? '+' : ''}${tenths(useful)}`);
 	if (again !== undefined) parts.push(`(${hundredths(again)})`);
-	if (column === 'auto' && transport !== 'websocket') parts.push(`→ ${transport}`);
+	const { transport: wished, climbs = 'websocket' } = WAYS[column];
+	if (wished === 'auto' && transport !== climbs) parts.push(`→ ${transport}`);
 	if (broken.length > 0) parts.push('✗');
 	return parts.join(' ');
 }

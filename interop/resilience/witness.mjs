@@ -6,8 +6,10 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Api } from '../lib/api.mjs';
+import { fetchTrusting } from '../lib/fetch.mjs';
 
 /** @import { Scope } from '../lib/child.mjs' */
+/** @import { Server } from '../lib/server.mjs' */
 
 const PUBLISH_EVERY_MS = 50;
 /** How long a poll waits at the server, in seconds: not much longer than a test may have to. */
@@ -28,12 +30,12 @@ export class Witness {
 	received = [];
 
 	/**
-	 * @param {string} url
+	 * @param {Api} api
 	 * @param {string} down
 	 * @param {string} up
 	 */
-	constructor(url, down, up) {
-		this.#api = new Api(url, 'witness');
+	constructor(api, down, up) {
+		this.#api = api;
 		this.down = down;
 		this.up = up;
 		/** The cursor before the first message. */
@@ -43,12 +45,14 @@ export class Witness {
 	/**
 	 * Begins to publish and to read, until the test ends.
 	 * @param {Scope} scope
-	 * @param {string} url of the server itself
+	 * @param {Server} server
 	 */
-	static async begin(scope, url) {
+	static async begin(scope, server) {
 		// Channels that nobody used before, on a server that knows the ids of all messages.
 		const name = randomUUID();
-		const witness = new Witness(url, `resilience:${name}:down`, `resilience:${name}:up`);
+		const trusting = server.url.startsWith('https:') ? await fetchTrusting(server.certificate) : undefined;
+		const api = new Api(server.url, 'witness', trusting);
+		const witness = new Witness(api, `resilience:${name}:down`, `resilience:${name}:up`);
 		witness.after = (await witness.#api.poll([witness.down, witness.up])).cursor;
 		scope.after(() => {
 			witness.#isOver = true;
