@@ -276,7 +276,8 @@ export class Tidings extends EventTarget {
 				if (frame.transport) this.#shared = { name: frame.transport, reason: frame.reason ?? '' };
 				break;
 			case 'transport':
-				this.#setTransport(frame.name, frame.reason);
+				this.#shared = frame;
+				if (isInUse) this.#setTransport(frame.name, frame.reason);
 				break;
 			case 'measured':
 				this.roundTripTime = frame.roundTripTime;

@@ -211,6 +211,27 @@ test('every tab knows what carries the shared connection, why, and how long the 
 	await anew;
 });
 
+test('a shared connection that changes its transport while a tab joins is known by the new one', async () => {
+	/** A switchboard as a tab hears it: what carries changes before its channel is answered. */
+	class Board {
+		#hear = (tab, frame) => queueMicrotask(() => this.onmessage({ data: { board: 'board', to: tab, frame } }));
+		postMessage({ tab, frame }) {
+			if (frame.type === 'hello') {
+				this.#hear(tab, { type: 'hello', heartbeat: { interval: 20_000, timeout: 5000, tries: 2 }, transport: 'sse', reason: 'start' });
+			} else if (frame.type === 'subscribe') {
+				this.#hear(tab, { type: 'transport', name: 'websocket', reason: 'better' });
+				this.#hear(tab, { type: 'subscribed', req: frame.req, channel: frame.channel, cursor: 'e-0', truncated: false });
+			}
+		}
+		close() {}
+	}
+	const tidings = tab({ BroadcastChannel: Board, locks: { request: () => new Promise(() => {}) } });
+	const transports = record(tidings, ['transport']);
+	await once(tidings.channel('chat:tabs'), 'subscribed');
+	await until(() => tidings.readyState === Tidings.OPEN);
+	assert.deepEqual(transports.events.map(({ name, reason }) => [name, reason]), [['websocket', 'better']]);
+});
+
 test('a tab that comes back to the shared connection says that it was chosen', async () => {
 	const tidings = tab();
 	assert.equal((await once(tidings, 'transport')).reason, 'start');
