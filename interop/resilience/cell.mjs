@@ -54,7 +54,8 @@ export async function runCell(scope, { fault, column, place, open, server }) {
 	const witness = await Witness.begin(scope, server);
 	const observation = new Observation(home, witness);
 	const deeds = new Deeds(fault, { path, server, home, witness });
-	const { remembered } = fault;
+	// Who was there before begins where it will be; the climb has tests of its own.
+	const { remembered = fault.cold ? undefined : climbs } = fault;
 	const connect = (/** @type {Witness} */ { down, after, up }) =>
 		home.begin({
 			...{ url, down, after, up, remembered },

@@ -110,12 +110,12 @@ const EVERYWHERE = PLACES;
 
 /** @type {readonly Fault[]} */
 export const FAULTS = [
-	{ name: '50 to 100 ms of latency, each way', ...everywhere({ latency_ms: 50, jitter_ms: 50 }), works: ALL, columns: ALL },
-	{ name: '16 KiB/s, each way', set: { bandwidth: 16_384 }, works: ALL, columns: OVER_TCP },
+	{ name: '50 to 100 ms of latency, each way', ...everywhere({ latency_ms: 50, jitter_ms: 50 }), works: ALL, columns: [...PLAIN, 'webtransport'] },
+	{ name: '16 KiB/s, each way', set: { bandwidth: 16_384 }, works: ALL },
 
-	...blackHole('both', EVERYWHERE),
-	...blackHole('up'),
-	...blackHole('down'),
+	...blackHole('both', ALL, EVERYWHERE),
+	...blackHole('up', [...PLAIN, 'webtransport']),
+	...blackHole('down', [...PLAIN, 'webtransport']),
 	{
 		name: 'black hole both ways, while nobody says anything',
 		...everywhere({ black_hole: 'both' }),
@@ -137,16 +137,16 @@ export const FAULTS = [
 		columns: ALL,
 	},
 
-	...packetsLost(1),
-	...packetsLost(5, EVERYWHERE),
-	...packetsLost(20),
+	...packetsLost(1, ['webtransport']),
+	...packetsLost(5, OVER_UDP, EVERYWHERE),
+	...packetsLost(20, ['webtransport']),
 	{
 		name: 'UDP: packets out of order, 20 to 60 ms of latency',
 		udp: { latency_ms: 20, jitter_ms: 40 },
 		stays: 5,
 		survives: true,
 		works: OVER_UDP,
-		columns: OVER_UDP,
+		columns: ['webtransport'],
 	},
 	{
 		name: 'UDP: another port towards the server',
@@ -189,17 +189,10 @@ export const FAULTS = [
 	},
 
 	{ name: 'connections reset', cut: 'reset', works: ALL, noticed: SOON, places: EVERYWHERE, columns: OVER_TCP },
-	{ name: 'connections closed', cut: 'close', works: ALL, noticed: SOON, columns: OVER_TCP },
-	{ name: 'connections closed towards the client alone', cut: 'half', works: ALL, noticed: SOON, columns: OVER_TCP },
+	{ name: 'connections closed', cut: 'close', works: ALL, noticed: SOON },
+	{ name: 'connections closed towards the client alone', cut: 'half', works: ALL, noticed: SOON },
 	{ name: 'connections refused', set: { refuse: true }, cut: 'reset', lasts: 2, works: [], noticed: SOON, columns: OVER_TCP },
-	{
-		name: 'idle connections reset after 2 s',
-		set: { idle_cut_ms: 2000 },
-		deed: 'silence',
-		lasts: 7,
-		works: [],
-		columns: OVER_TCP,
-	},
+	{ name: 'idle connections reset after 2 s', set: { idle_cut_ms: 2000 }, deed: 'silence', lasts: 7, works: [] },
 	{ name: 'two connections at a time', set: { connections_max: 2 }, cut: 'close', cold: true, works: ALL },
 
 	{ name: 'answers held until they end, or 1 KiB is there', set: { buffer_bytes: 1024 }, works: ALL },
@@ -269,9 +262,23 @@ export const FAULTS = [
 		places: EVERYWHERE,
 		columns: ALL,
 	},
-	{ name: 'server told to end, and started again', deed: 'drain', works: [], noticed: SOON, columns: ALL },
-	{ name: 'browser offline', deed: 'offline', lasts: 2, works: [], places: ['chromium'], columns: ALL },
-	{ name: 'page frozen', deed: 'freeze', lasts: 12, works: [], places: ['chromium'], columns: ALL },
+	{ name: 'server told to end, and started again', deed: 'drain', works: [], noticed: SOON, columns: [...OVER_TCP, 'webtransport'] },
+	{
+		name: 'browser offline',
+		deed: 'offline',
+		lasts: 2,
+		works: [],
+		places: ['chromium'],
+		columns: [...PLAIN, 'webtransport'],
+	},
+	{
+		name: 'page frozen',
+		deed: 'freeze',
+		lasts: 12,
+		works: [],
+		places: ['chromium'],
+		columns: [...PLAIN, 'webtransport'],
+	},
 
 	{
 		name: 'black hole both ways, while nobody says anything, heartbeat 20 s',
@@ -297,24 +304,27 @@ function everywhere(set) {
 /**
  * Datagrams vanish here and there, each way.
  * @param {number} percent
+ * @param {readonly Column[]} columns
  * @param {readonly Place[]} [places]
  * @returns {Fault[]}
  */
-function packetsLost(percent, places) {
+function packetsLost(percent, columns, places) {
 	const name = `UDP: ${percent} % of packets lost, each way`;
-	return [{ name, udp: { loss: percent / 100 }, stays: 10, survives: true, works: OVER_UDP, places, columns: OVER_UDP }];
+	return [{ name, udp: { loss: percent / 100 }, stays: 10, survives: true, works: OVER_UDP, places, columns }];
 }
 
 /**
  * Bytes vanish and nothing says so: only a heartbeat notices, or that something asked is not answered.
  * @param {'up' | 'down' | 'both'} way
+ * @param {readonly Column[]} columns
  * @param {readonly Place[]} [places]
  * @returns {Fault[]}
  */
-function blackHole(way, places) {
+function blackHole(way, columns, places) {
 	const ways = { up: 'towards the server', down: 'towards the client', both: 'both ways' };
 	const name = `black hole ${ways[way]}`;
-	return [{ name, ...everywhere({ black_hole: way }), lasts: 9, works: [], strands: true, noticed: HEARTBEAT, places, columns: ALL }];
+	const set = everywhere({ black_hole: way });
+	return [{ name, ...set, lasts: 9, works: [], strands: true, noticed: HEARTBEAT, places, columns }];
 }
 
 /**

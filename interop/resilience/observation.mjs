@@ -27,6 +27,8 @@ export class Observation {
 	#changes = [];
 	/** @type {Report | undefined} */
 	#last;
+	/** @type {Promise<Report> | undefined} */
+	#looking;
 	/** @type {string[]} */
 	errors = [];
 
@@ -39,8 +41,13 @@ export class Observation {
 		this.#witness = witness;
 	}
 
-	/** Asks the client what has happened. */
-	async look() {
+	/** Asks the client what has happened. Who was not waited for any longer goes on, and is not asked beside itself. */
+	look() {
+		this.#looking ??= this.#look().finally(() => (this.#looking = undefined));
+		return this.#looking;
+	}
+
+	async #look() {
 		if (this.#last) await pause(LOOK_EVERY_MS);
 		const known = { received: this.#down.length, changes: this.#changes.length, errors: this.errors.length };
 		const report = await this.#home.report(known);
