@@ -33,6 +33,7 @@ export class Server {
 	#args;
 	#env;
 	#isTls;
+	#address;
 
 	/**
 	 * @param {number} port
@@ -40,8 +41,10 @@ export class Server {
 	 * @param {readonly string[]} args
 	 * @param {NodeJS.ProcessEnv} env
 	 * @param {boolean} isTls
+	 * @param {string} address
 	 */
-	constructor(port, data, args, env, isTls) {
+	constructor(port, data, args, env, isTls, address) {
+		this.#address = address;
 		this.port = port;
 		this.#isTls = isTls;
 		this.#data = data;
@@ -52,13 +55,14 @@ export class Server {
 	/**
 	 * Starts one for a test, or a file of tests; it is gone when that ends.
 	 * @param {Scope} test
-	 * @param {{ args?: readonly string[], env?: NodeJS.ProcessEnv, isTls?: boolean }} [options] more arguments for
-	 *   `tidings serve`, variables, and whether it speaks TLS, with a certificate that it makes itself
+	 * @param {{ args?: readonly string[], env?: NodeJS.ProcessEnv, isTls?: boolean, address?: string }} [options] more
+	 *   arguments for `tidings serve`, variables, whether it speaks TLS, with a certificate that it makes itself, and where it
+	 *   listens
 	 */
-	static async start(test, { args = [], env = {}, isTls = false } = {}) {
+	static async start(test, { args = [], env = {}, isTls = false, address = '127.0.0.1' } = {}) {
 		const data = await mkdtemp(join(tmpdir(), 'tidings-interop-'));
 		const all = isTls ? [...args, '--tls', 'self-signed'] : args;
-		const server = new Server(await freePort(), data, all, env, isTls);
+		const server = new Server(await freePort(), data, all, env, isTls, address);
 		test.after(async () => {
 			await server.kill();
 			await rm(data, { recursive: true, force: true });
@@ -68,7 +72,7 @@ export class Server {
 	}
 
 	get url() {
-		return `${this.#isTls ? 'https' : 'http'}://127.0.0.1:${this.port}`;
+		return `${this.#isTls ? 'https' : 'http'}://${this.#address}:${this.port}`;
 	}
 
 	/** The file of the certificate that it has made itself. */
@@ -78,7 +82,7 @@ export class Server {
 
 	/** Starts it again, on the same port, with the same data. */
 	async start() {
-		const args = ['serve', '--listen', `127.0.0.1:${this.port}`, '--data', this.#data, ...this.#args];
+		const args = ['serve', '--listen', `${this.#address}:${this.port}`, '--data', this.#data, ...this.#args];
 		const child = new Child(TIDINGS, args, { env: { ...ENV, ...this.#env } });
 		this.#child = child;
 		const words = () => `${child.stdout}${child.stderr}`;

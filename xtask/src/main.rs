@@ -5,6 +5,7 @@
 
 mod autobahn;
 mod bench;
+mod lossy;
 mod matrix;
 mod nightly;
 mod options;
@@ -61,6 +62,14 @@ const TASKS: &[Task] = &[
             ("bench micro", "masking, UTF-8, receiving"),
         ],
         run: bench::run,
+    },
+    Task {
+        name: "lossy",
+        usage: &[
+            ("lossy", "latency where packets get lost, 5 min"),
+            ("lossy --seconds 10", "or shorter"),
+        ],
+        run: lossy::run,
     },
     Task {
         name: "soak",

@@ -115,7 +115,13 @@ pub(crate) const STEPS: &[Step] = &[
         about: "the client's session and the hub's agree in a thousand worlds",
         needs: &[Tool::Node],
         limit: minutes(15),
-        run: |shell| against_ours(shell, &["interop/model", "interop/soak"], &[]),
+        run: |shell| {
+            against_ours(
+                shell,
+                &["interop/model", "interop/soak", "interop/lossy"],
+                &[],
+            )
+        },
     },
     Step {
         name: "interop",
