@@ -27,9 +27,12 @@ export class Link {
 		this.#child = child;
 	}
 
-	/** @param {Scope} scope */
-	static async open(scope) {
-		const child = new Child('python3', [PROGRAM, ADDRESS, PEER]);
+	/**
+	 * @param {Scope} scope
+	 * @param {string} congestion how TCP answers to loss
+	 */
+	static async open(scope, congestion) {
+		const child = new Child('python3', [PROGRAM, ADDRESS, PEER, congestion]);
 		scope.after(() => child.end());
 		await until('the link to be there', () => child.lines.length > 0 || !child.isRunning);
 		if (!child.isRunning) throw new Error(`there is no link: ${child.stderr}`);

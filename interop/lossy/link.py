@@ -7,10 +7,11 @@ UDP pass alike, and both ends of TCP are the kernel's: what is lost is sent agai
 
 To be run in a network namespace of its own, by root:
 
-    unshare --net python3 link.py ADDRESS PEER
+    unshare --net python3 link.py ADDRESS PEER CONGESTION
 
-It says "ready". Each line of its input sets the link, {"delay_ms": 20, "loss": 0.05, "seed": 5}, and is answered with
-what passed and was lost since the line before. It ends with its input.
+CONGESTION is how TCP answers to loss there, "cubic" or another that the kernel has. It says "ready". Each line of its
+input sets the link, {"delay_ms": 20, "loss": 0.05, "seed": 5}, and is answered with what passed and was lost since the
+line before. It ends with its input.
 """
 
 import fcntl
@@ -33,10 +34,16 @@ PACKET_BYTES_MAX = 2048
 PACKETS_WAITING_MAX = 10_000
 
 
-def open_device(address, peer):
+def open_device(address, peer, congestion):
     device = os.open("/dev/net/tun", os.O_RDWR)
     fcntl.ioctl(device, TUNSETIFF, struct.pack("16sH14x", NAME.encode(), IFF_TUN | IFF_NO_PI))
-    for words in (f"address add {address} peer {peer} dev {NAME}", f"link set {NAME} up", "link set lo up"):
+    for words in (
+        f"address add {address} peer {peer} dev {NAME}",
+        f"link set {NAME} up",
+        "link set lo up",
+        # A namespace cannot choose it for itself, but for a route.
+        f"route replace {peer} dev {NAME} src {address} congctl {congestion}",
+    ):
         subprocess.run(["ip", *words.split()], check=True)
     return device
 
@@ -47,7 +54,7 @@ def exchange(packet):
 
 
 def main():
-    device = open_device(*sys.argv[1:3])
+    device = open_device(*sys.argv[1:4])
     print("ready", flush=True)
     link, luck = {"delay_ms": 0, "loss": 0}, random.Random()
     under_way, count = [], 0
