@@ -2,7 +2,7 @@
  * How long messages are under way where packets get lost: WebTransport beside WebSocket, in one page of Chromium, for the
  * same messages at the same time, over a link that loses IP packets, TCP's and UDP's alike (`link.py`).
  *
- *     unshare --net node interop/lossy/main.mjs [--seconds 60] [--out target/lossy] [--docs]
+ *     unshare --net node interop/lossy/main.mjs [--seconds 60] [--seed 5] [--out target/lossy] [--docs]
  *
  * Linux, as root, and in a network namespace of its own, so that nobody else's packets are lost. `cargo xtask lossy`
  * does all that. With `--docs` what was measured goes into docs/webtransport.md as well.
@@ -30,7 +30,6 @@ import { plot, table } from './report.mjs';
 const TRANSPORTS = /** @type {const} */ (['websocket', 'webtransport']);
 /** What an access line and a city nearby take, each way. */
 const DELAY_MS = 20;
-const SEED = 5;
 /** One message at a time, as people and cursors make them. */
 const EVERY_MS = 20;
 /** How long what is under way at the end may take. */
@@ -57,6 +56,7 @@ const PLAN = [
 const { values } = parseArgs({
 	options: {
 		seconds: { type: 'string', default: '60' },
+		seed: { type: 'string', default: '5' },
 		out: { type: 'string', default: 'target/lossy' },
 		docs: { type: 'boolean', default: false },
 	},
@@ -89,7 +89,7 @@ try {
 	}
 	const minute = new Date().toISOString().slice(0, 16).replace('T', ' ');
 	const [{ model }] = /** @type {[CpuInfo]} */ (cpus());
-	const made = `Measured ${minute} UTC on ${cpus().length} cores of ${model}, ${type()} ${release()}, TCP ${CONGESTION}, Chromium ${browser.version()}; ${1000 / EVERY_MS} messages a second for ${seconds} s, ${2 * DELAY_MS} ms of round trip.`;
+	const made = `Measured ${minute} UTC on ${cpus().length} cores of ${model}, ${type()} ${release()}, TCP ${CONGESTION}, Chromium ${browser.version()}; ${1000 / EVERY_MS} messages a second for ${seconds} s, ${2 * DELAY_MS} ms of round trip, seed ${values.seed}.`;
 	const [text, picture] = [table(made, runs), plot(`From publish to page, ${2 * DELAY_MS} ms of round trip`, runs)];
 	await mkdir(values.out, { recursive: true });
 	await writeFile(join(values.out, 'lossy.md'), `${text}\n`);
@@ -110,7 +110,7 @@ try {
  */
 async function measure({ link, page, url, publisher, kind, loss }) {
 	const channel = `lossy:${kind}-${loss}`;
-	const weather = { delay_ms: DELAY_MS, loss: 0, seed: SEED };
+	const weather = { delay_ms: DELAY_MS, loss: 0, seed: Number(values.seed) };
 	await link.set(weather);
 	const source = await readFile(new URL('page.mjs', import.meta.url), 'utf8');
 	await page.evaluate(
