@@ -49,7 +49,7 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "matrix",
-        usage: &[("matrix", "bad networks, into docs/; 5 min")],
+        usage: &[("matrix", "bad networks, into docs/; 6 min")],
         run: matrix::run,
     },
     Task {
