@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quinn::crypto::rustls::QuicServerConfig;
-use quinn::{Endpoint, EndpointConfig, TokioRuntime};
+use quinn::{Endpoint, TokioRuntime};
 
 pub(crate) use arrival::Arrival;
 pub(crate) use told::{Told, WebTransportInfo};
@@ -92,7 +92,7 @@ impl Quic {
         let fault = |error: &dyn fmt::Display| Fault::failure(format!("no QUIC: {error}"));
         let crypto = QuicServerConfig::try_from(config).map_err(|error| fault(&error))?;
         let endpoint = Endpoint::new(
-            EndpointConfig::default(),
+            settings::endpoint(),
             Some(settings::server(Arc::new(crypto), self.heartbeat)),
             self.socket,
             Arc::new(TokioRuntime),
