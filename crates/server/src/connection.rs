@@ -1,12 +1,15 @@
 //! One accepted connection, within bounds: requests that are answered, and now and then an answer that
 //! waits.
 
-use std::future::ready;
+use std::cell::RefCell;
+use std::future::{poll_fn, ready};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use socket2::{SockRef, TcpKeepalive};
 use tidings_websocket::tokio::MaybeTls;
 use tidings_wire::Code;
@@ -19,6 +22,7 @@ use crate::http::head::Manner;
 use crate::http::{Doors, problem};
 use crate::http2;
 use crate::metrics::Counts;
+use crate::places::{Place, Places};
 use crate::quic::Arrival;
 use crate::requests::{Coming, Requests, Spoken};
 use crate::socket::{Socket, Stream};
@@ -58,26 +62,34 @@ const KERNEL_UNSENT_BYTES_MAX: u32 = 128 << 10;
 /// Counts a connection for as long as it lives, whatever it has become.
 pub(crate) struct Permit {
     counts: Arc<Counts>,
+    /// Its place among those that have asked for nothing yet. In a box, for those that have are more.
+    newcomer: RefCell<Option<Box<Place>>>,
     /// The shard ends when the last one is gone.
     _alive: mpsc::Sender<()>,
 }
 
 impl Permit {
-    /// One more connection; `None` if that is one more than `max`.
+    /// One more connection. Where that is one more than `max`, the oldest of the `newcomers` makes room; `None` if
+    /// there is none, for all have asked for something.
     pub(crate) fn take(
         counts: &Arc<Counts>,
         alive: &mpsc::Sender<()>,
+        newcomers: &Places,
         max: usize,
     ) -> Option<Rc<Self>> {
         let connections = counts.connection_opened();
         let permit = Rc::new(Self {
             counts: counts.clone(),
+            newcomer: RefCell::default(),
             _alive: alive.clone(),
         });
         if connections > max {
             counts.connection_refused();
-            return None;
+            if !newcomers.make_room() {
+                return None;
+            }
         }
+        permit.newcomer.replace(Some(Box::new(newcomers.take())));
         Some(permit)
     }
 
@@ -86,8 +98,22 @@ impl Permit {
         counts.connection_taken_over();
         Rc::new(Self {
             counts: counts.clone(),
+            newcomer: RefCell::default(),
             _alive: alive,
         })
+    }
+
+    /// Something was asked on the connection, and answered: it is no newcomer any more.
+    pub(crate) fn settle(&self) {
+        self.newcomer.take();
+    }
+
+    /// Ready when it has to make room.
+    fn poll_lost(&self, context: &mut Context<'_>) -> Poll<()> {
+        match &mut *self.newcomer.borrow_mut() {
+            Some(place) => place.poll_unpin(context),
+            None => Poll::Pending,
+        }
     }
 }
 
@@ -97,16 +123,30 @@ impl Drop for Permit {
     }
 }
 
-/// Has a connection carried until it ends, in a task of its own.
+/// Carries a connection in a task of its own until it ends, or has to make room before it has asked for anything.
+pub(crate) fn spawn_kept(permit: Rc<Permit>, carrying: impl Future<Output = ()> + 'static) {
+    // In a box, for a task would hold it twice: as it came and as it runs.
+    let mut carrying = Box::pin(carrying);
+    tokio::task::spawn_local(poll_fn(move |context| match permit.poll_lost(context) {
+        Poll::Ready(()) => {
+            tracing::debug!("a connection has made room for another");
+            Poll::Ready(())
+        }
+        Poll::Pending => carrying.as_mut().poll(context),
+    }));
+}
+
+/// Has a connection carried until it ends.
 pub(crate) fn spawn(stream: TcpStream, requests: Rc<Requests>, permit: Rc<Permit>) {
     tune(&stream, &requests.limits);
     match requests.doors.app.tls.clone() {
         None => {
-            let serving = serve(MaybeTls::Plain(stream), requests, permit);
-            tokio::task::spawn_local(serving);
+            let serving = serve(MaybeTls::Plain(stream), requests, permit.clone());
+            spawn_kept(permit, serving);
         }
         Some(tls) => {
-            tokio::task::spawn_local(greet(stream, tls, requests, permit));
+            let greeting = greet(stream, tls, requests, permit.clone());
+            spawn_kept(permit, greeting);
         }
     }
 }
@@ -131,7 +171,7 @@ async fn greet(stream: TcpStream, tls: Arc<Tls>, requests: Rc<Requests>, permit:
     };
     match greeted {
         Ok(Greeted::Secure(stream, Protocol::Http2 | Protocol::Http1)) => {
-            tokio::task::spawn_local(serve(stream, requests, permit));
+            spawn_kept(permit.clone(), serve(stream, requests, permit));
         }
         Ok(Greeted::Secure(_, Protocol::Challenge)) => {}
         Ok(Greeted::Plain(stream)) => {

@@ -1,12 +1,13 @@
-//! Connections that are few, for what lives beside the shards: accepted up to a number at a time; more wait.
+//! Connections that are few, for what lives beside the shards: up to a number at a time; of more, the oldest gives
+//! way.
 
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::time::sleep;
+
+use crate::places::Places;
 
 /// How long to wait when the system has no more descriptors.
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(50);
@@ -18,19 +19,20 @@ where
     C: Fn(TcpStream) -> F,
     F: Future<Output = io::Result<()>> + Send + 'static,
 {
-    let places = Arc::new(Semaphore::new(max));
+    let places = Places::default();
     loop {
-        let Ok(place) = places.clone().acquire_owned().await else {
-            return; // it is never closed
-        };
         match listener.accept().await {
             Ok((stream, _)) => {
                 let carried = carry(stream);
+                let place = places.take_of(max);
                 tokio::spawn(async move {
-                    if let Err(error) = carried.await {
+                    let carried = tokio::select! {
+                        carried = carried => carried,
+                        () = place => return tracing::debug!("{what} has made room for another"),
+                    };
+                    if let Err(error) = carried {
                         tracing::debug!(%error, "{what} failed");
                     }
-                    drop(place);
                 });
             }
             Err(error) => {

@@ -25,6 +25,7 @@ mod http2;
 mod logging;
 mod metrics;
 mod parked;
+mod places;
 mod quic;
 mod requests;
 mod server;

@@ -237,20 +237,27 @@ impl Porter {
         Ok(())
     }
 
-    fn carry_quic(&self, arrival: Arrival) {
+    /// `None` if all connections that there may be have asked for something.
+    fn permit(&self) -> Option<Rc<Permit>> {
         let Requests { doors, limits, .. } = &*self.requests;
-        match Permit::take(&doors.counts, &self.alive, limits.connections) {
+        let newcomers = &doors.app.newcomers;
+        Permit::take(&doors.counts, &self.alive, newcomers, limits.connections)
+    }
+
+    fn carry_quic(&self, arrival: Arrival) {
+        let Requests { doors, .. } = &*self.requests;
+        match self.permit() {
             Some(permit) => {
-                let carried = webtransport::carry(arrival, doors.clone(), permit);
-                tokio::task::spawn_local(carried);
+                let carried = webtransport::carry(arrival, doors.clone(), permit.clone());
+                connection::spawn_kept(permit, carried);
             }
             None => arrival.incoming.refuse(),
         }
     }
 
     fn carry_tcp(&self, stream: TcpStream) {
-        let Requests { doors, limits, .. } = &*self.requests;
-        match Permit::take(&doors.counts, &self.alive, limits.connections) {
+        let Requests { doors, .. } = &*self.requests;
+        match self.permit() {
             Some(permit) => {
                 connection::spawn(stream, self.requests.clone(), permit);
             }

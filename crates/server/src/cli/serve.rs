@@ -23,6 +23,7 @@ use crate::http::body::BodyLimits;
 use crate::http::origin::OriginPolicy;
 use crate::logging::{self, LogFormat};
 use crate::metrics::{Metrics, listener};
+use crate::places::Places;
 use crate::quic::{Quic, Told};
 use crate::server;
 use crate::shutdown::{Drain, Ending, Signals, drain};
@@ -442,6 +443,7 @@ fn app(
         },
         metrics,
         drain,
+        newcomers: Places::default(),
     }))
 }
 

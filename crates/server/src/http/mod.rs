@@ -36,6 +36,7 @@ use crate::balance::Share;
 use crate::connection::Permit;
 use crate::metrics::{Counts, Metrics};
 use crate::parked::Answered;
+use crate::places::Places;
 use crate::quic::Told;
 use crate::shutdown::Drain;
 use crate::tls::Tls;
@@ -65,6 +66,8 @@ pub(crate) struct App {
     pub(crate) metrics: Option<Arc<Metrics>>,
     /// Whether the server is about to end.
     pub(crate) drain: Drain,
+    /// The connections of all shards that have asked for nothing yet.
+    pub(crate) newcomers: Places,
 }
 
 /// The doors of one shard. Cheap to clone.
@@ -126,8 +129,9 @@ impl Doors {
         let mut answered = match admitted {
             Err(refusal) => problem::answer(&refusal).map(Body::from).into(),
             Ok(_) if cors::is_preflight(&parts) => cors::preflight().map(Body::from).into(),
-            Ok(_) => self.enter(parts, incoming, permit).await,
+            Ok(_) => self.enter(parts, incoming, permit.clone()).await,
         };
+        permit.settle();
         if let Answered::Now(response) = &mut answered {
             if let Some(code) = response.extensions().get::<Code>() {
                 self.counts.refused(*code);

@@ -66,7 +66,7 @@ impl Seen<'_> {
         );
         out.counter(
             "tidings_connections_refused_total",
-            "Connections turned away for being more than the limit.",
+            "Connections turned away for being more than the limit, or let in where another made room.",
             self.sum(|counts| counts.connections_refused.get()),
         );
         out.gauge(

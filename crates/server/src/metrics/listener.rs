@@ -26,7 +26,7 @@ use crate::http::{api, problem};
 /// The path under which the metrics are.
 pub(crate) const PATH: &str = "/metrics";
 
-/// Connections at a time; more wait to be accepted. Those who scrape are few.
+/// Connections at a time; of more, the oldest is closed. Those who scrape are few.
 const CONNECTIONS_MAX: usize = 16;
 
 /// How long a request may take to come, a connection may wait for the next one, and an answer may stay

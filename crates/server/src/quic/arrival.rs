@@ -1,16 +1,14 @@
 //! Whoever arrives: let in, asked to show that they are where they say, or turned away; and handed to a shard.
 
-use std::sync::Arc;
-
 use quinn::{Endpoint, Incoming};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::balance::Share;
 use crate::connection::Accepted;
+use crate::places::{Place, Places};
 use crate::shutdown::Drain;
 
 /// Handshakes that are under way at a time, up to the answer to their CONNECT. Each takes some 40 KiB, and a millisecond of
-/// its shard; more are refused, and come again.
+/// its shard; of more, the oldest is given up.
 const HANDSHAKES_MAX: usize = 1024;
 
 /// From so many on, clients are asked to show that they receive what is sent to their address (Retry: RFC 9000, section
@@ -20,13 +18,13 @@ const VALIDATED_FROM: usize = 128;
 /// A connection that has begun to arrive.
 pub(crate) struct Arrival {
     pub(crate) incoming: Incoming,
-    /// Its place among the handshakes, which is free again when this is dropped.
-    pub(crate) place: OwnedSemaphorePermit,
+    /// Its place among the handshakes.
+    pub(crate) place: Place,
 }
 
 /// Hands whoever arrives to the shard that has least to do, until the drain begins. `share` is any shard's.
 pub(super) async fn receive(endpoint: Endpoint, share: Share, drain: Drain) {
-    let places = Arc::new(Semaphore::new(HANDSHAKES_MAX));
+    let places = Places::default();
     loop {
         let incoming = tokio::select! {
             incoming = endpoint.accept() => incoming,
@@ -35,8 +33,7 @@ pub(super) async fn receive(endpoint: Endpoint, share: Share, drain: Drain) {
         let Some(incoming) = incoming else {
             return; // its socket is broken, which was told
         };
-        let under_way = HANDSHAKES_MAX - places.available_permits();
-        if under_way >= VALIDATED_FROM
+        if places.taken() >= VALIDATED_FROM
             && incoming.may_retry()
             && !incoming.remote_address_validated()
         {
@@ -44,10 +41,7 @@ pub(super) async fn receive(endpoint: Endpoint, share: Share, drain: Drain) {
             let _ = incoming.retry();
             continue;
         }
-        let Ok(place) = places.clone().try_acquire_owned() else {
-            incoming.refuse();
-            continue;
-        };
+        let place = places.take_of(HANDSHAKES_MAX);
         let arrival = Box::new(Arrival { incoming, place });
         let to = share.least_laden();
         if let Err(Accepted::Quic(arrival)) = share.hand_over(to, Accepted::Quic(arrival)) {

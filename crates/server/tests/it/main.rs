@@ -28,6 +28,7 @@ mod presence;
 mod pressure;
 mod restart;
 mod silence;
+mod slow;
 mod starting;
 mod streams;
 mod support;

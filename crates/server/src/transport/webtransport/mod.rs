@@ -56,10 +56,11 @@ pub(crate) async fn carry(arrival: Arrival, doors: Doors, permit: Rc<Permit>) {
     let handshake = Box::pin(handshake::accept(incoming, &doors.app));
     let accepted = tokio::select! {
         accepted = timeout(told.handshake_within, handshake) => accepted,
+        () = place => return tracing::debug!("a handshake of WebTransport has made room for another"),
         // What is not open yet is opened to the next process.
         () = doors.app.drain.begun() => return,
     };
-    drop(place);
+    permit.settle();
     let shared = doors.webtransport.clone();
     match accepted {
         Ok(Ok(accepted)) => {

@@ -10,6 +10,7 @@ use super::soon;
 /// The first bytes of a client.
 pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+pub(crate) const DATA: u8 = 0;
 pub(crate) const HEADERS: u8 = 1;
 pub(crate) const RST_STREAM: u8 = 3;
 pub(crate) const SETTINGS: u8 = 4;
@@ -61,6 +62,17 @@ pub(crate) fn get(path: &str) -> Vec<u8> {
         fields.extend([name, u8::try_from(value.len()).unwrap()]);
         fields.extend(value.bytes());
     }
+    fields
+}
+
+/// The fields of `POST path` with a text.
+pub(crate) fn post(path: &str) -> Vec<u8> {
+    let mut fields = get(path);
+    // `:method: POST`, and `content-type` by its name in the static table.
+    fields[0] = 0x83;
+    let value = "text/plain";
+    fields.extend([0x0F, 0x10, u8::try_from(value.len()).unwrap()]);
+    fields.extend(value.bytes());
     fields
 }
 
