@@ -17,6 +17,7 @@ mod dark;
 mod doors;
 mod ending;
 mod floods;
+mod frames;
 mod http;
 mod http2;
 mod limits;
