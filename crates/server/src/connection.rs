@@ -62,34 +62,35 @@ const KERNEL_UNSENT_BYTES_MAX: u32 = 128 << 10;
 /// Counts a connection for as long as it lives, whatever it has become.
 pub(crate) struct Permit {
     counts: Arc<Counts>,
-    /// Its place among those that have asked for nothing yet. In a box, for those that have are more.
-    newcomer: RefCell<Option<Box<Place>>>,
+    /// Its place among those that can be spared. In a box, for those that have none are more.
+    spared: RefCell<Option<Box<Place>>>,
     /// The shard ends when the last one is gone.
     _alive: mpsc::Sender<()>,
 }
 
 impl Permit {
-    /// One more connection. Where that is one more than `max`, the oldest of the `newcomers` makes room; `None` if
-    /// there is none, for all have asked for something.
+    /// One more connection, which can be spared until it is settled. Where that is one more than `max`, the one makes
+    /// room that could be `spared` longest; `None` if there is none.
     pub(crate) fn take(
         counts: &Arc<Counts>,
         alive: &mpsc::Sender<()>,
-        newcomers: &Places,
+        spared: &Places,
         max: usize,
     ) -> Option<Rc<Self>> {
         let connections = counts.connection_opened();
         let permit = Rc::new(Self {
             counts: counts.clone(),
-            newcomer: RefCell::default(),
+            spared: RefCell::default(),
             _alive: alive.clone(),
         });
         if connections > max {
-            counts.connection_refused();
-            if !newcomers.make_room() {
+            counts.connection_over_limit();
+            if !spared.make_room() {
+                counts.refused(Code::Busy);
                 return None;
             }
         }
-        permit.newcomer.replace(Some(Box::new(newcomers.take())));
+        permit.unsettle(spared);
         Some(permit)
     }
 
@@ -98,19 +99,29 @@ impl Permit {
         counts.connection_taken_over();
         Rc::new(Self {
             counts: counts.clone(),
-            newcomer: RefCell::default(),
+            spared: RefCell::default(),
             _alive: alive,
         })
     }
 
-    /// Something was asked on the connection, and answered: it is no newcomer any more.
+    /// The connection carries an answer that goes on, and cannot be spared.
     pub(crate) fn settle(&self) {
-        self.newcomer.take();
+        self.spared.take();
+    }
+
+    /// The connection has had its last answer, and waits for who knows what: from now on it can be spared.
+    pub(crate) fn unsettle(&self, spared: &Places) {
+        self.spared.replace(Some(Box::new(spared.take())));
+    }
+
+    /// Whether it cannot be spared.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.spared.borrow().is_none()
     }
 
     /// Ready when it has to make room.
     fn poll_lost(&self, context: &mut Context<'_>) -> Poll<()> {
-        match &mut *self.newcomer.borrow_mut() {
+        match &mut *self.spared.borrow_mut() {
             Some(place) => place.poll_unpin(context),
             None => Poll::Pending,
         }
@@ -123,16 +134,18 @@ impl Drop for Permit {
     }
 }
 
-/// Carries a connection in a task of its own until it ends, or has to make room before it has asked for anything.
+/// Carries a connection in a task of its own until it ends, or has to make room.
 pub(crate) fn spawn_kept(permit: Rc<Permit>, carrying: impl Future<Output = ()> + 'static) {
     // In a box, for a task would hold it twice: as it came and as it runs.
     let mut carrying = Box::pin(carrying);
-    tokio::task::spawn_local(poll_fn(move |context| match permit.poll_lost(context) {
-        Poll::Ready(()) => {
-            tracing::debug!("a connection has made room for another");
-            Poll::Ready(())
+    tokio::task::spawn_local(poll_fn(move |context| {
+        if carrying.as_mut().poll(context).is_ready() {
+            return Poll::Ready(());
         }
-        Poll::Pending => carrying.as_mut().poll(context),
+        // Behind it, for its place may be another by now.
+        permit.poll_lost(context).map(|()| {
+            tracing::debug!("a connection has made room for another");
+        })
     }));
 }
 
@@ -199,7 +212,10 @@ fn serve(stream: Stream, requests: Rc<Requests>, permit: Rc<Permit>) -> impl Fut
                 return;
             };
             coming = match parked.await {
-                Ok(Some(socket)) => requests.clone().wait(socket),
+                Ok(Some(socket)) => {
+                    permit.unsettle(&requests.doors.app.spared);
+                    requests.clone().wait(socket)
+                }
                 Ok(None) => return,
                 Err(error) => return tracing::debug!(%error, "a connection failed"),
             };

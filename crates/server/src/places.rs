@@ -1,8 +1,8 @@
-//! Places for those who have asked for nothing yet: when another is needed, whoever has had one longest gives it up.
+//! Places of those who can be spared: when another is needed, whoever has had one longest gives it up.
 //!
-//! An honest client needs a place for a few round trips. Somebody who takes places to keep others out keeps each as
-//! long as the time for a handshake or a head allows, and can have as many as there are. So the one that gives way is
-//! theirs, from whatever address they come.
+//! An honest client needs a place for a few round trips, to shake hands, to ask, to take an answer. Somebody who takes
+//! places to keep others out keeps each as long as the time for that allows, and can have as many as there are. So
+//! the one that gives way is theirs, from whatever address they come.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;

@@ -66,6 +66,8 @@ struct Desk {
     later: Cell<Option<(Waiting, Manner)>>,
     /// Whether hyper has begun to write, and not come to the end of it.
     is_writing: Cell<bool>,
+    /// Whether it has come to an end since this was looked at last.
+    has_written: Cell<bool>,
 }
 
 impl Requests {
@@ -156,12 +158,18 @@ impl Requests {
                     }
                     return Poll::Ready(None);
                 }
+                if desk.has_written.take() {
+                    permit.unsettle(&self.doors.app.spared);
+                }
                 // Taken apart, hyper would lose what it has not written of the answers before.
                 if desk.is_writing.get() {
                     return Poll::Pending;
                 }
                 match desk.later.take() {
-                    Some(later) => Poll::Ready(Some(later)),
+                    Some(later) => {
+                        permit.settle();
+                        Poll::Ready(Some(later))
+                    }
                     None => Poll::Pending,
                 }
             });
@@ -216,7 +224,9 @@ impl AsyncWrite for Watched {
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.socket).poll_flush(context))?;
         // Nothing of it waits on our side of the kernel.
-        self.desk.is_writing.set(false);
+        if self.desk.is_writing.replace(false) {
+            self.desk.has_written.set(true);
+        }
         Poll::Ready(Ok(()))
     }
 

@@ -237,11 +237,11 @@ impl Porter {
         Ok(())
     }
 
-    /// `None` if all connections that there may be have asked for something.
+    /// `None` if there are as many connections as there may be, and none can be spared.
     fn permit(&self) -> Option<Rc<Permit>> {
         let Requests { doors, limits, .. } = &*self.requests;
-        let newcomers = &doors.app.newcomers;
-        Permit::take(&doors.counts, &self.alive, newcomers, limits.connections)
+        let spared = &doors.app.spared;
+        Permit::take(&doors.counts, &self.alive, spared, limits.connections)
     }
 
     fn carry_quic(&self, arrival: Arrival) {

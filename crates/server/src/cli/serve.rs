@@ -443,7 +443,7 @@ fn app(
         },
         metrics,
         drain,
-        newcomers: Places::default(),
+        spared: Places::default(),
     }))
 }
 

@@ -66,8 +66,8 @@ pub(crate) struct App {
     pub(crate) metrics: Option<Arc<Metrics>>,
     /// Whether the server is about to end.
     pub(crate) drain: Drain,
-    /// The connections of all shards that have asked for nothing yet.
-    pub(crate) newcomers: Places,
+    /// The connections of all shards that can be spared: on which nothing was asked since their last answer.
+    pub(crate) spared: Places,
 }
 
 /// The doors of one shard. Cheap to clone.
@@ -129,9 +129,8 @@ impl Doors {
         let mut answered = match admitted {
             Err(refusal) => problem::answer(&refusal).map(Body::from).into(),
             Ok(_) if cors::is_preflight(&parts) => cors::preflight().map(Body::from).into(),
-            Ok(_) => self.enter(parts, incoming, permit.clone()).await,
+            Ok(_) => self.enter(parts, incoming, permit).await,
         };
-        permit.settle();
         if let Answered::Now(response) = &mut answered {
             if let Some(code) = response.extensions().get::<Code>() {
                 self.counts.refused(*code);

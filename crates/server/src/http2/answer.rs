@@ -34,9 +34,10 @@ pub(super) fn answer(
     let tunnel = hyper::upgrade::on(&mut request);
     let streams = streams.clone();
     // What answers is large, and gone when the stream waits.
-    let answering = Box::pin(doors.clone().answer(request, permit));
+    let answering = Box::pin(doors.clone().answer(request, permit.clone()));
     async move {
         let (answered, manner) = answering.await;
+        permit.settle();
         let mut response = match answered {
             Answered::Now(response) => return Ok(response.map(|body| Given { body, streams })),
             Answered::Later(Waiting::Whole(answer)) => answer.await.map(Body::from),

@@ -85,7 +85,11 @@ pub(crate) fn serve(socket: Socket, requests: Rc<Requests>, permit: Rc<Permit>) 
                     }
                     return Poll::Ready(());
                 }
-                match patience.judge(&streams.traffic(), Instant::now()) {
+                let traffic = streams.traffic();
+                if traffic.open == 0 && permit.is_settled() {
+                    permit.unsettle(&doors.app.spared);
+                }
+                match patience.judge(&traffic, Instant::now()) {
                     Verdict::Wait(until) => {
                         // The timer is not touched as long as it comes early enough.
                         if alarm.is_elapsed() || until < alarm.deadline() {

@@ -158,10 +158,9 @@ impl Counts {
         self.everywhere.fetch_sub(1, Relaxed);
     }
 
-    /// A connection was one more than the limit.
-    pub(crate) fn connection_refused(&self) {
+    /// A connection was one more than the limit, whoever has to go for that.
+    pub(crate) fn connection_over_limit(&self) {
         self.connections_refused.add(1);
-        self.refused(Code::Busy);
     }
 
     /// A TLS handshake has ended.

@@ -2,7 +2,7 @@
 
 use tidings_wire::{Data, Format};
 
-use crate::support::door::{Hello, Publish, Said};
+use crate::support::door::{Follower, Hello, Publish, Said, Way};
 use crate::support::http::Http;
 use crate::support::server::Server;
 use crate::support::websocket::Frames;
@@ -131,10 +131,7 @@ async fn connections_are_bounded_and_one_too_many_is_told_so() {
     let server = Server::configured("[limits]\nconnections = 3\n");
     let mut kept = Vec::new();
     for _ in 0..3 {
-        let mut http = Http::connect(server.address()).await;
-        http.send("GET", "/healthz", &[], b"").await;
-        assert_eq!(http.response().await.status, 200);
-        kept.push(http);
+        kept.push(Follower::open(&server, Way::Sse, "bob", &["a"]).await);
     }
     let refused = server.get("/healthz").await;
     assert_eq!(refused.status, 503);

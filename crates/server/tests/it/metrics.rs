@@ -136,7 +136,8 @@ async fn signals_and_repeated_publishes_are_not_counted_as_messages() {
 
 #[tokio::test]
 async fn a_refusal_is_counted_by_its_code_whoever_is_refused() {
-    let server = Server::configured("[limits]\nconnections = 4\n");
+    let server =
+        Server::configured("[limits]\nconnections = 4\n[metrics]\nlisten = \"127.0.0.1:0\"\n");
     let refusals = |metrics: &Exposition, code: &str| {
         metrics.value(&format!("tidings_refusals_total{{code=\"{code}\"}}"))
     };
@@ -165,15 +166,11 @@ async fn a_refusal_is_counted_by_its_code_whoever_is_refused() {
     drop(frames);
     let mut all = Vec::new();
     for _ in 0..4 {
-        let mut http = Http::connect(server.address()).await;
-        http.send("GET", "/healthz", &[], b"").await;
-        http.response().await;
-        all.push(http);
+        all.push(Follower::open(&server, Way::Sse, "bob", &["a"]).await);
     }
     let mut one_more = Http::connect(server.address()).await;
     assert_eq!(one_more.response().await.status, 503);
-    all[0].send("GET", "/metrics", &[], b"").await;
-    let metrics = Exposition::parse(all[0].response().await.text());
+    let metrics = server.metrics().await;
     assert_eq!(metrics.value("tidings_connections_refused_total"), 1.0);
     assert_eq!(metrics.value("tidings_connections_max"), 4.0);
     assert_eq!(refusals(&metrics, "busy"), 1.0);

@@ -14,7 +14,7 @@ use tokio::time::sleep;
 
 use crate::support::door::{Follower, Way};
 use crate::support::framed::{
-    DATA, END_HEADERS, Framed, HEADERS, PREFACE, SETTINGS, frame, get, post,
+    DATA, END_HEADERS, END_STREAM, Framed, HEADERS, PREFACE, SETTINGS, frame, get, post,
 };
 use crate::support::http::Http;
 use crate::support::server::{SECRET, Server};
@@ -110,11 +110,20 @@ async fn a_body_that_comes_too_slowly_over_http_2_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn who_asks_for_nothing_makes_room_for_who_comes() {
+async fn who_waits_for_nothing_makes_room_for_who_comes() {
     let server = Server::configured(PATIENT);
+    let large = format!("\"{}\"", "x".repeat(60_000));
+    for _ in 0..60 {
+        server.publish("b", &large).await;
+    }
+    let mut busy = Http::connect(server.address()).await;
     let mut first = Follower::open(&server, Way::Sse, "eve", &["a"]).await;
     let settings = [PREFACE, &frame(SETTINGS, 0, 0, b"")].concat();
     let unended = [&settings[..], &frame(HEADERS, 0, 1, &get("/"))].concat();
+    let asks = frame(HEADERS, END_STREAM | END_HEADERS, 1, &get("/healthz"));
+    let served = [&settings[..], &asks].concat();
+    // And takes little of what it is answered.
+    let read = "GET /v1/channels/b/messages HTTP/1.1\r\nhost: localhost\r\n\r\n";
     let post =
         "POST /v1/channels/a/messages HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\n1";
     for first_words in [
@@ -124,10 +133,16 @@ async fn who_asks_for_nothing_makes_room_for_who_comes() {
         &PREFACE[..20],
         &settings,
         &unended,
+        &served,
+        b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n",
+        read.as_bytes(),
     ] {
         let mut dawdlers = Vec::new();
         for _ in 0..2 * CONNECTIONS {
             dawdlers.push(dawdle(server.address(), first_words).await);
+            // Whoever comes back again and again keeps its place.
+            busy.send("GET", "/healthz", &[], b"").await;
+            assert_eq!(busy.response().await.status, 200);
         }
         everybody_else_is_served(&server).await;
         for _ in 0..2 {

@@ -359,10 +359,12 @@ async fn large_messages_pass_both_ways() {
 #[tokio::test]
 async fn one_too_many_is_told_so() {
     let server = Server::configured(&format!("[limits]\nconnections = 2\n{SELF_SIGNED}"));
-    let kept = [Http::to(&server).await, Http::to(&server).await];
+    let _kept = [
+        Follower::open(&server, Way::Sse, "bob", &["a"]).await,
+        Follower::open(&server, Way::Sse, "eve", &["a"]).await,
+    ];
     let refused = server.get("/healthz").await;
     assert_eq!((refused.status, &*refused.problem()), (503, "busy"));
-    drop(kept);
 }
 
 #[tokio::test]

@@ -453,9 +453,7 @@ async fn connections_count_with_all_others() {
     let server = Server::configured("[limits]\nconnections = 2\n");
     let endpoint = endpoint(&server).await;
     let _first = follower(&server, Format::Json).await;
-    let mut metrics = crate::support::http::Http::to(&server).await;
-    metrics.send("GET", "/healthz", &[], b"").await;
-    assert_eq!(metrics.response().await.status, 200);
+    let _second = Follower::open(&server, Way::Sse, "eve", &["a"]).await;
     let connecting = endpoint.connect(server.address(), "127.0.0.1").unwrap();
     let refused = soon("an answer", connecting).await;
     assert!(refused.is_err(), "{refused:?}");
