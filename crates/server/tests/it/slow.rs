@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
-use crate::support::door::{Follower, Way};
+use crate::support::door::{Door, Follower, Version, Way};
 use crate::support::framed::{
     DATA, END_HEADERS, END_STREAM, Framed, HEADERS, PREFACE, SETTINGS, frame, get, post,
 };
@@ -117,7 +117,13 @@ async fn who_waits_for_nothing_makes_room_for_who_comes() {
         server.publish("b", &large).await;
     }
     let mut busy = Http::connect(server.address()).await;
-    let mut first = Follower::open(&server, Way::Sse, "eve", &["a"]).await;
+    let mut settled = Vec::new();
+    for http in [Version::One, Version::Two] {
+        for way in [Way::Sse, Way::WebSocket(Format::Json)] {
+            let door = Door { way, http };
+            settled.push(Follower::open(&server, door, "eve", &["a"]).await);
+        }
+    }
     let settings = [PREFACE, &frame(SETTINGS, 0, 0, b"")].concat();
     let unended = [&settings[..], &frame(HEADERS, 0, 1, &get("/"))].concat();
     let asks = frame(HEADERS, END_STREAM | END_HEADERS, 1, &get("/healthz"));
@@ -145,8 +151,10 @@ async fn who_waits_for_nothing_makes_room_for_who_comes() {
             assert_eq!(busy.response().await.status, 200);
         }
         everybody_else_is_served(&server).await;
-        for _ in 0..2 {
-            assert_eq!(first.message().await.number(), 1);
+        for follower in &mut settled {
+            for _ in 0..2 {
+                assert_eq!(follower.message().await.number(), 1);
+            }
         }
         // Those who came last stay.
         let connections = server.metrics().await.sum("tidings_connections");
