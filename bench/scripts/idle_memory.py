@@ -10,7 +10,7 @@ follows the same channel, is answered, and waits; nobody is seen there, or each 
 first hundred take is everybody's, and not counted; nor is the kernel's memory. Linux only.
 """
 
-import asyncio, json, os, resource, socket, ssl, struct, subprocess, sys, tempfile, time
+import asyncio, atexit, json, os, resource, socket, ssl, struct, subprocess, sys, tempfile, time
 
 STREAMS = 100  # of one connection of HTTP/2, and so many are open before it is measured
 SETTLES_WITHIN = 1.0  # seconds until what was needed to open them has been freed
@@ -32,6 +32,7 @@ class Server:
         command += ["--tls", "self-signed"] if tls else []
         self.tls = tls
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        atexit.register(self.process.kill)  # should anything fail
         self.process.stdout.readline()
         self.dial(None).close()
 
