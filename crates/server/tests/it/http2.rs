@@ -228,8 +228,9 @@ async fn readers_that_do_not_read_cost_cursors_and_get_everything_when_they_do()
 #[tokio::test]
 async fn a_connection_too_many_is_told_so_and_ended() {
     let server = Server::configured(&format!("{SELF_SIGNED}[limits]\nconnections = 1\n"));
+    // Who follows makes no room.
     let kept = Http2::to(&server).await;
-    assert_eq!(kept.ask("GET", "/healthz", &[], b"").await.status, 200);
+    let _stream = kept.stream("/v1/events?channel=a", &[STREAM]).await;
     let mut above = Http2::to(&server).await;
     let refused = above.ask("GET", "/healthz", &[], b"").await;
     assert_eq!((refused.status, &*refused.problem()), (503, "busy"));
