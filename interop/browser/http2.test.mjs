@@ -43,7 +43,26 @@ async function follow({ streams, sockets }) {
 	return (await Promise.all(all)).length;
 }
 
+/** In the page, which came over HTTP/2: a WebSocket. Gives its subprotocol. */
+async function open() {
+	const socket = new WebSocket(`${location.origin.replace('https', 'wss')}/v1/connect`, 'tidings.v1.json');
+	await new Promise((resolve, reject) => {
+		socket.addEventListener('open', resolve);
+		socket.addEventListener('error', () => reject(new Error('it did not open')));
+	});
+	return socket.protocol;
+}
+
 for (const [name, launch] of BROWSERS) {
+	test(`${name} gives a WebSocket a connection of its own where that is wished`, async (t) => {
+		const env = { TIDINGS_LOG: 'tidings=debug' };
+		const server = await Server.start(t, { env, isTls: true, args: ['--websocket-over-http2', 'false'] });
+		const page = await (await launch(t, { trustsAll: true }))(t, `${server.url}/healthz`);
+		assert.equal(await page.evaluate(open, undefined), 'tidings.v1.json');
+		assert.match(server.output, /a request over HTTP\/2/);
+		assert.doesNotMatch(server.output, CONNECT);
+	});
+
 	test(`${name} follows ${STREAMS} event streams and ${SOCKETS} WebSockets over one connection`, async (t) => {
 		// Over plain HTTP, so that asking is no connection among those that are counted.
 		const metrics = `127.0.0.1:${await freePort()}`;

@@ -83,6 +83,9 @@ pub(crate) struct ServeArgs {
     /// Whether messages are compressed on WebSockets whose clients offer it [default: true].
     #[arg(long, env = "TIDINGS_WEBSOCKET_COMPRESSION", value_name = "BOOL")]
     websocket_compression: Option<bool>,
+    /// Whether WebSockets are opened in streams of HTTP/2 [default: true].
+    #[arg(long, env = "TIDINGS_WEBSOCKET_OVER_HTTP2", value_name = "BOOL")]
+    websocket_over_http2: Option<bool>,
     /// Whether there is WebTransport, over UDP on the same port [default: with TLS, and for guests on this machine].
     #[arg(long, env = "TIDINGS_WEBTRANSPORT", value_name = "BOOL")]
     webtransport: Option<bool>,
@@ -161,6 +164,9 @@ impl ServeArgs {
         self.load_tls(&mut config.tls);
         if let Some(compression) = self.websocket_compression {
             config.websocket.compression = compression;
+        }
+        if let Some(over_http2) = self.websocket_over_http2 {
+            config.websocket.over_http2 = over_http2;
         }
         if let Some(enabled) = self.webtransport {
             config.webtransport.enabled = Some(enabled);
@@ -436,7 +442,7 @@ fn app(
         tls,
         webtransport,
         hsts: tls::hsts(&config.tls).map(Arc::new),
-        websocket_compression: config.websocket.compression,
+        websocket: config.websocket.clone(),
         body_limits: BodyLimits {
             bytes_max: config.limits.body.bytes(),
             within: config.limits.body_timeout.0,

@@ -33,6 +33,7 @@ use tidings_wire::Code;
 use tower_service::Service;
 
 use crate::balance::Share;
+use crate::config::WebSocketConfig;
 use crate::connection::Permit;
 use crate::metrics::{Counts, Metrics};
 use crate::parked::Answered;
@@ -56,8 +57,8 @@ pub(crate) struct App {
     pub(crate) tls: Option<Arc<Tls>>,
     /// What is told of WebTransport; `None` where there is none.
     pub(crate) webtransport: Option<Told>,
-    /// Whether messages are compressed on WebSockets whose clients offer it.
-    pub(crate) websocket_compression: bool,
+    /// How WebSockets are spoken.
+    pub(crate) websocket: WebSocketConfig,
     /// By which a browser is told to come by TLS only. There is TLS then, and no answer goes out without.
     pub(crate) hsts: Option<Arc<HeaderValue>>,
     /// What may be read of a body.

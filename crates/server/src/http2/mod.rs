@@ -69,7 +69,12 @@ pub(crate) fn serve(socket: Socket, requests: Rc<Requests>, permit: Rc<Permit>) 
         let service =
             service_fn(|request| answer::answer(doors, request, permit.clone(), &streams));
         let io = TokioIo::new(Metered::new(socket, streams.clone()));
-        let mut connection = pin!(builder(limits, streams.clone()).serve_connection(io, service));
+        let mut http = builder(limits, streams.clone());
+        if doors.app.websocket.over_http2 {
+            // A WebSocket is the stream of an extended CONNECT (RFC 8441).
+            http.enable_connect_protocol();
+        }
+        let mut connection = pin!(http.serve_connection(io, service));
         let mut drained = pin!(doors.app.drain.begun());
         let mut patience = Patience::new(limits, Instant::now());
         let mut alarm = pin!(sleep_until(Instant::now()));
@@ -114,9 +119,7 @@ pub(crate) fn serve(socket: Socket, requests: Rc<Requests>, permit: Rc<Permit>) 
 fn builder(limits: &ConnectionLimits, streams: Streams) -> Builder<Streams> {
     let (pings_after, _) = limits.asks_after;
     let mut http = Builder::new(streams);
-    // A WebSocket is the stream of an extended CONNECT (RFC 8441).
     http.timer(TokioTimer::new())
-        .enable_connect_protocol()
         .max_concurrent_streams(STREAMS_MAX)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)

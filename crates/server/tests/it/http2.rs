@@ -3,11 +3,14 @@
 use hyper::client::conn::http2::Builder;
 use hyper_util::rt::TokioExecutor;
 use tidings_wire::{Data, Format};
+use tokio::io::AsyncReadExt;
 
 use crate::support::door::{Hello, Publish, Said, Subscribe};
+use crate::support::framed::{Framed, SETTINGS};
 use crate::support::http2::{Http2, Pieces};
 use crate::support::server::{SECRET, Server};
 use crate::support::tls::SELF_SIGNED;
+use crate::support::websocket::Frames;
 use crate::support::{soon, until};
 
 const STREAM: (&str, &str) = ("accept", "text/event-stream");
@@ -239,6 +242,28 @@ async fn a_connection_too_many_is_told_so_and_ended() {
     let above = Http2::to(&server).await;
     let refused = above.try_frames(Format::Json, &[]).await.err();
     assert_eq!(refused.map(|status| status.as_u16()), Some(503));
+}
+
+#[tokio::test]
+async fn websockets_are_offered_unless_they_are_to_have_connections_of_their_own() {
+    let offers = async |server: &Server| {
+        let mut framed = Framed::open(server.address(), &[]).await;
+        let mut head = [0; 9];
+        let read = framed.stream.read_exact(&mut head);
+        soon("a frame's head", read).await.unwrap();
+        assert_eq!((head[0], head[1], head[3]), (0, 0, SETTINGS));
+        let mut settings = vec![0; usize::from(head[2])];
+        let read = framed.stream.read_exact(&mut settings);
+        soon("the server's settings", read).await.unwrap();
+        // SETTINGS_ENABLE_CONNECT_PROTOCOL (RFC 8441, section 3).
+        let mut settings = settings.chunks(6);
+        settings.any(|setting| setting == [0, 8, 0, 0, 0, 1])
+    };
+    assert!(offers(&Server::start()).await);
+    let server = Server::configured("[websocket]\nover_http2 = false\n");
+    assert!(!offers(&server).await);
+    let framed = Frames::open(&server, Format::Json).await;
+    drop(framed);
 }
 
 #[tokio::test]

@@ -38,7 +38,7 @@ use crate::parked::{Answered, Opened, Upgrade, Waiting};
 pub(crate) fn answer(doors: &Doors, parts: Parts, permit: Rc<Permit>) -> Result<Answered, Refusal> {
     let app = &doors.app;
     let request = Request::from_parts(parts, ());
-    let policy = app.websocket_compression.then_some(deflate::POLICY);
+    let policy = app.websocket.compression.then_some(deflate::POLICY);
     let Accepted {
         response,
         format,
