@@ -2,7 +2,7 @@
 //!
 //! [`answer`] does the handshake and hands the socket to the one task that holds all of a shard
 //! ([`sockets`]), or where there is more than a socket, to one of its own ([`alone`]). What a client says and
-//! is given is said by its [`Session`](super::framed::Session), as over other transports with frames; what is a
+//! is given is said by its [`Session`], as over other transports with frames; what is a
 //! WebSocket's own is [here](frames), and how it is compressed [there](deflate).
 
 mod alone;

@@ -2,7 +2,7 @@
 //!
 //! A connection is one session of WebTransport. [`handshake`] answers its CONNECT, after which the client has the time
 //! of a hello to open its stream and to say who it is; [`alone`] holds it from then on. How frames are marked off is
-//! [`framing`]'s; what is said is [`Session`](super::framed::Session)'s, as over a WebSocket.
+//! [`framing`]'s; what is said is [`Session`]'s, as over a WebSocket.
 
 mod alone;
 mod framing;
