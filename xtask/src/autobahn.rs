@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::shell::{Shell, Stop, Verdict};
+use crate::shell::{self, Shell, Verdict};
 use crate::tools::{Tool, Tools};
 
 /// What `--role` chooses of: who of ours meets the suite, plainly and over TLS. The server loop has
@@ -33,13 +33,7 @@ pub(crate) fn run(words: &mut dyn Iterator<Item = String>) -> Result<ExitCode, S
             let examples = shell.target().join("release/examples");
             examine(&shell, &examples, &wanted.cases, &wanted.roles.join(","))
         });
-    Ok(match verdict {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Stop::Failed(reason) | Stop::Skipped(reason)) => {
-            eprintln!("xtask: {reason}");
-            ExitCode::FAILURE
-        }
-    })
+    Ok(shell::exit_code(verdict))
 }
 
 /// The programs that the suite meets, as users run them: sections 9, 12 and 13 are about much data.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::shell::{Call, Shell, Stop, Verdict};
+use crate::shell::{self, Call, Shell, Stop, Verdict};
 use crate::tools::{Tool, Tools};
 
 /// A run is bounded by its own `--minutes`; this is for the builds before it, and for what hangs.
@@ -31,13 +31,7 @@ pub(crate) fn run(words: &mut dyn Iterator<Item = String>) -> Result<ExitCode, S
             ));
         }
     };
-    Ok(match verdict {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Stop::Failed(reason) | Stop::Skipped(reason)) => {
-            eprintln!("xtask: {reason}");
-            ExitCode::FAILURE
-        }
-    })
+    Ok(shell::exit_code(verdict))
 }
 
 /// The server among others, each with its own protocol.

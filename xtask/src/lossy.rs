@@ -7,7 +7,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::shell::{Shell, Stop, Verdict};
+use crate::shell::{self, Shell, Verdict};
 use crate::tools::{Tool, Tools, chromium};
 
 /// What it needs beyond Rust.
@@ -22,13 +22,7 @@ pub(crate) fn run(words: &mut dyn Iterator<Item = String>) -> Result<ExitCode, S
     let verdict = Tools::default()
         .provide(NEEDS, &shell)
         .and_then(|()| measure(&shell, words.collect()));
-    Ok(match verdict {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Stop::Failed(reason) | Stop::Skipped(reason)) => {
-            eprintln!("xtask: {reason}");
-            ExitCode::FAILURE
-        }
-    })
+    Ok(shell::exit_code(verdict))
 }
 
 fn measure(shell: &Shell, words: Vec<String>) -> Verdict {

@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::shell::{Shell, Stop, Verdict};
+use crate::shell::{self, Shell, Verdict};
 use crate::steps;
 use crate::tools::{Tool, Tools};
 
@@ -16,7 +16,7 @@ pub(crate) const NEEDS: &[Tool] = &[
     Tool::Firefox,
 ];
 
-/// When to take it for hung: a compilation from nothing, and several times the four minutes of the
+/// When to take it for hung: a compilation from nothing, and several times the six minutes of the
 /// matrix.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30 * 60);
 
@@ -29,13 +29,7 @@ pub(crate) fn run(words: &mut dyn Iterator<Item = String>) -> Result<ExitCode, S
     let verdict = Tools::default()
         .provide(NEEDS, &shell)
         .and_then(|()| measure(&shell));
-    Ok(match verdict {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Stop::Failed(reason) | Stop::Skipped(reason)) => {
-            eprintln!("xtask: {reason}");
-            ExitCode::FAILURE
-        }
-    })
+    Ok(shell::exit_code(verdict))
 }
 
 /// A promise that was not kept is written down as well, and fails the run.

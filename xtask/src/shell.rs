@@ -6,7 +6,7 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitCode, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,17 @@ pub(crate) enum Stop {
 
 /// `Ok` is a pass.
 pub(crate) type Verdict = Result<(), Stop>;
+
+/// What a task that is one step ends with; the reason is told.
+pub(crate) fn exit_code(verdict: Verdict) -> ExitCode {
+    match verdict {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Stop::Failed(reason) | Stop::Skipped(reason)) => {
+            eprintln!("xtask: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
 
 /// The workspace, and until when the step at work may take.
 pub(crate) struct Shell {

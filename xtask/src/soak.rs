@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::shell::{Shell, Stop, Verdict};
+use crate::shell::{self, Shell, Verdict};
 use crate::tools::{Tool, Tools};
 
 /// A soak is bounded by its own `--minutes`, at most a day; this is for the build before it, and for what hangs.
@@ -14,13 +14,7 @@ const LIMIT: Duration = Duration::from_secs(26 * 60 * 60);
 /// Runs the task with the words after its name.
 pub(crate) fn run(words: &mut dyn Iterator<Item = String>) -> Result<ExitCode, String> {
     let shell = Shell::with_limit(LIMIT);
-    Ok(match soak(&shell, words.collect()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Stop::Failed(reason) | Stop::Skipped(reason)) => {
-            eprintln!("xtask: {reason}");
-            ExitCode::FAILURE
-        }
-    })
+    Ok(shell::exit_code(soak(&shell, words.collect())))
 }
 
 fn soak(shell: &Shell, words: Vec<String>) -> Verdict {

@@ -92,7 +92,7 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "size",
-        about: "the client stays under 12 KB, minified and gzipped",
+        about: "the client stays under 12 KiB, minified and gzipped",
         needs: &[Tool::Node, Tool::NodePackages],
         limit: minutes(10),
         run: |shell| {
