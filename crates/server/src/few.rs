@@ -9,8 +9,8 @@ use tokio::time::sleep;
 
 use crate::places::Places;
 
-/// How long to wait when the system has no more descriptors.
-const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(50);
+/// How long to wait when the system has no more descriptors: others must end first.
+pub(crate) const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 /// Has `carry` carry what `listener` accepts, at most `max` at a time, for as long as the runtime lives. `what`
 /// is what such a connection is called when it fails.

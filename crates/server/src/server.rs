@@ -5,7 +5,6 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tidings_hub::{Hub, Shard};
@@ -18,6 +17,7 @@ use tokio::time::{sleep, timeout};
 use crate::balance::{Inbox, Share};
 use crate::connection::{self, Accepted, ConnectionLimits, Permit};
 use crate::fault::Fault;
+use crate::few::ACCEPT_AGAIN_AFTER;
 use crate::http::{App, Doors};
 use crate::metrics::{Look, ShardMetrics};
 use crate::quic::Arrival;
@@ -33,9 +33,6 @@ const ACCEPTED_AT_A_TIME: usize = 16;
 
 /// Connections over the limit that are told so at a time; more are just closed.
 const TURNED_AWAY_MAX: usize = 64;
-
-/// How long to wait when the system has no more descriptors: others must end first.
-const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 /// Where the server is to listen, looked up.
 pub(crate) fn resolve(listen: &str) -> Result<SocketAddr, Fault> {
