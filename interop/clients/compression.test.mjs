@@ -21,6 +21,7 @@ const TEXT = 'Das Wetter 天气 🌦, as ever. '.repeat(300);
 const server = await Server.start({ after });
 const off = await Server.start({ after }, { args: ['--websocket-compression', 'false'] });
 const { python: interpreter, why } = await python();
+const browser = await launch({ after });
 
 /**
  * Opens npm's `ws`; gives what the server answered as well, and the socket below.
@@ -89,8 +90,6 @@ for (const codec of ['json', 'cbor']) {
 		assert.equal(messages[0]?.data.text, TEXT);
 	});
 }
-
-const browser = await launch({ after });
 
 test('Chromium offers it, and hears what it said', async (t) => {
 	const { page } = await openPage(t, browser);
