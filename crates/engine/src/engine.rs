@@ -6,30 +6,48 @@ use crate::{Answer, Page, Query, Watch};
 
 /// Where messages live.
 ///
+/// # Logs
+///
+/// An engine keeps its messages in one log or in several, which do not change while it runs. Each
+/// channel is in one of them for good, and each log has a `seq` and an identity of its own. A log is
+/// named by its place in [`epochs`](Engine::epochs).
+///
 /// # Laws
 ///
 /// The conformance suite holds every engine to them.
 ///
-/// 1. *One order.* Each committed message has a `seq` of its own, growing in the order of commits;
-///    `prev` names the message before it in its channel.
+/// 1. *One order.* In its log each committed message has a `seq` of its own, growing in the order of
+///    commits; `prev` names the message before it in its channel.
 /// 2. *Commit first.* A publish is answered, and watchers are told, only after the commit. Whoever
-///    is told of `seq` finds it, and all before it, by [`Engine::read`].
+///    is told of `seq` finds it, and all before it in its log, by [`Engine::read`].
 /// 3. *Once.* A draft whose `id` its channel has seen within the deduplication window is not stored
 ///    again: it is answered with the first one's place.
-/// 4. *In order to all.* Every watcher hears every batch in order, each after the one before, or
-///    hears that it lagged.
+/// 4. *In order to all.* Every watcher hears every batch of a log in order, each after the one before,
+///    or hears that it lagged.
 /// 5. *Nothing silently.* A read from behind the retention's floor says `truncated`.
-/// 6. *One identity.* The epoch is the same for as long as `seq`s mean the same; no `seq` that was
-///    ever told is given to another message in the same epoch.
+/// 6. *One identity.* A log's epoch is the same for as long as its `seq`s mean the same; no `seq` that
+///    was ever told is given to another message in the same epoch.
 /// 7. *No waiting inside.* No method blocks the calling thread on a disk or a network; what takes
 ///    time is awaited in the [`Answer`], and what is too much at a time is answered
 ///    [`Busy`](crate::EngineError::Busy).
 pub trait Engine: Send + Sync + 'static {
-    /// The identity of this log.
-    fn epoch(&self) -> Epoch;
+    /// The identity of each log; at least one, and the same for as long as the engine runs.
+    fn epochs(&self) -> &[Epoch];
 
-    /// `seq` of the newest committed message; 0: none yet.
-    fn head(&self) -> u64;
+    /// Which log a channel is in.
+    fn log_of(&self, _channel: &ChannelName) -> usize {
+        0
+    }
+
+    /// `seq` of the newest message of a log that is known here to be committed; 0: none yet. Whatever this engine has
+    /// told anybody is not behind it.
+    fn head(&self, log: usize) -> u64;
+
+    /// The [`head`](Self::head) of a log, once it is certain whether the log goes as far as `seq`, of which
+    /// somebody was told elsewhere.
+    fn reach(&self, log: usize, _seq: u64) -> Answer<u64> {
+        Answer::ready(Ok(self.head(log)))
+    }
 
     /// Stores a message and then tells all watchers. Dropping the answer does not undo it.
     fn publish(&self, draft: Draft) -> Answer<Published>;
@@ -60,8 +78,8 @@ pub trait Engine: Send + Sync + 'static {
     /// [`PRESENT_USERS_MAX`](crate::PRESENT_USERS_MAX), and how many there are in all.
     fn present(&self, channel: ChannelName) -> Answer<Presence>;
 
-    /// Hears of everything from now on: each batch whose messages come after [`Engine::head`] as it
-    /// is read after this call returned, and perhaps the one before them.
+    /// Hears of everything from now on: each batch whose messages come after their log's [`Engine::head`] as
+    /// it is read after this call returned, and perhaps the one before them.
     fn watch(&self) -> Watch;
 }
 
@@ -81,7 +99,7 @@ pub struct Draft {
 /// Where a message came to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Published {
-    /// Its place in the log.
+    /// Its place in the log of its channel.
     pub seq: u64,
     /// Its id.
     pub id: MessageId,

@@ -150,11 +150,11 @@ impl Faults {
 }
 
 impl Engine for MemoryEngine {
-    fn epoch(&self) -> Epoch {
-        self.epoch.clone()
+    fn epochs(&self) -> &[Epoch] {
+        std::slice::from_ref(&self.epoch)
     }
 
-    fn head(&self) -> u64 {
+    fn head(&self, _log: usize) -> u64 {
         self.lock().store.head()
     }
 
@@ -169,7 +169,11 @@ impl Engine for MemoryEngine {
             Stored::Before(published) => published,
             Stored::Now(message, published) => {
                 let events = vec![self.encoded(Event::Message(message))];
-                let batch = Batch { after, events };
+                let batch = Batch {
+                    log: 0,
+                    after,
+                    events,
+                };
                 self.notifier.tell(Notice::Committed(Arc::new(batch)));
                 published
             }
@@ -227,7 +231,7 @@ impl fmt::Debug for MemoryEngine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemoryEngine")
             .field("epoch", &self.epoch)
-            .field("head", &self.head())
+            .field("head", &self.head(0))
             .finish_non_exhaustive()
     }
 }
@@ -263,7 +267,7 @@ mod tests {
             engine.publish(draft("1")).wait(),
             Err(EngineError::StorageFull)
         );
-        assert_eq!(engine.head(), 0);
+        assert_eq!(engine.head(0), 0);
         engine.fail_publishes(None);
         assert_eq!(engine.publish(draft("1")).wait().unwrap().seq, 1);
     }
@@ -273,7 +277,7 @@ mod tests {
         let engine = MemoryEngine::new();
         engine.hold_answers();
         let answer = engine.publish(draft("1"));
-        assert_eq!(engine.head(), 1);
+        assert_eq!(engine.head(0), 1);
         assert!(engine.release_answer());
         assert_eq!(answer.wait().unwrap().seq, 1);
         assert!(!engine.release_answer());

@@ -30,7 +30,7 @@ pub struct Page {
     pub truncated: bool,
     /// `seq` of the oldest message that the channel keeps; 0: none.
     pub oldest: u64,
-    /// The log's head as this was read: with `after`, without `before` and without `more`, the
+    /// The head of the channel's log as this was read: with `after`, without `before` and without `more`, the
     /// channel has nothing else up to here.
     pub head: u64,
 }

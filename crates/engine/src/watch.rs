@@ -20,7 +20,7 @@ pub enum Notice {
     Committed(Arc<Batch>),
     /// A signal, a join or a leave: not stored.
     Passing(Arc<Encoded>),
-    /// Notices were missed. What the log has up to [`Engine::head`](crate::Engine::head), read after
+    /// Notices were missed. What the logs have up to their [`Engine::head`](crate::Engine::head), read after
     /// this, may be among them; later batches come as usual.
     Lagged,
 }
@@ -28,6 +28,8 @@ pub enum Notice {
 /// What one commit stored.
 #[derive(Debug)]
 pub struct Batch {
+    /// The log that it is in, one of [`Engine::epochs`](crate::Engine::epochs).
+    pub log: usize,
     /// The log's head before it.
     pub after: u64,
     /// Its messages as events, in the order of `seq`; never empty.

@@ -222,7 +222,11 @@ mod tests {
 
     fn batch(after: u64, seqs: &[u64]) -> Batch {
         let events = seqs.iter().map(|seq| message("a", *seq)).collect();
-        Batch { after, events }
+        Batch {
+            log: 0,
+            after,
+            events,
+        }
     }
 
     /// Who is marked by a batch, and whether something was missed.

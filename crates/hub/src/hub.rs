@@ -59,8 +59,8 @@ impl Hub {
     /// The log's newest place: "now".
     pub fn now_cursor(&self) -> Cursor {
         Cursor {
-            epoch: self.engine.epoch(),
-            seq: self.engine.head(),
+            epoch: self.engine.epochs()[0].clone(),
+            seq: self.engine.head(0),
         }
     }
 

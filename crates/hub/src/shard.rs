@@ -81,10 +81,10 @@ impl Shard {
     pub fn start(hub: Arc<Hub>) -> Self {
         // First the watch, then the head: what is committed in between is heard twice, not never.
         let watch = hub.engine().watch();
-        let head = hub.engine().head();
+        let head = hub.engine().head(0);
         let config = hub.config();
         let settings = Settings {
-            epoch: hub.engine().epoch(),
+            epoch: hub.engine().epochs()[0].clone(),
             limits: config.limits.clone(),
             namespaces: config.namespaces.clone(),
             heartbeat: config.heartbeat,
@@ -210,7 +210,7 @@ impl Inner {
         Moment {
             at: auth::unix_millis(clock::wall()),
             tick: self.hub.tick(),
-            head: self.hub.engine().head(),
+            head: self.hub.engine().head(0),
         }
     }
 
@@ -434,7 +434,7 @@ async fn pump(
                     }
                     Notice::Passing(event) => fanout.handle_passing(event),
                     Notice::Lagged => {
-                        fanout.handle_lag(inner.hub.engine().head());
+                        fanout.handle_lag(inner.hub.engine().head(0));
                         inner.handle_missed();
                     }
                 }

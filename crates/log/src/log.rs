@@ -151,11 +151,11 @@ fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle
 }
 
 impl Engine for Log {
-    fn epoch(&self) -> Epoch {
-        self.shared.epoch.clone()
+    fn epochs(&self) -> &[Epoch] {
+        std::slice::from_ref(&self.shared.epoch)
     }
 
-    fn head(&self) -> u64 {
+    fn head(&self, _log: usize) -> u64 {
         self.shared.head()
     }
 

@@ -277,7 +277,11 @@ impl Writer {
             answers, events, ..
         } = stored;
         if !events.is_empty() {
-            let batch = Batch { after, events };
+            let batch = Batch {
+                log: 0,
+                after,
+                events,
+            };
             self.shared
                 .notifier
                 .tell(Notice::Committed(Arc::new(batch)));

@@ -299,7 +299,7 @@ impl Known {
             assert_eq!((published.seq, published.repeated), (line.seq, true));
         }
         let newest = chains.values().flatten().copied().max();
-        assert_eq!(log.head(), newest.unwrap_or(0));
+        assert_eq!(log.head(0), newest.unwrap_or(0));
     }
 }
 

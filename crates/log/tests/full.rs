@@ -122,7 +122,7 @@ fn fill_and_heal(durability: Durability) {
                 }
             }
         }
-        assert_eq!(log.head(), stored.len() as u64);
+        assert_eq!(log.head(0), stored.len() as u64);
         let page = read(&log, "room", None, 100);
         assert_eq!(seqs(&page), stored[stored.len() - 100..]);
         fs::remove_file(&ballast).unwrap();
@@ -160,7 +160,7 @@ fn a_batch_that_fails_half_way_is_as_if_it_had_never_been() {
     let answers = answers.map(|answer| answer.wait());
     assert!(matches!(&answers[2], Err(EngineError::Failed(what)) if what.contains("poisoned")));
     let stored: Vec<_> = answers.iter().flatten().map(|one| one.seq).collect();
-    assert_eq!(log.head(), 1 + stored.len() as u64);
+    assert_eq!(log.head(0), 1 + stored.len() as u64);
     // What failed can be tried again, and what did not is known.
     for id in ["2", "3", "4"] {
         let room = format!("room-{id}");
@@ -168,8 +168,8 @@ fn a_batch_that_fails_half_way_is_as_if_it_had_never_been() {
         assert_eq!(publish(&log, &room, id).repeated, before == 1);
         assert_eq!(read(&log, &room, None, 10).messages.len(), 1);
     }
-    assert_eq!(log.head(), 4);
+    assert_eq!(log.head(0), 4);
     assert!(read(&log, "room-poison", None, 1).messages.is_empty());
     log.close();
-    assert_eq!(open(dir.path()).head(), 4);
+    assert_eq!(open(dir.path()).head(0), 4);
 }

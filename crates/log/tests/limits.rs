@@ -261,5 +261,5 @@ fn closing_stores_what_waits_and_refuses_what_comes() {
         .filter(|name| name.contains("-wal"))
         .collect();
     assert_eq!(files, [""; 0], "the write-ahead log is taken over");
-    assert_eq!(open(dir.path()).head(), 500);
+    assert_eq!(open(dir.path()).head(0), 500);
 }

@@ -25,13 +25,13 @@ const START: u64 = 1_760_000_000_000;
 fn everything_is_there_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
-    let epoch = log.epoch();
+    let epoch = log.epochs()[0].clone();
     let published: Vec<_> = (0..150)
         .map(|n| publish(&log, "room", &n.to_string()).seq)
         .collect();
     drop(log);
     let log = open(dir.path());
-    assert_eq!((log.epoch(), log.head()), (epoch, 150));
+    assert_eq!((log.epochs()[0].clone(), log.head(0)), (epoch, 150));
     assert_eq!(seqs(&read(&log, "room", Some(0), 1000)), published);
     assert_eq!(publish(&log, "room", "new").seq, 151);
 }
@@ -110,7 +110,7 @@ fn no_seq_comes_twice_though_its_message_was_the_last_and_is_deleted() {
     });
     drop(log);
     let log = Log::open(config).unwrap();
-    assert_eq!(log.head(), last);
+    assert_eq!(log.head(0), last);
     assert!(read(&log, "room", Some(0), 1).truncated);
     assert!(!read(&log, "room", Some(last), 1).truncated);
     assert_eq!(publish(&log, "room", "z").seq, last + 1);
@@ -132,7 +132,7 @@ fn killed(dir: &Path) {
 /// What is there is a beginning of what was published, whole, and the log goes on behind it.
 fn check_beginning(dir: &Path) -> u64 {
     let log = open(dir);
-    let head = log.head();
+    let head = log.head(0);
     for (channel, first) in [("a", 1), ("b", 2)] {
         let page = read(&log, channel, Some(0), 100);
         let expected: Vec<_> = (first..=head).step_by(2).collect();
@@ -196,16 +196,16 @@ fn after_a_power_loss_no_seq_comes_twice() {
         let copy = tempfile::tempdir().unwrap();
         copy_files(dir.path(), copy.path());
         let log = open(copy.path());
-        assert_eq!(log.head(), 30);
-        log.epoch()
+        assert_eq!(log.head(0), 30);
+        log.epochs()[0].clone()
     };
     sql(
         dir.path(),
         "UPDATE meta SET value = 'another' WHERE key = 'boot'",
     );
     let log = open(dir.path());
-    assert_eq!(log.epoch(), epoch);
-    assert_eq!(log.head(), 30 + POWER_LOSS_GAP);
+    assert_eq!(log.epochs()[0].clone(), epoch);
+    assert_eq!(log.head(0), 30 + POWER_LOSS_GAP);
     let next = publish(&log, "a", "next");
     assert_eq!(next.seq, 31 + POWER_LOSS_GAP);
     let page = read(&log, "a", Some(29), 10);
@@ -218,7 +218,7 @@ fn after_a_power_loss_no_seq_comes_twice() {
         dir.path(),
         "UPDATE meta SET value = 'yet another' WHERE key = 'boot'",
     );
-    assert_eq!(open(dir.path()).head(), next.seq);
+    assert_eq!(open(dir.path()).head(0), next.seq);
 }
 
 #[test]
@@ -232,8 +232,8 @@ fn a_restored_backup_gets_an_epoch_of_its_own() {
     publish(&log, "room", "2");
     sql(restored.path(), "DELETE FROM meta WHERE key = 'epoch'");
     let again = open(restored.path());
-    assert_ne!(again.epoch(), log.epoch());
-    assert_eq!(again.head(), 1);
+    assert_ne!(again.epochs()[0].clone(), log.epochs()[0].clone());
+    assert_eq!(again.head(0), 1);
     assert_eq!(publish(&again, "room", "other").seq, 2);
 }
 

@@ -17,7 +17,7 @@ pub fn a_signal_passes_and_is_not_stored(make: fn(Setup) -> Subject) {
         data,
     };
     assert_eq!(next_passing(&mut watch), signal);
-    assert_eq!(engine.head(), 0);
+    assert_eq!(engine.head(0), 0);
     publish(&*engine, "room", "1");
     assert_eq!(read(&*engine, query("room", 10)).messages.len(), 1);
 }

@@ -81,7 +81,7 @@ impl NamedLog {
         count: u64,
     ) -> Result<(), EngineError> {
         for _ in 0..count {
-            let id = format!("gap-{}", self.head());
+            let id = format!("gap-{}", self.head(0));
             let published = self.engine.publish(Draft {
                 channel: channel.clone(),
                 id: MessageId::new(&id).expect("it is short"),
@@ -95,12 +95,12 @@ impl NamedLog {
 }
 
 impl Engine for NamedLog {
-    fn epoch(&self) -> Epoch {
-        self.epoch.clone()
+    fn epochs(&self) -> &[Epoch] {
+        std::slice::from_ref(&self.epoch)
     }
 
-    fn head(&self) -> u64 {
-        self.engine.head()
+    fn head(&self, log: usize) -> u64 {
+        self.engine.head(log)
     }
 
     fn publish(&self, draft: Draft) -> Answer<Published> {

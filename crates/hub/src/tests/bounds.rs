@@ -339,7 +339,11 @@ fn whatever_comes_for_a_session_wakes_it_once() {
     wakes(&mut play, &|fanout| {
         let after = 100;
         let events = vec![message("a", 101)];
-        fanout.handle_batch(&Batch { after, events });
+        fanout.handle_batch(&Batch {
+            log: 0,
+            after,
+            events,
+        });
     });
     wakes(&mut play, &|fanout| fanout.handle_lag(200));
     wakes(&mut play, &|fanout| fanout.handle_passing(message("a", 0)));

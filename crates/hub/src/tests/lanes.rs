@@ -34,6 +34,7 @@ fn what_is_live_is_sent_in_one_order() {
     play.refused(subscribe("a", None));
     play.refused(subscribe("b", None));
     let batch = Batch {
+        log: 0,
         after: 100,
         events: vec![message("b", 101), message("a", 102), message("b", 103)],
     };
@@ -130,6 +131,7 @@ fn what_catches_up_does_not_overtake_what_is_live() {
         // Not polled since, so that it is still in a lane of its own.
         play.command(subscribe("a", None));
         let batch = Batch {
+            log: 0,
             after: 100,
             events: vec![message("b", 101), message("a", 102), message("b", 103)],
         };
@@ -154,6 +156,7 @@ fn what_is_live_waits_for_who_starts_further_on() {
     play.fanout.handle(play.link, Said::Request(request), later);
     play.poll();
     let batch = Batch {
+        log: 0,
         after: 100,
         events: [("b", 101), ("a", 102), ("b", 103), ("a", 104), ("b", 105)]
             .map(|(name, seq)| message(name, seq))
@@ -182,6 +185,7 @@ fn who_has_caught_up_beyond_the_shard_does_not_hold_its_turn() {
     play.fanout.handle_page(&reads[0], Ok(page(&[], 101)));
     play.poll();
     let batch = Batch {
+        log: 0,
         after: 100,
         events: vec![message("c", 101), message("b", 102), message("a", 103)],
     };

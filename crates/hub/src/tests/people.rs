@@ -98,7 +98,7 @@ impl World {
         let current = client.link == Some(number);
         if current && (client.cursor.is_none() || lost) {
             client.cursor = Some(Cursor {
-                epoch: self.engine.epoch(),
+                epoch: self.engine.epochs()[0].clone(),
                 seq: start,
             });
         }
@@ -166,7 +166,7 @@ impl World {
         let after = match lost {
             true => Some("before-7".parse().unwrap()),
             false => last.map(|seq| Cursor {
-                epoch: self.engine.epoch(),
+                epoch: self.engine.epochs()[0].clone(),
                 seq,
             }),
         };

@@ -148,6 +148,7 @@ impl Play {
 
     pub(super) fn commit(&mut self, seqs: &[u64], name: &str) {
         let batch = Batch {
+            log: 0,
             after: seqs[0] - 1,
             events: seqs.iter().map(|seq| message(name, *seq)).collect(),
         };

@@ -138,7 +138,7 @@ impl World {
             ..NamespacePolicy::default()
         };
         let settings = Settings {
-            epoch: self.engine.epoch(),
+            epoch: self.engine.epochs()[0].clone(),
             limits: limits.clone(),
             namespaces: NamespacePolicies {
                 namespaces: [("now".to_owned(), newest)].into(),
@@ -152,7 +152,7 @@ impl World {
         };
         self.timeline.plan(100, Plan::Tick(self.shards.len()));
         self.shards.push(ShardPlay {
-            fanout: Fanout::new(settings, self.engine.head()),
+            fanout: Fanout::new(settings, self.engine.head(0)),
             watch,
             connections: Vec::new(),
         });
@@ -225,7 +225,7 @@ impl World {
     }
 
     pub(super) fn has_all(&self) -> bool {
-        let head = self.engine.head();
+        let head = self.engine.head(0);
         self.clients
             .iter()
             .all(|client| client.has_all(&self.truth, head))
@@ -233,7 +233,7 @@ impl World {
 
     /// Every client must have everything now.
     pub(super) fn check_seen(&self) {
-        let head = self.engine.head();
+        let head = self.engine.head(0);
         let oldest = |channel: &ChannelName| self.read_oldest(channel);
         for client in &self.clients {
             client.check(&self.truth, head, oldest);
@@ -341,7 +341,7 @@ impl World {
         Moment {
             at: BEGINNING + self.timeline.now(),
             tick: self.timeline.now(),
-            head: self.engine.head(),
+            head: self.engine.head(0),
         }
     }
 
@@ -392,7 +392,7 @@ impl World {
             let Some(notice) = self.shards[shard].watch.try_next() else {
                 return;
             };
-            let head = self.engine.head();
+            let head = self.engine.head(0);
             match notice {
                 _ if self.fault(40) => self.act(shard, |fanout| fanout.handle_lag(head)),
                 Notice::Committed(batch) => {
@@ -414,6 +414,7 @@ impl World {
         match self.shards[shard].watch.try_next() {
             Some(Notice::Committed(next)) if self.fault(3) => next,
             Some(Notice::Committed(next)) => Arc::new(Batch {
+                log: 0,
                 after: batch.after,
                 events: batch.events.iter().chain(&next.events).cloned().collect(),
             }),
