@@ -1,0 +1,1 @@
+//! The engine on NATS keeps the laws of every engine.
