@@ -2,7 +2,7 @@
 
 use tidings_wire::{ChannelName, Data, Epoch, MessageId, Presence, User};
 
-use crate::{Answer, Page, Query, Watch};
+use crate::{Answer, EngineError, Page, Query, Watch};
 
 /// Where messages live.
 ///
@@ -77,6 +77,11 @@ pub trait Engine: Send + Sync + 'static {
     /// Who is in a channel, in the order of their names; of a crowd the first
     /// [`PRESENT_USERS_MAX`](crate::PRESENT_USERS_MAX), and how many there are in all.
     fn present(&self, channel: ChannelName) -> Answer<Presence>;
+
+    /// Whether it can store and read messages now; if not, why.
+    fn check(&self) -> Result<(), EngineError> {
+        Ok(())
+    }
 
     /// Hears of everything from now on: each batch whose messages come after their log's [`Engine::head`] as
     /// it is read after this call returned, and perhaps the one before them.

@@ -15,7 +15,7 @@ use crate::api::{Api, ApiError};
 use crate::config::{LOGS_MAX, Login, NatsConfig, READS_AT_ONCE};
 use crate::error::NatsError;
 use crate::follower::Follower;
-use crate::layout::Layout;
+use crate::layout::{Layout, LogPlace};
 use crate::link::Link;
 use crate::people::People;
 use crate::publisher::Publisher;
@@ -127,22 +127,12 @@ impl Nats {
         let Shared {
             counts,
             link,
-            epochs,
+            layout,
             ..
         } = &*self.shared;
-        let heads = (0..epochs.len()).map(|log| self.shared.head(log)).collect();
+        let head = |(log, place): (usize, &LogPlace)| (place.stream.clone(), self.shared.head(log));
+        let heads = layout.logs().iter().enumerate().map(head).collect();
         counts.statistics(!link.is_away(), self.people.neighbours() + 1, heads)
-    }
-
-    /// Tells the other nodes that this one ends, and lets go of NATS. Blocks for a moment; not to be called inside a
-    /// runtime. Dropping does the latter alone: the others then find out by its silence.
-    pub fn close(self) {
-        if let Some(runtime) = &self.runtime {
-            let told = runtime.block_on(async { timeout(END_WITHIN, self.people.end()).await });
-            if told.is_err() {
-                tracing::debug!("the other nodes could not be told of the end");
-            }
-        }
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
@@ -411,9 +401,7 @@ impl Engine for Nats {
         );
         self.spawn(async move {
             let result = match reads.acquire().await {
-                Ok(_turn) if shared.link.is_away() => Err(EngineError::Unavailable(
-                    "NATS is away; trying to reach it again".to_owned(),
-                )),
+                Ok(_turn) if shared.link.is_away() => Err(shared.link.away()),
                 Ok(_turn) => reader::read(&shared, &query).await,
                 Err(_) => Err(EngineError::Closed),
             };
@@ -439,16 +427,38 @@ impl Engine for Nats {
         Answer::ready(Ok(self.people.present(&channel)))
     }
 
+    fn check(&self) -> Result<(), EngineError> {
+        match self.shared.link.is_away() {
+            false => Ok(()),
+            true => Err(self.shared.link.away()),
+        }
+    }
+
     fn watch(&self) -> Watch {
         self.shared.notifier.watch()
     }
 }
 
 impl Drop for Nats {
+    /// Tells the other nodes that this one ends; without, they find out by its silence.
     fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            // Whoever drops it may be in a runtime, where nobody may wait.
+        let Some(runtime) = self.runtime.take() else {
+            return;
+        };
+        let people = self.people.clone();
+        let end = move || {
+            let told = runtime.block_on(async { timeout(END_WITHIN, people.end()).await });
+            if told.is_err() {
+                tracing::debug!("the other nodes could not be told of the end");
+            }
             runtime.shutdown_background();
+        };
+        // Whoever drops it may be in a runtime, where another one cannot run.
+        let ended = std::thread::Builder::new()
+            .name("tidings-nats-end".to_owned())
+            .spawn(end);
+        if let Ok(ended) = ended {
+            let _ = ended.join();
         }
     }
 }

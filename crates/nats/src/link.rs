@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use async_nats::Event;
+use tidings_engine::EngineError;
 use tokio::sync::watch;
 
 use crate::shared::lock;
@@ -59,6 +60,11 @@ impl Link {
     /// Whether the connection has been away for longer than a change of server takes.
     pub(crate) fn is_away(&self) -> bool {
         lock(&self.gone).is_some_and(|gone| gone.elapsed() > AWAY_AFTER)
+    }
+
+    /// What is said while it is away.
+    pub(crate) fn away(&self) -> EngineError {
+        EngineError::Unavailable("NATS is away; it is tried again and again".to_owned())
     }
 
     /// Hears of each time that messages may have been missed.

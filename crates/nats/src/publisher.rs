@@ -125,9 +125,7 @@ impl Publisher {
         let mut tried = false;
         loop {
             if shared.link.is_away() {
-                return Err(EngineError::Unavailable(
-                    "NATS is away; trying to reach it again".to_owned(),
-                ));
+                return Err(shared.link.away());
             }
             let payload = record::write(draft, at, claim.prev());
             match shared

@@ -85,7 +85,7 @@ impl Reading<'_> {
     /// The oldest `limit` between `after` and `before`.
     async fn after(&self, after: u64, before: u64, limit: usize) -> Result<Page, ApiError> {
         let (mut messages, mut more) = self
-            .collect(after.saturating_add(1), before - 1, limit + 1)
+            .collect(after.saturating_add(1), before.saturating_sub(1), limit + 1)
             .await?;
         if messages.len() > limit {
             messages.truncate(limit);
@@ -98,7 +98,7 @@ impl Reading<'_> {
     /// The newest `limit` before `before`.
     async fn newest(&self, before: u64, limit: usize) -> Result<Page, ApiError> {
         let oldest = self.oldest_seq();
-        let end = self.newest_seq().min(before - 1);
+        let end = self.newest_seq().min(before.saturating_sub(1));
         let mut messages = VecDeque::new();
         if oldest > 0 && oldest <= end && limit > 0 {
             let mut span = self.distance().saturating_mul(2 * limit as u64);

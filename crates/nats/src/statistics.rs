@@ -38,12 +38,17 @@ pub struct Statistics {
     pub jumps: u64,
     /// Answers of a server that was late, which its leader was asked for again.
     pub stale: u64,
-    /// By log: the newest place known.
-    pub heads: Vec<u64>,
+    /// The streams, and of each the newest place known.
+    pub heads: Vec<(String, u64)>,
 }
 
 impl Counts {
-    pub(crate) fn statistics(&self, connected: bool, nodes: usize, heads: Vec<u64>) -> Statistics {
+    pub(crate) fn statistics(
+        &self,
+        connected: bool,
+        nodes: usize,
+        heads: Vec<(String, u64)>,
+    ) -> Statistics {
         let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
         Statistics {
             connected,

@@ -4,6 +4,7 @@ mod bench;
 mod client;
 mod config;
 mod descriptors;
+mod nats;
 mod publish;
 mod serve;
 mod subscribe;
@@ -48,6 +49,9 @@ For others to reach it, it needs a secret that tokens are signed with:
   tidings --listen 0.0.0.0:7007
   tidings token --user alice --read 'chat:*' --write 'chat:*' --expires 12h
 
+For more than one machine, messages are in NATS JetStream, and any server answers any client:
+  tidings --engine nats://a:4222,b:4222,c:4222
+
 `tidings config` prints every setting; `tidings COMMAND --help` explains a command.";
 
 #[derive(Debug, Subcommand)]
@@ -62,6 +66,8 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Make a token for a user.
     Token(token::TokenArgs),
+    /// Look at NATS, where a cluster keeps its messages.
+    Nats(nats::NatsArgs),
     /// Print a configuration file with every setting explained.
     Config,
 }
@@ -88,6 +94,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Fault> {
         Some(Command::Subscribe(args)) => block_on(subscribe::run(args)),
         Some(Command::Bench(args)) => block_on(bench::run(args)),
         Some(Command::Token(args)) => token::run(&args),
+        Some(Command::Nats(args)) => nats::run(&args),
         Some(Command::Config) => config::run(),
     }
 }

@@ -10,6 +10,7 @@ use super::counts::{Counts, Handshake};
 use super::exposition::{Exposition, Kind};
 use super::look::Look;
 use super::process::Process;
+use crate::engine::EngineStatistics;
 use crate::transport::Transport;
 
 /// What a scrape found.
@@ -17,7 +18,7 @@ pub(super) struct Seen<'a> {
     /// By shard: what it counts, and what it said if it did.
     pub(super) shards: Vec<(&'a Counts, Option<Look>)>,
     /// `None` when it has ended.
-    pub(super) log: Option<Statistics>,
+    pub(super) engine: Option<EngineStatistics>,
     pub(super) process: Option<Process>,
     pub(super) connections_max: usize,
 }
@@ -34,10 +35,14 @@ impl Seen<'_> {
         self.traffic(&mut out);
         self.refusals(&mut out);
         self.shards(&mut out);
-        if let Some(log) = &self.log {
-            messages(log, &mut out);
-            commits(log, &mut out);
-            storage(log, &mut out);
+        match &self.engine {
+            Some(EngineStatistics::Log(log)) => {
+                messages(log, &mut out);
+                commits(log, &mut out);
+                storage(log, &mut out);
+            }
+            Some(EngineStatistics::Nats(nats)) => cluster(nats, &mut out),
+            None => {}
         }
         if let Some(process) = &self.process {
             machine(process, &mut out);
@@ -301,6 +306,52 @@ fn storage(log: &Statistics, out: &mut Exposition) {
     let help = "How long each read of the log took, for history and for those who catch up.";
     let mut family = out.family("tidings_log_read_seconds", Kind::Histogram, help);
     family.histogram(&[], &log.read_durations, NANOSECONDS);
+}
+
+fn cluster(nats: &tidings_nats::Statistics, out: &mut Exposition) {
+    out.counter(
+        "tidings_messages_published_total",
+        "Messages that were stored, over all doors.",
+        nats.stored,
+    );
+    out.counter(
+        "tidings_messages_repeated_total",
+        "Publishes with an id that was stored already, answered with its place.",
+        nats.repeated,
+    );
+    out.gauge(
+        "tidings_nats_connected",
+        "Whether NATS is connected, or has been away only for a moment.",
+        u8::from(nats.connected),
+    );
+    out.gauge(
+        "tidings_nats_nodes",
+        "Servers of the cluster that are heard of, this one included.",
+        nats.nodes,
+    );
+    out.counter(
+        "tidings_nats_publish_retries_total",
+        "Requests to publish that were made again.",
+        nats.tries_again,
+    );
+    let help = "Messages that came from the streams, by the way that they came.";
+    let mut family = out.family("tidings_nats_messages_total", Kind::Counter, help);
+    family.sample(&[("way", &"live")], nats.heard);
+    family.sample(&[("way", &"filled")], nats.filled);
+    let help = "Gaps found in what came live, by what was done.";
+    let mut family = out.family("tidings_nats_gaps_total", Kind::Counter, help);
+    family.sample(&[("way", &"filled")], nats.gaps.saturating_sub(nats.jumps));
+    family.sample(&[("way", &"jumped")], nats.jumps);
+    out.counter(
+        "tidings_nats_stale_answers_total",
+        "Answers of a server that was late, which its leader was asked for again.",
+        nats.stale,
+    );
+    let help = "Sequence number of the newest message known, by stream.";
+    let mut family = out.family("tidings_nats_stream_head", Kind::Gauge, help);
+    for (stream, head) in &nats.heads {
+        family.sample(&[("stream", stream)], head);
+    }
 }
 
 fn machine(process: &Process, out: &mut Exposition) {
