@@ -52,8 +52,8 @@ pub trait Engine: Send + Sync + 'static {
     /// Stores a message and then tells all watchers. Dropping the answer does not undo it.
     fn publish(&self, draft: Draft) -> Answer<Published>;
 
-    /// Stores messages that came together, in their order: as by [`publish`](Self::publish) one after the
-    /// other, and with less work where an engine can take them at once.
+    /// Stores messages that came together, those of each channel in their order: as by [`publish`](Self::publish)
+    /// one after the other, and with less work where an engine can take them at once.
     fn publish_all(&self, drafts: Vec<Draft>) -> Vec<Answer<Published>> {
         drafts
             .into_iter()

@@ -196,6 +196,8 @@ impl Api {
         struct Body {
             seq: u64,
             #[serde(default)]
+            hdrs: String,
+            #[serde(default)]
             data: String,
         }
         let subject = format!("{}.STREAM.MSG.GET.{stream}", self.prefix);
@@ -203,11 +205,15 @@ impl Api {
             .ask::<Got>(subject, Request::new().payload(json(&which)))
             .await
         {
-            Ok(Got {
-                message: Body { seq, data },
-            }) => {
-                let data = STANDARD.decode(data).unwrap_or_default();
-                Ok(Some(stored(seq, &data)))
+            Ok(Got { message }) => {
+                let decode = |text: &str| STANDARD.decode(text).unwrap_or_default();
+                let headers = decode(&message.hdrs);
+                let header = str::from_utf8(&headers).ok().and_then(record_header);
+                Ok(Some(stored(
+                    message.seq,
+                    header,
+                    &decode(&message.data).into(),
+                )))
             }
             Err(ApiError::Refused {
                 code: codes::NO_MESSAGE,
@@ -316,7 +322,23 @@ fn json(request: &impl Serialize) -> Bytes {
 fn of_answer(answer: &Message) -> Result<Stored, ApiError> {
     let seq = number(answer, async_nats::header::NATS_SEQUENCE.as_ref());
     let seq = seq.ok_or_else(|| ApiError::Foreign("a message without its place".to_owned()))?;
-    Ok(stored(seq, &answer.payload))
+    Ok(of_message(seq, answer))
+}
+
+/// What a message that a stream has sent is, at `seq`.
+pub(crate) fn of_message(seq: u64, message: &Message) -> Stored {
+    let headers = message.headers.as_ref();
+    let header = headers
+        .and_then(|it| it.get(record::HEADER))
+        .map(|it| it.as_str());
+    stored(seq, header, &message.payload)
+}
+
+/// Our header among those of a stored message, as they are written: a line each.
+fn record_header(headers: &str) -> Option<&str> {
+    let mut lines = headers.lines();
+    let value = lines.find_map(|line| line.strip_prefix(record::HEADER)?.strip_prefix(':'))?;
+    Some(value.trim())
 }
 
 /// The number that a header of `message` has.
@@ -325,11 +347,11 @@ pub(crate) fn number(message: &Message, header: &str) -> Option<u64> {
 }
 
 /// What is at `seq`. What is not ours is told of, for it should not be there.
-pub(crate) fn stored(seq: u64, payload: &[u8]) -> Stored {
-    let record = record::read(payload);
-    let record = record.inspect_err(
-        |error| tracing::warn!(seq, %error, "a stream has what is not ours; it is left out"),
-    );
+fn stored(seq: u64, header: Option<&str>, payload: &Bytes) -> Stored {
+    let record = record::read(header, payload);
+    let record = record.inspect_err(|error| {
+        tracing::warn!(seq, %error, "a stream has what is not ours; it is left out");
+    });
     Stored {
         seq,
         record: record.ok(),

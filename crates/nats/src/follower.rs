@@ -101,7 +101,7 @@ impl Follower {
         }
         let prev = place(NATS_LAST_SEQUENCE);
         count(&self.shared.counts.heard, 1);
-        self.take(api::stored(seq, &message.payload), prev);
+        self.take(api::of_message(seq, &message), prev);
     }
 
     /// Takes the next message; `prev` is what the stream says is before it in its channel.

@@ -119,6 +119,7 @@ impl Publisher {
         let Self { shared, within, .. } = self;
         let at = shared.clock.now();
         let subject = shared.layout.subject(&draft.channel);
+        let payload = record::payload(&draft.data);
         let started = Instant::now();
         let mut claim = Claim::new(lock(&shared.known).newest(&draft.channel));
         let mut pause = PAUSES[0];
@@ -127,10 +128,9 @@ impl Publisher {
             if shared.link.is_away() {
                 return Err(shared.link.away());
             }
-            let payload = record::write(draft, at, claim.prev());
             match shared
                 .api
-                .publish(&subject, headers(draft, claim), payload)
+                .publish(&subject, headers(draft, at, claim), payload.clone())
                 .await
             {
                 Ok(ack) => return self.stored(draft, at, tried, &ack).await,
@@ -195,11 +195,13 @@ impl Publisher {
     }
 }
 
-/// What the stream is to know: which message it is, wherever it was tried before, and which one it comes behind.
-fn headers(draft: &Draft, claim: Claim) -> HeaderMap {
+/// What the stream is to know: which message it is, if it has been tried before, and which one it comes behind; and what
+/// readers are to know.
+fn headers(draft: &Draft, at: u64, claim: Claim) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let id = format!("{}/{}", token(&draft.channel), escape(draft.id.as_str()));
     headers.insert(NATS_MESSAGE_ID, id);
+    headers.insert(record::HEADER, record::header(draft, at, claim.prev()));
     if let Some(prev) = claim.prev() {
         headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, prev.to_string());
     }

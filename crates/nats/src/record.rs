@@ -1,16 +1,16 @@
-//! A message as a stream stores it: one JSON object, so that NATS' own tools show what is there.
+//! A message as a stream stores it: its data as they are, so that NATS' own tools show them and bytes take no more room
+//! than they have, and everything else in one header.
 //!
-//! `{"channel","id","at","from","prev","data"}`, and `"bytes":"<base64>"` in place of `data` for bytes. `prev` is there
-//! where the publisher knew it for certain.
+//! `Td-Record: {"channel","id","at","from","prev","bytes"}`. `prev` is there where the publisher knew it for certain, and
+//! `"bytes":true` where the data are bytes and no JSON.
 
-use std::borrow::Cow;
-
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tidings_engine::Draft;
 use tidings_wire::{ChannelName, Data, Message, MessageId, User};
+
+/// The header that says whose, whence and when.
+pub(crate) const HEADER: &str = "Td-Record";
 
 /// What is stored of a message; its place is the stream's to say.
 #[derive(Debug, PartialEq)]
@@ -32,23 +32,19 @@ struct Written<'a> {
     from: &'a User,
     #[serde(skip_serializing_if = "Option::is_none")]
     prev: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<&'a Data>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    bytes: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    bytes: bool,
 }
 
 #[derive(Deserialize)]
-struct Read<'a> {
+struct Read {
     channel: ChannelName,
     id: MessageId,
     at: u64,
     from: User,
     prev: Option<u64>,
-    // `null` is a value, and is not told from none here: what has no bytes has data.
-    data: Option<Data>,
-    #[serde(borrow)]
-    bytes: Option<Cow<'a, str>>,
+    #[serde(default)]
+    bytes: bool,
 }
 
 /// Something in a stream is not ours.
@@ -56,44 +52,49 @@ struct Read<'a> {
 #[error("not a message of Tidings: {0}")]
 pub(crate) struct Foreign(String);
 
-/// `draft` as it is stored, said `at`.
-pub(crate) fn write(draft: &Draft, at: u64, prev: Option<u64>) -> Bytes {
-    let (data, bytes) = match &draft.data {
-        Data::Bytes(bytes) => (None, Some(STANDARD.encode(bytes))),
-        json => (Some(json), None),
-    };
+/// What [`HEADER`] says of `draft`, said `at`.
+pub(crate) fn header(draft: &Draft, at: u64, prev: Option<u64>) -> String {
     let Draft {
         channel, id, from, ..
     } = draft;
+    let bytes = matches!(draft.data, Data::Bytes(_));
     let written = Written {
         channel,
         id,
         at,
         from,
         prev,
-        data,
         bytes,
     };
-    let json = serde_json::to_vec(&written).expect("names and JSON are JSON");
-    json.into()
+    serde_json::to_string(&written).expect("names and numbers are JSON")
 }
 
-/// What [`write`] wrote.
-pub(crate) fn read(stored: &[u8]) -> Result<Record, Foreign> {
-    let foreign = |error: &dyn std::fmt::Display| Foreign(error.to_string());
+/// What is stored below the header.
+pub(crate) fn payload(data: &Data) -> Bytes {
+    match data {
+        Data::Json(text) => Bytes::copy_from_slice(text.as_bytes()),
+        Data::Bytes(bytes) => bytes.clone(),
+    }
+}
+
+/// What [`header`] and [`payload`] wrote.
+pub(crate) fn read(header: Option<&str>, payload: &Bytes) -> Result<Record, Foreign> {
+    let header = header.ok_or_else(|| Foreign(format!("it has no header {HEADER}")))?;
+    let read = serde_json::from_str(header).map_err(|error| Foreign(error.to_string()))?;
     let Read {
         channel,
         id,
         at,
         from,
         prev,
-        data,
         bytes,
-    } = serde_json::from_slice(stored).map_err(|error| foreign(&error))?;
-    let data = match (data, bytes) {
-        (None, Some(bytes)) => Data::from_base64(&bytes).map_err(|error| foreign(&error))?,
-        (Some(data), _) => data,
-        (None, None) => Data::Json("null".into()),
+    } = read;
+    let data = match bytes {
+        true => Data::Bytes(payload.clone()),
+        false => {
+            let text = str::from_utf8(payload).map_err(|error| Foreign(error.to_string()))?;
+            Data::from_json(text).map_err(|error| Foreign(error.to_string()))?
+        }
     };
     Ok(Record {
         channel,
@@ -144,23 +145,29 @@ mod tests {
     }
 
     #[test]
-    fn it_is_json_that_people_can_read() {
-        let stored = write(&draft(Data::from_text("hi")), 7, Some(0));
-        let json =
-            r#"{"channel":"chat:天 气","id":" \"1\" ","at":7,"from":"ada ","prev":0,"data":"hi"}"#;
-        assert_eq!(str::from_utf8(&stored).unwrap(), json);
+    fn people_can_read_it() {
+        let draft = draft(Data::from_text("hi"));
+        let json = r#"{"channel":"chat:天 气","id":" \"1\" ","at":7,"from":"ada ","prev":0}"#;
+        assert_eq!(header(&draft, 7, Some(0)), json);
+        assert_eq!(payload(&draft.data), r#""hi""#);
     }
 
     #[test]
     fn what_is_not_ours_is_said_to_be_so() {
-        for stored in [
-            "",
-            "hi",
-            "{}",
-            r#"{"channel":"a","id":"1","at":1,"from":"b","bytes":"!"}"#,
+        let ours = r#"{"channel":"a","id":"1","at":1,"from":"b"}"#;
+        for (header, payload) in [
+            (None, "1"),
+            (Some(""), "1"),
+            (Some(r#"{"channel":"a"}"#), "1"),
+            (Some(ours), ""),
+            (Some(ours), "{"),
         ] {
-            assert!(read(stored.as_bytes()).is_err(), "{stored}");
+            assert!(
+                read(header, &payload.into()).is_err(),
+                "{header:?} {payload}"
+            );
         }
+        assert!(read(Some(ours), &"1".into()).is_ok());
     }
 
     fn data() -> impl Strategy<Value = Data> {
@@ -178,7 +185,9 @@ mod tests {
         #[test]
         fn what_was_written_is_read(data in data(), at: u64, prev: Option<u64>) {
             let draft = draft(data);
-            let record = read(&write(&draft, at, prev)).unwrap();
+            let header = header(&draft, at, prev);
+            prop_assert!(!header.contains(['\r', '\n']));
+            let record = read(Some(&header), &payload(&draft.data)).unwrap();
             prop_assert_eq!((record.at, record.prev), (at, prev));
             let message = record.into_message(5, 3);
             prop_assert_eq!((message.channel, message.id, message.from, message.data), (draft.channel, draft.id, draft.from, draft.data));

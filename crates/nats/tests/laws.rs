@@ -1,4 +1,4 @@
-//! The engine on NATS keeps the laws of every engine.
+//! The engine on NATS keeps the laws of every engine, with its channels in one stream and spread over three.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use tidings_engine::laws::{Setup, Subject};
@@ -6,16 +6,34 @@ use tidings_nats::{Nats, NatsConfig};
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
-fn nats(setup: Setup) -> Subject {
+fn open(setup: Setup, shards: usize) -> Subject {
     let n = COUNT.fetch_add(1, Ordering::Relaxed);
     let config = NatsConfig {
         name: format!("laws-{}-{n}", std::process::id()),
         retention: setup.retention,
         dedup_window: setup.dedup_window,
-        clock: setup.clock,
+        shards,
         ..NatsConfig::new(["nats://127.0.0.1:14222"])
     };
-    Subject::new(Nats::open(config).expect("NATS is there"))
+    Subject::in_real_time(Nats::open(config).expect("NATS is there"))
 }
 
-tidings_engine::laws!(nats);
+mod one_stream {
+    use super::*;
+
+    fn nats(setup: Setup) -> Subject {
+        open(setup, 1)
+    }
+
+    tidings_engine::laws!(nats);
+}
+
+mod three_streams {
+    use super::*;
+
+    fn nats(setup: Setup) -> Subject {
+        open(setup, 3)
+    }
+
+    tidings_engine::laws!(nats);
+}

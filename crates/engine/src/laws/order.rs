@@ -30,7 +30,7 @@ pub fn each_message_names_the_one_before_it_in_its_channel(make: fn(Setup) -> Su
     }
 }
 
-/// Law 1: what is published together is stored in its order, a repeated one at its first place.
+/// Law 1: what is published together is stored in each channel's order, a repeated one at its first place.
 pub fn what_is_published_together_keeps_its_order(make: fn(Setup) -> Subject) {
     let engine = make(setup());
     let rooms = names::<2>(&*engine, "room");
@@ -46,7 +46,7 @@ pub fn what_is_published_together_keeps_its_order(make: fn(Setup) -> Subject) {
     for (turn, (_, names)) in rooms.iter().enumerate() {
         let published: Vec<_> = published.iter().skip(turn).step_by(rooms.len()).collect();
         let places: Vec<_> = published.iter().map(|published| published.seq).collect();
-        assert!(places[..3].is_sorted_by(|a, b| a < b), "{places:?}");
+        assert!(places[0] < places[2], "{places:?}");
         assert_eq!((places[3], published[3].repeated), (places[0], true));
         let page = read(&*engine, query(&names[0], 10));
         assert_eq!(seqs(&page), [places[0], places[2]]);
