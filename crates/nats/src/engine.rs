@@ -15,7 +15,7 @@ use crate::api::{Api, ApiError};
 use crate::config::{LOGS_MAX, Login, NatsConfig, READS_AT_ONCE};
 use crate::error::NatsError;
 use crate::follower::Follower;
-use crate::layout::{Layout, LogPlace};
+use crate::layout::Layout;
 use crate::link::Link;
 use crate::people::People;
 use crate::publisher::Publisher;
@@ -124,15 +124,15 @@ impl Nats {
 
     /// How it is, and what it has done.
     pub fn statistics(&self) -> Statistics {
-        let Shared {
-            counts,
-            link,
-            layout,
-            ..
-        } = &*self.shared;
-        let head = |(log, place): (usize, &LogPlace)| (place.stream.clone(), self.shared.head(log));
-        let heads = layout.logs().iter().enumerate().map(head).collect();
-        counts.statistics(!link.is_away(), self.people.neighbours() + 1, heads)
+        let logs = self.shared.layout.logs().iter().enumerate();
+        let heads = logs.map(|(log, place)| (place.stream.clone(), self.shared.head(log)));
+        Statistics {
+            is_well: self.shared.link.check().is_ok(),
+            nodes: self.people.neighbours() + 1,
+            heads: heads.collect(),
+            waiting_bytes: self.publisher.waiting_bytes() as u64,
+            ..self.shared.counted()
+        }
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
@@ -401,8 +401,13 @@ impl Engine for Nats {
         );
         self.spawn(async move {
             let result = match reads.acquire().await {
-                Ok(_turn) if shared.link.is_away() => Err(shared.link.away()),
-                Ok(_turn) => reader::read(&shared, &query).await,
+                Ok(_turn) => {
+                    let started = Instant::now();
+                    let page = reader::read(&shared, &query).await;
+                    let took = started.elapsed();
+                    shared.count(|it| it.read_durations.observe_duration(took));
+                    page
+                }
                 Err(_) => Err(EngineError::Closed),
             };
             waiting.fetch_sub(1, Ordering::Relaxed);
@@ -428,10 +433,7 @@ impl Engine for Nats {
     }
 
     fn check(&self) -> Result<(), EngineError> {
-        match self.shared.link.is_away() {
-            false => Ok(()),
-            true => Err(self.shared.link.away()),
-        }
+        self.shared.link.check()
     }
 
     fn watch(&self) -> Watch {

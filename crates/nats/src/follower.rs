@@ -17,7 +17,6 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::api::{self, ApiError, Range, Stored, Which};
 use crate::shared::{Shared, lock};
-use crate::statistics::count;
 
 /// How long the end of a stream may be missed unnoticed when the connection is well, such as when two NATS servers have
 /// lost each other. One small request a stream and second, if nothing else comes.
@@ -96,11 +95,12 @@ impl Follower {
             return;
         }
         if seq > self.heard + 1 {
-            count(&self.shared.counts.gaps, 1);
+            self.shared.count(|it| it.gaps += 1);
             self.fill(seq - 1).await;
         }
+        self.shared.link.answered(self.log);
         let prev = place(NATS_LAST_SEQUENCE);
-        count(&self.shared.counts.heard, 1);
+        self.shared.count(|it| it.heard += 1);
         self.take(api::of_message(seq, &message), prev);
     }
 
@@ -164,7 +164,7 @@ impl Follower {
     async fn fill(&mut self, to: u64) {
         if to - self.heard > FILL_MAX {
             self.tell();
-            count(&self.shared.counts.jumps, 1);
+            self.shared.count(|it| it.jumps += 1);
             return self.jump(to);
         }
         while self.heard < to {
@@ -172,7 +172,7 @@ impl Follower {
                 Ok(read) if read.first().is_none_or(|first| first.seq > to) => self.heard = to,
                 Ok(read) => {
                     for stored in read.into_iter().take_while(|it| it.seq <= to) {
-                        count(&self.shared.counts.filled, 1);
+                        self.shared.count(|it| it.filled += 1);
                         self.take(stored, None);
                     }
                 }
@@ -186,12 +186,7 @@ impl Follower {
 
     /// Some messages behind what was heard; none: the leader has none.
     async fn read_on(&self) -> Result<Vec<Stored>, ApiError> {
-        let Shared {
-            api,
-            layout,
-            counts,
-            ..
-        } = &*self.shared;
+        let Shared { api, layout, .. } = &*self.shared;
         let place = &layout.logs()[self.log];
         let from = self.heard + 1;
         let range = Range {
@@ -204,7 +199,7 @@ impl Follower {
         if !read.is_empty() {
             return Ok(read);
         }
-        count(&counts.stale, 1);
+        self.shared.count(|it| it.stale += 1);
         let next = Which::Next {
             seq: from,
             next_by_subj: &place.all_stored(),
@@ -214,15 +209,27 @@ impl Follower {
 
     /// Takes what the end of the stream has and nobody told of.
     async fn check_tail(&mut self) {
-        let stream = &self.shared.layout.logs()[self.log].stream;
-        let last = match self.shared.api.extent(stream).await {
+        let Shared {
+            api, layout, link, ..
+        } = &*self.shared;
+        let stream = &layout.logs()[self.log].stream;
+        let last = match api.extent(stream).await {
             Ok(extent) => extent.last,
             Err(error) => {
-                return tracing::debug!(%error, stream, "how far the stream goes cannot be asked");
+                tracing::debug!(%error, stream, "how far the stream goes cannot be asked");
+                if link.unanswered(self.log) {
+                    tracing::warn!(
+                        stream,
+                        "the stream does not answer; trying another NATS server"
+                    );
+                    let _ = api.client().force_reconnect().await;
+                }
+                return;
             }
         };
+        link.answered(self.log);
         if last > self.heard {
-            count(&self.shared.counts.gaps, 1);
+            self.shared.count(|it| it.gaps += 1);
             self.fill(last).await;
             self.tell();
         }

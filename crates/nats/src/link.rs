@@ -1,5 +1,6 @@
-//! The connection to NATS: whether it is there, and since when it is not.
+//! The connection to NATS: whether it is there and whether the streams answer, and since when not.
 
+use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -13,10 +14,18 @@ use crate::shared::lock;
 /// that NATS is away.
 const AWAY_AFTER: Duration = Duration::from_secs(1);
 
+/// A stream without a leader has another one in 4 to 9 s. One that does not answer for longer than this may be one whose
+/// other servers ours has lost: another server is tried, and the node is not ready.
+const SILENT_AFTER: Duration = Duration::from_secs(5);
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Link {
     gone: Mutex<Option<Instant>>,
+    /// The streams that do not answer, by their log, and since when.
+    silent: Mutex<HashMap<usize, Instant>>,
+    /// When another server was last tried for their sake.
+    moved: Mutex<Option<Instant>>,
     /// Counts what may have cost messages on their way to us.
     breaks: watch::Sender<u64>,
 }
@@ -25,6 +34,8 @@ impl Default for Link {
     fn default() -> Self {
         Self {
             gone: Mutex::default(),
+            silent: Mutex::default(),
+            moved: Mutex::default(),
             breaks: watch::Sender::new(0),
         }
     }
@@ -52,9 +63,30 @@ impl Link {
             Event::LameDuckMode => {
                 tracing::info!("the NATS server is about to end; going to another one")
             }
-            Event::ClientError(error) => tracing::warn!(%error, "the connection to NATS"),
             other => tracing::warn!(event = %other, "the connection to NATS"),
         }
+    }
+
+    /// The stream of a log has answered.
+    pub(crate) fn answered(&self, log: usize) {
+        lock(&self.silent).remove(&log);
+    }
+
+    /// It has not. Whether that goes on for so long that another server should be tried, which is then not said again
+    /// for as long.
+    pub(crate) fn unanswered(&self, log: usize) -> bool {
+        let mut silent = lock(&self.silent);
+        let since = silent.entry(log).or_insert_with(Instant::now);
+        if since.elapsed() <= SILENT_AFTER {
+            return false;
+        }
+        // The next server is given its time.
+        let mut moved = lock(&self.moved);
+        let is_due = moved.is_none_or(|moved| moved.elapsed() > SILENT_AFTER);
+        if is_due {
+            *moved = Some(Instant::now());
+        }
+        is_due
     }
 
     /// Whether the connection has been away for longer than a change of server takes.
@@ -62,13 +94,39 @@ impl Link {
         lock(&self.gone).is_some_and(|gone| gone.elapsed() > AWAY_AFTER)
     }
 
-    /// What is said while it is away.
-    pub(crate) fn away(&self) -> EngineError {
-        EngineError::Unavailable("NATS is away; it is tried again and again".to_owned())
+    /// Whether messages can be stored and read, as far as is known; if not, why.
+    pub(crate) fn check(&self) -> Result<(), EngineError> {
+        if self.is_away() {
+            return Err(away("NATS is away"));
+        }
+        let silent = lock(&self.silent);
+        match silent.values().any(|since| since.elapsed() > SILENT_AFTER) {
+            true => Err(away("a stream does not answer")),
+            false => Ok(()),
+        }
+    }
+
+    /// The same for one log.
+    pub(crate) fn check_log(&self, log: usize) -> Result<(), EngineError> {
+        if self.is_away() {
+            return Err(away("NATS is away"));
+        }
+        let silent = lock(&self.silent);
+        match silent
+            .get(&log)
+            .is_some_and(|since| since.elapsed() > SILENT_AFTER)
+        {
+            true => Err(away("the stream does not answer")),
+            false => Ok(()),
+        }
     }
 
     /// Hears of each time that messages may have been missed.
     pub(crate) fn breaks(&self) -> watch::Receiver<u64> {
         self.breaks.subscribe()
     }
+}
+
+fn away(what: &str) -> EngineError {
+    EngineError::Unavailable(format!("{what}; it is tried again and again"))
 }

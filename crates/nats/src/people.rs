@@ -158,6 +158,7 @@ impl People {
             data: data.clone(),
         };
         self.tell_watchers([told]);
+        self.shared.count(|it| it.signals += 1);
         let (data, bytes) = match data {
             Data::Bytes(bytes) => (None, Some(STANDARD.encode(bytes))),
             json => (Some(json), None),

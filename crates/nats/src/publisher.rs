@@ -4,7 +4,6 @@
 //! wait for each other.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -18,7 +17,6 @@ use crate::api::{Ack, ApiError, Which, codes};
 use crate::claim::Claim;
 use crate::record;
 use crate::shared::{Shared, lock};
-use crate::statistics::count;
 use crate::token::{escape, token};
 
 /// How soon a publish is tried again at first, and at last: an election takes seconds, a change of leader a blink.
@@ -90,11 +88,22 @@ impl Publisher {
         answer
     }
 
+    /// Bytes of data that wait to be stored.
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        lock(&self.waiting).bytes
+    }
+
     /// Stores what waits for one channel, one after the other.
     async fn run(self: Arc<Self>, first: Job) {
         let mut next = Some(first);
         while let Some(Job { draft, responder }) = next {
+            let started = Instant::now();
             let result = self.store(&draft).await;
+            if result.is_ok() {
+                let took = started.elapsed();
+                self.shared
+                    .count(|it| it.publish_durations.observe_duration(took));
+            }
             next = self.finish(&draft);
             responder.answer(result);
         }
@@ -117,6 +126,7 @@ impl Publisher {
 
     async fn store(&self, draft: &Draft) -> Result<Published, EngineError> {
         let Self { shared, within, .. } = self;
+        let log = shared.layout.log_of(&draft.channel);
         let at = shared.clock.now();
         let subject = shared.layout.subject(&draft.channel);
         let payload = record::payload(&draft.data);
@@ -125,9 +135,7 @@ impl Publisher {
         let mut pause = PAUSES[0];
         let mut tried = false;
         loop {
-            if shared.link.is_away() {
-                return Err(shared.link.away());
-            }
+            shared.link.check_log(log)?;
             match shared
                 .api
                 .publish(&subject, headers(draft, at, claim), payload.clone())
@@ -148,7 +156,7 @@ impl Publisher {
                 }
                 Err(error) => return Err(error.into_engine_error()),
             }
-            count(&shared.counts.tries_again, 1);
+            shared.count(|it| it.tries_again += 1);
         }
     }
 
@@ -180,12 +188,14 @@ impl Publisher {
                 at = first.at;
             }
         }
-        let counter = if repeated {
-            &shared.counts.repeated
-        } else {
-            &shared.counts.stored
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
+        let bytes = draft.data.len() as u64;
+        shared.count(|it| match repeated {
+            true => it.repeated += 1,
+            false => {
+                it.stored += 1;
+                it.stored_bytes += bytes;
+            }
+        });
         Ok(Published {
             seq,
             id,

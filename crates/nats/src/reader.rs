@@ -12,7 +12,6 @@ use tidings_engine::{EngineError, Page, Query};
 use crate::api::{ApiError, Range, Stored, Which};
 use crate::layout::LogPlace;
 use crate::shared::Shared;
-use crate::statistics::count;
 
 /// How many messages a page has at most.
 pub const PAGE_MESSAGES_MAX: usize = 1000;
@@ -26,6 +25,7 @@ const WIDEN: u64 = 4;
 /// Reads one page.
 pub(crate) async fn read(shared: &Shared, query: &Query) -> Result<Page, EngineError> {
     let log = shared.layout.log_of(&query.channel);
+    shared.link.check_log(log)?;
     let place = &shared.layout.logs()[log];
     let subject = shared.layout.subject(&query.channel);
     let before = query.before.unwrap_or(u64::MAX);
@@ -185,20 +185,20 @@ impl Reading<'_> {
     }
 
     /// Some messages from `from` on; at least one, or one behind `to` if there is none before.
-    async fn read_on(&self, from: u64, count_max: usize, to: u64) -> Result<Vec<Stored>, ApiError> {
-        let Shared { api, counts, .. } = self.shared;
+    async fn read_on(&self, from: u64, count: usize, to: u64) -> Result<Vec<Stored>, ApiError> {
+        let Shared { api, .. } = self.shared;
         let subject = Some(self.subject.as_str());
         let range = Range {
             from,
             subject,
-            count: count_max,
+            count,
             bytes: PAGE_BYTES_MAX,
         };
         let read = api.range(&self.place.stream, range).await?;
         if !read.is_empty() {
             return Ok(read);
         }
-        count(&counts.stale, 1);
+        self.shared.count(|it| it.stale += 1);
         let next = Which::Next {
             seq: from,
             next_by_subj: &self.subject,

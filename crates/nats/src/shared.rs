@@ -10,7 +10,7 @@ use crate::api::Api;
 use crate::known::Known;
 use crate::layout::Layout;
 use crate::link::Link;
-use crate::statistics::Counts;
+use crate::statistics::Statistics;
 
 /// See the module.
 pub(crate) struct Shared {
@@ -20,8 +20,8 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) notifier: Notifier,
     pub(crate) link: Arc<Link>,
-    pub(crate) counts: Counts,
     pub(crate) known: Mutex<Known>,
+    statistics: Mutex<Statistics>,
     /// By log: the newest place that anybody here was told of.
     heads: Vec<AtomicU64>,
 }
@@ -42,8 +42,8 @@ impl Shared {
             clock,
             notifier: Notifier::default(),
             link,
-            counts: Counts::default(),
             known: Mutex::default(),
+            statistics: Mutex::default(),
             heads,
         }
     }
@@ -55,6 +55,16 @@ impl Shared {
     /// A log goes as far as `seq`; how far that is now known here.
     pub(crate) fn raise_head(&self, log: usize, seq: u64) -> u64 {
         self.heads[log].fetch_max(seq, Ordering::AcqRel).max(seq)
+    }
+
+    /// Counts something.
+    pub(crate) fn count(&self, count: impl FnOnce(&mut Statistics)) {
+        count(&mut lock(&self.statistics));
+    }
+
+    /// What was counted.
+    pub(crate) fn counted(&self) -> Statistics {
+        lock(&self.statistics).clone()
     }
 
     pub(crate) fn encoded(&self, event: Event, log: usize) -> Arc<Encoded> {

@@ -1,33 +1,30 @@
 //! What the engine counts, for whoever watches over it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
-/// Counters, which only grow.
-#[derive(Debug, Default)]
-pub(crate) struct Counts {
-    pub(crate) stored: AtomicU64,
-    pub(crate) repeated: AtomicU64,
-    pub(crate) tries_again: AtomicU64,
-    pub(crate) heard: AtomicU64,
-    pub(crate) gaps: AtomicU64,
-    pub(crate) filled: AtomicU64,
-    pub(crate) jumps: AtomicU64,
-    pub(crate) stale: AtomicU64,
-}
+use tidings_engine::Histogram;
 
 /// How the engine is, and what it has done since it was opened.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statistics {
-    /// Whether NATS is connected, or has been away only for a moment.
-    pub connected: bool,
+    /// Whether NATS and its streams answer, or have been away only for a moment.
+    pub is_well: bool,
     /// How many nodes there are, this one included.
     pub nodes: usize,
+    /// The streams, and of each the newest place known.
+    pub heads: Vec<(String, u64)>,
     /// Messages stored.
     pub stored: u64,
+    /// Bytes of data in them.
+    pub stored_bytes: u64,
     /// Publishes that a stream had already.
     pub repeated: u64,
+    /// How long each publish took that was stored or repeated, with all its tries, in nanoseconds.
+    pub publish_durations: Histogram,
     /// Requests to publish that had to be made again: no leader, no answer, or another node's message in between.
     pub tries_again: u64,
+    /// Bytes of data that wait to be stored.
+    pub waiting_bytes: u64,
+    /// Signals sent.
+    pub signals: u64,
     /// Messages heard as they were stored.
     pub heard: u64,
     /// Gaps found in what was heard.
@@ -36,37 +33,31 @@ pub struct Statistics {
     pub filled: u64,
     /// Gaps too large to fill: whoever follows reads for themselves.
     pub jumps: u64,
+    /// How long each read took, without the wait for its turn, in nanoseconds.
+    pub read_durations: Histogram,
     /// Answers of a server that was late, which its leader was asked for again.
     pub stale: u64,
-    /// The streams, and of each the newest place known.
-    pub heads: Vec<(String, u64)>,
 }
 
-impl Counts {
-    pub(crate) fn statistics(
-        &self,
-        connected: bool,
-        nodes: usize,
-        heads: Vec<(String, u64)>,
-    ) -> Statistics {
-        let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        Statistics {
-            connected,
-            nodes,
-            stored: get(&self.stored),
-            repeated: get(&self.repeated),
-            tries_again: get(&self.tries_again),
-            heard: get(&self.heard),
-            gaps: get(&self.gaps),
-            filled: get(&self.filled),
-            jumps: get(&self.jumps),
-            stale: get(&self.stale),
-            heads,
+impl Default for Statistics {
+    fn default() -> Self {
+        Self {
+            is_well: true,
+            nodes: 1,
+            heads: Vec::new(),
+            stored: 0,
+            stored_bytes: 0,
+            repeated: 0,
+            publish_durations: Histogram::of_durations(),
+            tries_again: 0,
+            waiting_bytes: 0,
+            signals: 0,
+            heard: 0,
+            gaps: 0,
+            filled: 0,
+            jumps: 0,
+            read_durations: Histogram::of_durations(),
+            stale: 0,
         }
     }
-}
-
-/// One more, or several.
-pub(crate) fn count(counter: &AtomicU64, n: u64) {
-    counter.fetch_add(n, Ordering::Relaxed);
 }

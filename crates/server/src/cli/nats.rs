@@ -1,6 +1,7 @@
 //! `tidings nats`: what is in NATS, and what a server would do there.
 
 use std::io::Write;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use tidings_nats::{Nats, Plan, Step};
@@ -34,6 +35,9 @@ struct LookArgs {
     config: ConfigArgs,
 }
 
+/// How long NATS may take to answer.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+
 /// Does what was asked.
 pub(super) fn run(args: &NatsArgs) -> Result<(), Fault> {
     let (NatsCommand::Check(look) | NatsCommand::Plan(look)) = &args.command;
@@ -42,10 +46,12 @@ pub(super) fn run(args: &NatsArgs) -> Result<(), Fault> {
         config.engine.clone_from(engine);
     }
     config.check()?;
-    let nats = engine::nats_config(&config).ok_or_else(|| {
+    let mut nats = engine::nats_config(&config).ok_or_else(|| {
         Fault::setup("no NATS is named")
             .advise("Say --engine nats://HOST:4222, or set `engine` in the settings.")
     })?;
+    // Somebody waits for the answer, and would start NATS first.
+    nats.connect_within = CONNECT_WITHIN;
     let plan = Nats::plan(&nats).map_err(|error| engine::fault(&error))?;
     let _ = std::io::stdout().lock().write_all(text(&plan).as_bytes());
     let is_settled = plan.streams.iter().all(|it| it.step == Step::Keep);

@@ -37,11 +37,26 @@ impl Seen<'_> {
         self.shards(&mut out);
         match &self.engine {
             Some(EngineStatistics::Log(log)) => {
-                messages(log, &mut out);
+                let counts = Messages {
+                    stored: log.commit_messages.sum(),
+                    stored_bytes: log.stored_bytes,
+                    repeated: log.repeated,
+                    signals: log.signals,
+                };
+                messages(&counts, &mut out);
                 commits(log, &mut out);
                 storage(log, &mut out);
             }
-            Some(EngineStatistics::Nats(nats)) => cluster(nats, &mut out),
+            Some(EngineStatistics::Nats(nats)) => {
+                let counts = Messages {
+                    stored: nats.stored,
+                    stored_bytes: nats.stored_bytes,
+                    repeated: nats.repeated,
+                    signals: nats.signals,
+                };
+                messages(&counts, &mut out);
+                cluster(nats, &mut out);
+            }
             None => {}
         }
         if let Some(process) = &self.process {
@@ -236,31 +251,34 @@ impl Exposition {
     }
 }
 
-fn messages(log: &Statistics, out: &mut Exposition) {
+/// What every engine counts.
+struct Messages {
+    stored: u64,
+    stored_bytes: u64,
+    repeated: u64,
+    signals: u64,
+}
+
+fn messages(counts: &Messages, out: &mut Exposition) {
     out.counter(
         "tidings_messages_published_total",
         "Messages that were stored, over all doors.",
-        log.commit_messages.sum(),
+        counts.stored,
     );
     out.counter(
         "tidings_messages_published_bytes_total",
         "Bytes of data in the messages that were stored.",
-        log.stored_bytes,
+        counts.stored_bytes,
     );
     out.counter(
         "tidings_messages_repeated_total",
         "Publishes with an id that was stored already, answered with its place.",
-        log.repeated,
-    );
-    out.counter(
-        "tidings_messages_deleted_total",
-        "Messages that retention has deleted.",
-        log.deleted,
+        counts.repeated,
     );
     out.counter(
         "tidings_signals_published_total",
         "Signals, which are not stored, over all doors.",
-        log.signals,
+        counts.signals,
     );
 }
 
@@ -284,6 +302,11 @@ fn commits(log: &Statistics, out: &mut Exposition) {
 }
 
 fn storage(log: &Statistics, out: &mut Exposition) {
+    out.counter(
+        "tidings_messages_deleted_total",
+        "Messages that retention has deleted.",
+        log.deleted,
+    );
     out.gauge(
         "tidings_log_head",
         "Sequence number of the newest message.",
@@ -309,30 +332,28 @@ fn storage(log: &Statistics, out: &mut Exposition) {
 }
 
 fn cluster(nats: &tidings_nats::Statistics, out: &mut Exposition) {
-    out.counter(
-        "tidings_messages_published_total",
-        "Messages that were stored, over all doors.",
-        nats.stored,
-    );
-    out.counter(
-        "tidings_messages_repeated_total",
-        "Publishes with an id that was stored already, answered with its place.",
-        nats.repeated,
-    );
     out.gauge(
-        "tidings_nats_connected",
-        "Whether NATS is connected, or has been away only for a moment.",
-        u8::from(nats.connected),
+        "tidings_nats_up",
+        "Whether NATS and its streams answer, or have been away only for a moment.",
+        u8::from(nats.is_well),
     );
     out.gauge(
         "tidings_nats_nodes",
         "Servers of the cluster that are heard of, this one included.",
         nats.nodes,
     );
+    let help = "How long each publish took until its stream had it.";
+    let mut family = out.family("tidings_nats_publish_seconds", Kind::Histogram, help);
+    family.histogram(&[], &nats.publish_durations, NANOSECONDS);
     out.counter(
         "tidings_nats_publish_retries_total",
         "Requests to publish that were made again.",
         nats.tries_again,
+    );
+    out.gauge(
+        "tidings_nats_waiting_bytes",
+        "Bytes of data that wait to be stored.",
+        nats.waiting_bytes,
     );
     let help = "Messages that came from the streams, by the way that they came.";
     let mut family = out.family("tidings_nats_messages_total", Kind::Counter, help);
@@ -342,6 +363,9 @@ fn cluster(nats: &tidings_nats::Statistics, out: &mut Exposition) {
     let mut family = out.family("tidings_nats_gaps_total", Kind::Counter, help);
     family.sample(&[("way", &"filled")], nats.gaps.saturating_sub(nats.jumps));
     family.sample(&[("way", &"jumped")], nats.jumps);
+    let help = "How long each read of a stream took, for history and for those who catch up.";
+    let mut family = out.family("tidings_nats_read_seconds", Kind::Histogram, help);
+    family.histogram(&[], &nats.read_durations, NANOSECONDS);
     out.counter(
         "tidings_nats_stale_answers_total",
         "Answers of a server that was late, which its leader was asked for again.",
