@@ -3,6 +3,7 @@
 //! Publishing and reading are asked for here rather than through the client library, which has no batched reading and
 //! keeps the leader's words on a refused publish to itself. ADR-8 (publish headers), ADR-31 (direct get, batches).
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use async_nats::client::{Request, RequestErrorKind};
@@ -13,8 +14,10 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use tidings_engine::EngineError;
+use tidings_wire::Epoch;
 
 use crate::record::{self, Record};
+use crate::streams::EPOCH;
 
 /// How long one request waits: far longer than any answer of a healthy cluster takes, short enough that another try
 /// comes soon once a leader has been elected.
@@ -93,7 +96,7 @@ pub(crate) enum Which<'a> {
     Last { last_by_subj: &'a str },
 }
 
-/// How a stream is.
+/// How far a stream goes.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Extent {
     /// The oldest message's place; behind the newest's where there is none.
@@ -102,6 +105,9 @@ pub(crate) struct Extent {
     /// The newest message's place, also where it is kept no longer; 0: there never was one.
     #[serde(rename = "last_seq")]
     pub(crate) last: u64,
+    /// The identity that its settings bear.
+    #[serde(skip)]
+    pub(crate) epoch: Option<Epoch>,
 }
 
 /// JetStream's numbers of errors (server/errors.json).
@@ -271,10 +277,20 @@ impl Api {
         #[derive(Deserialize)]
         struct Info {
             state: Extent,
+            config: Settings,
+        }
+        #[derive(Deserialize)]
+        struct Settings {
+            #[serde(default)]
+            metadata: HashMap<String, String>,
         }
         let subject = format!("{}.STREAM.INFO.{stream}", self.prefix);
-        let Info { state } = self.ask(subject, Request::new()).await?;
-        Ok(state)
+        let Info { state, config } = self.ask(subject, Request::new()).await?;
+        let epoch = config
+            .metadata
+            .get(EPOCH)
+            .and_then(|epoch| Epoch::new(epoch).ok());
+        Ok(Extent { epoch, ..state })
     }
 
     async fn ask<T: for<'a> Deserialize<'a>>(

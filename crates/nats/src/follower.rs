@@ -6,7 +6,7 @@
 //! while nothing comes.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::header::{NATS_LAST_SEQUENCE, NATS_SEQUENCE};
 use async_nats::{Message, Subscriber};
@@ -21,6 +21,13 @@ use crate::shared::{Shared, lock};
 /// How long the end of a stream may be missed unnoticed when the connection is well, such as when two NATS servers have
 /// lost each other. One small request a stream and second, if nothing else comes.
 const TAIL_CHECK: Duration = Duration::from_secs(1);
+
+/// While messages come, the end is asked for every so many times: whether it is still the stream that it was.
+const CHECK_ANYWAY: u32 = 10;
+
+/// For how long a stream must end before what was heard of it until it is certain that it has lost its end: a leader
+/// that the others have lost says so too, until it steps down.
+const LOST_AFTER: Duration = Duration::from_secs(30);
 
 /// How many messages are told at a time.
 const BATCH_MAX: usize = 512;
@@ -43,6 +50,8 @@ pub(crate) struct Follower {
     heard: u64,
     /// Everything up to here was told.
     told: u64,
+    /// Since when the stream is said to end before what was heard.
+    short_since: Option<Instant>,
     batch: Vec<Arc<tidings_wire::Encoded>>,
 }
 
@@ -54,6 +63,7 @@ impl Follower {
             log,
             heard: start,
             told: start,
+            short_since: None,
             batch: Vec::new(),
         }
     }
@@ -61,6 +71,8 @@ impl Follower {
     /// Goes on until the connection is closed for good.
     pub(crate) async fn run(mut self, mut live: Subscriber) {
         let mut breaks = self.shared.link.breaks();
+        let mut is_quiet = true;
+        let mut ticks = 0;
         let mut check = interval(TAIL_CHECK);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -73,9 +85,15 @@ impl Follower {
                         self.hear(message).await;
                     }
                     self.tell();
-                    check.reset();
+                    is_quiet = false;
                 }
-                _ = check.tick() => self.check_tail().await,
+                _ = check.tick() => {
+                    ticks += 1;
+                    if is_quiet || ticks % CHECK_ANYWAY == 0 {
+                        self.check_tail().await;
+                    }
+                    is_quiet = true;
+                }
                 changed = breaks.changed() => {
                     if changed.is_err() {
                         return;
@@ -214,6 +232,9 @@ impl Follower {
         } = &*self.shared;
         let stream = &layout.logs()[self.log].stream;
         let last = match api.extent(stream).await {
+            Ok(extent) if extent.epoch.as_ref() != Some(&self.shared.epochs[self.log]) => {
+                return self.shared.is_another(self.log);
+            }
             Ok(extent) => extent.last,
             Err(error) => {
                 tracing::debug!(%error, stream, "how far the stream goes cannot be asked");
@@ -228,6 +249,11 @@ impl Follower {
             }
         };
         link.answered(self.log);
+        if last >= self.heard {
+            self.short_since = None;
+        } else if self.short_since.get_or_insert_with(Instant::now).elapsed() > LOST_AFTER {
+            return self.shared.has_lost_its_end(self.log).await;
+        }
         if last > self.heard {
             self.shared.count(|it| it.gaps += 1);
             self.fill(last).await;

@@ -25,7 +25,7 @@ const WIDEN: u64 = 4;
 /// Reads one page.
 pub(crate) async fn read(shared: &Shared, query: &Query) -> Result<Page, EngineError> {
     let log = shared.layout.log_of(&query.channel);
-    shared.link.check_log(log)?;
+    shared.check(log)?;
     let place = &shared.layout.logs()[log];
     let subject = shared.layout.subject(&query.channel);
     let before = query.before.unwrap_or(u64::MAX);

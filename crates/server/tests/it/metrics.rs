@@ -17,7 +17,9 @@ const PAGE: &str = include_str!("../../../../docs/metrics.md");
 /// The families that the page explains of a server, but for those of a section: name, kind, labels.
 fn explained_without(section: &str) -> BTreeMap<&'static str, (&'static str, Vec<&'static str>)> {
     let sections = PAGE.split("\n### ");
-    let lines = sections.filter(|it| !it.starts_with(section)).flat_map(str::lines);
+    let lines = sections
+        .filter(|it| !it.starts_with(section))
+        .flat_map(str::lines);
     let rows = lines.filter_map(|line| {
         let mut cells = line.strip_prefix("| `")?.split('|').map(str::trim);
         let name = cells.next()?.strip_suffix('`')?;
