@@ -23,6 +23,13 @@ use crate::streams::EPOCH;
 /// comes soon once a leader has been elected.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
+/// How long any one server of a stream may take to answer a read. One that stands still is asked by NATS for as long as its
+/// connections are open, which are minutes; so somebody else is asked soon.
+const RANGE_WITHIN: Duration = Duration::from_millis(500);
+
+/// How often one of them is asked until the leader is.
+const RANGE_TRIES: usize = 2;
+
 /// Asks JetStream. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Api {
@@ -74,8 +81,8 @@ pub(crate) struct Range<'a> {
     #[serde(rename = "seq")]
     pub(crate) from: u64,
     /// Only those of this subject.
-    #[serde(rename = "next_by_subj", skip_serializing_if = "Option::is_none")]
-    pub(crate) subject: Option<&'a str>,
+    #[serde(rename = "next_by_subj")]
+    pub(crate) subject: &'a str,
     /// At most so many.
     #[serde(rename = "batch")]
     pub(crate) count: usize,
@@ -229,12 +236,34 @@ impl Api {
         }
     }
 
-    /// Messages of `stream` as whichever of its servers has them, which may be late.
-    pub(crate) async fn range(
+    /// Some messages of `subject`, which may have wildcards, in `stream` from `from` on; none if it has none. Whether a
+    /// server's answer did not do, so that the leader was asked, which gives one at a time.
+    pub(crate) async fn read_on(
         &self,
         stream: &str,
         range: Range<'_>,
-    ) -> Result<Vec<Stored>, ApiError> {
+    ) -> Result<(Vec<Stored>, bool), ApiError> {
+        for _ in 0..RANGE_TRIES {
+            match self.range(stream, &range).await {
+                Ok(some) if !some.is_empty() => return Ok((some, false)),
+                // There is nothing, or this one has not got it yet.
+                Ok(_) => break,
+                Err(error) if error.is_passing() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let Range { from, subject, .. } = range;
+        let next = Which::Next {
+            seq: from,
+            next_by_subj: subject,
+        };
+        let next = self.get(stream, next).await?;
+        let was_late = next.is_some();
+        Ok((next.into_iter().collect(), was_late))
+    }
+
+    /// Messages of `stream` as whichever of its servers has them, which may be late.
+    async fn range(&self, stream: &str, range: &Range<'_>) -> Result<Vec<Stored>, ApiError> {
         let silent = |error: &dyn std::fmt::Display| ApiError::Silent(error.to_string());
         let inbox = self.client.new_inbox();
         let mut answers = self
@@ -245,12 +274,12 @@ impl Api {
         let subject = format!("{}.DIRECT.GET.{stream}", self.prefix);
         let asked = self
             .client
-            .publish_with_reply(subject, inbox, json(&range))
+            .publish_with_reply(subject, inbox, json(range))
             .await;
         asked.map_err(|it| silent(&it))?;
         let mut messages = Vec::new();
         loop {
-            let next = tokio::time::timeout(ANSWER_WITHIN, answers.next()).await;
+            let next = tokio::time::timeout(RANGE_WITHIN, answers.next()).await;
             let answer = next
                 .map_err(|it| silent(&it))?
                 .ok_or_else(|| silent(&"the connection has ended"))?;

@@ -15,7 +15,7 @@ use tidings_engine::{Batch, Notice};
 use tidings_wire::Event;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use crate::api::{self, ApiError, Range, Stored, Which};
+use crate::api::{self, ApiError, Range, Stored};
 use crate::shared::{Shared, lock};
 
 /// How long the end of a stream may be missed unnoticed when the connection is well, such as when two NATS servers have
@@ -202,27 +202,19 @@ impl Follower {
         }
     }
 
-    /// Some messages behind what was heard; none: the leader has none.
+    /// Some messages behind what was heard; none: the stream has none.
     async fn read_on(&self) -> Result<Vec<Stored>, ApiError> {
         let Shared { api, layout, .. } = &*self.shared;
         let place = &layout.logs()[self.log];
-        let from = self.heard + 1;
         let range = Range {
-            from,
-            subject: None,
+            from: self.heard + 1,
+            subject: &place.all_stored(),
             count: FILL_STEP,
             bytes: FILL_BYTES,
         };
-        let read = api.range(&place.stream, range).await?;
-        if !read.is_empty() {
-            return Ok(read);
-        }
-        self.shared.count(|it| it.stale += 1);
-        let next = Which::Next {
-            seq: from,
-            next_by_subj: &place.all_stored(),
-        };
-        Ok(api.get(&place.stream, next).await?.into_iter().collect())
+        let (read, was_late) = api.read_on(&place.stream, range).await?;
+        self.shared.count(|it| it.stale += u64::from(was_late));
+        Ok(read)
     }
 
     /// Takes what the end of the stream has and nobody told of.

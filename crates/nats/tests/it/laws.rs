@@ -1,38 +1,37 @@
 //! The engine on NATS keeps the laws of every engine, with its channels in one stream and spread over three.
 
-use std::sync::atomic::{AtomicU32, Ordering};
 use tidings_engine::laws::{Setup, Subject};
-use tidings_nats::{Nats, NatsConfig};
+use tidings_nats::NatsConfig;
+use tidings_testkit::nats::Server;
 
-static COUNT: AtomicU32 = AtomicU32::new(0);
+use crate::support::{config, open};
 
-fn open(setup: Setup, shards: usize) -> Subject {
-    let n = COUNT.fetch_add(1, Ordering::Relaxed);
-    let config = NatsConfig {
-        name: format!("laws-{}-{n}", std::process::id()),
+fn subject(setup: Setup, shards: usize) -> Subject {
+    let server = Server::start("");
+    let nats = open(&NatsConfig {
         retention: setup.retention,
         dedup_window: setup.dedup_window,
         shards,
-        ..NatsConfig::new(["nats://127.0.0.1:14222"])
-    };
-    Subject::in_real_time(Nats::open(config).expect("NATS is there"))
+        ..config(&server)
+    });
+    Subject::in_real_time(nats).keeping(server)
 }
 
 mod one_stream {
-    use super::*;
+    use super::{Setup, Subject, subject};
 
     fn nats(setup: Setup) -> Subject {
-        open(setup, 1)
+        subject(setup, 1)
     }
 
     tidings_engine::laws!(nats);
 }
 
 mod three_streams {
-    use super::*;
+    use super::{Setup, Subject, subject};
 
     fn nats(setup: Setup) -> Subject {
-        open(setup, 3)
+        subject(setup, 3)
     }
 
     tidings_engine::laws!(nats);

@@ -63,7 +63,7 @@ impl Node {
 server_name: {name}
 listen: "{clients}"
 http: "{monitoring}"
-jetstream {{ store_dir: {store:?}, max_file: 1GB, max_mem: 64MB }}
+jetstream {{ store_dir: {store:?}, max_file: 64GB, max_mem: 64MB }}
 # The least that it takes; with few clients it is gone long before.
 lame_duck_duration: "30s"
 lame_duck_grace_period: "100ms"
