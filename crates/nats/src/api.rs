@@ -307,6 +307,12 @@ impl Api {
         struct Info {
             state: Extent,
             config: Settings,
+            cluster: Option<Group>,
+        }
+        #[derive(Deserialize)]
+        struct Group {
+            #[serde(default)]
+            leader: String,
         }
         #[derive(Deserialize)]
         struct Settings {
@@ -314,7 +320,15 @@ impl Api {
             metadata: HashMap<String, String>,
         }
         let subject = format!("{}.STREAM.INFO.{stream}", self.prefix);
-        let Info { state, config } = self.ask(subject, Request::new()).await?;
+        let Info {
+            state,
+            config,
+            cluster,
+        } = self.ask(subject, Request::new()).await?;
+        // A server that has lost the others answers for itself.
+        if cluster.is_some_and(|group| group.leader.is_empty()) {
+            return Err(ApiError::Silent("the stream has no leader".to_owned()));
+        }
         let epoch = config
             .metadata
             .get(EPOCH)

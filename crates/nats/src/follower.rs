@@ -196,9 +196,25 @@ impl Follower {
                 }
                 Err(error) => {
                     tracing::debug!(%error, log = self.log, "a gap cannot be read yet");
+                    self.bear_silence().await;
                     sleep(AGAIN_AFTER).await;
                 }
             }
+        }
+    }
+
+    /// The stream does not answer. When that has lasted, it may be our server that has lost the others: another one is tried.
+    async fn bear_silence(&self) {
+        let Shared {
+            api, layout, link, ..
+        } = &*self.shared;
+        if link.unanswered(self.log) {
+            let stream = &layout.logs()[self.log].stream;
+            tracing::warn!(
+                stream,
+                "the stream does not answer; trying another NATS server"
+            );
+            let _ = api.client().force_reconnect().await;
         }
     }
 
@@ -230,14 +246,7 @@ impl Follower {
             Ok(extent) => extent.last,
             Err(error) => {
                 tracing::debug!(%error, stream, "how far the stream goes cannot be asked");
-                if link.unanswered(self.log) {
-                    tracing::warn!(
-                        stream,
-                        "the stream does not answer; trying another NATS server"
-                    );
-                    let _ = api.client().force_reconnect().await;
-                }
-                return;
+                return self.bear_silence().await;
             }
         };
         link.answered(self.log);
