@@ -3,8 +3,9 @@
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -20,22 +21,27 @@ pub(super) struct Ports {
 }
 
 impl Ports {
-    /// Free ones below those that the kernel gives to outgoing connections (32768 and up on Linux): while a server is
-    /// down nobody else can get its port.
+    /// Free ones, each given once.
     pub(super) fn choose() -> Self {
-        let port = || {
-            until("a free port", || {
-                let port = fastrand::u16(20_000..30_000);
-                let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-                TcpListener::bind(address).ok().map(|_| address)
-            })
-        };
+        let port = || until("a free port", free_port);
         Self {
             clients: port(),
             routes: port(),
             monitoring: port(),
         }
     }
+}
+
+/// The next port, if it is free. They lie below those that the kernel gives to outgoing connections (32768 and up on
+/// Linux): while a server is down nobody else can get its port.
+fn free_port() -> Option<SocketAddr> {
+    const FIRST: u16 = 20_000;
+    const COUNT: u16 = 10_000;
+    /// Another one in each process, and then one after the other: what is given is used only later.
+    static NEXT: LazyLock<AtomicU16> = LazyLock::new(|| fastrand::u16(..COUNT).into());
+    let port = FIRST + NEXT.fetch_add(1, Ordering::Relaxed) % COUNT;
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    TcpListener::bind(address).ok().map(|_| address)
 }
 
 /// A server and its store, in a folder of its own.
@@ -45,7 +51,14 @@ pub(super) struct Node {
     folder: PathBuf,
     ports: Ports,
     /// Absent while it is not running.
-    child: Mutex<Option<Child>>,
+    process: Mutex<Option<Process>>,
+}
+
+/// Is ended when it is dropped, and also when we end without dropping anything.
+#[derive(Debug)]
+struct Process {
+    server: Child,
+    watchdog: Child,
 }
 
 impl Node {
@@ -76,7 +89,7 @@ lame_duck_grace_period: "100ms"
             name: name.to_owned(),
             folder,
             ports,
-            child: Mutex::default(),
+            process: Mutex::default(),
         }
     }
 
@@ -96,15 +109,13 @@ lame_duck_grace_period: "100ms"
             .append(true)
             .open(self.folder.join(LOG))
             .expect("a temporary folder can be written to");
-        let mut command = Command::new(&program);
+        let mut command = Command::new(program);
         command
             .arg("--config")
             .arg(self.folder.join(CONFIG))
+            .stdout(Stdio::null())
             .stderr(log);
-        let child = command
-            .spawn()
-            .unwrap_or_else(|error| panic!("cannot run {}: {error}", program.display()));
-        let before = self.child().replace(child);
+        let before = self.process().replace(Process::run(command));
         assert!(before.is_none(), "{} runs already", self.name);
         until("a server that serves", || {
             if let Some(status) = self.ended() {
@@ -118,28 +129,29 @@ lame_duck_grace_period: "100ms"
     pub(super) fn end(&self, signal: Signal) -> ExitStatus {
         self.signal(signal);
         let ended = until("the server to end", || self.ended());
-        *self.child() = None;
+        *self.process() = None;
         ended
     }
 
     /// Sends a signal.
     pub(super) fn signal(&self, signal: Signal) {
-        let child = self.child();
-        let child = child
-            .as_ref()
-            .expect("only a server that runs is signalled");
-        kill_process(Pid::from_child(child), signal)
+        let process = self.process();
+        let process = process.as_ref();
+        let server = &process
+            .expect("only a server that runs is signalled")
+            .server;
+        kill_process(Pid::from_child(server), signal)
             .expect("a child that nobody waited for is there");
     }
 
     /// Whether it was started, and not ended since.
     pub(super) fn is_running(&self) -> bool {
-        self.child().is_some()
+        self.process().is_some()
     }
 
     /// What its monitoring endpoint says, if it runs.
     pub(super) fn ask(&self, path: &str) -> Option<Value> {
-        self.child().as_ref()?;
+        self.process().as_ref()?;
         monitor::ask(self.ports.monitoring, path)
     }
 
@@ -152,24 +164,49 @@ lame_duck_grace_period: "100ms"
     }
 
     fn ended(&self) -> Option<ExitStatus> {
-        let mut child = self.child();
-        let child = child.as_mut().expect("it was started");
-        child.try_wait().expect("a child can be waited for")
+        let mut process = self.process();
+        let server = &mut process.as_mut().expect("it was started").server;
+        server.try_wait().expect("a child can be waited for")
     }
 
-    fn child(&self) -> MutexGuard<'_, Option<Child>> {
-        self.child.lock().unwrap_or_else(PoisonError::into_inner)
+    fn process(&self) -> MutexGuard<'_, Option<Process>> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Node {
     fn drop(&mut self) {
-        if let Some(mut child) = self.child().take() {
-            // It fails for one that has ended already.
-            let _ = (child.kill(), child.wait());
-        }
+        *self.process() = None;
         if std::thread::panicking() {
             eprintln!("--- {} said at last:\n{}", self.name, self.log());
+        }
+    }
+}
+
+impl Process {
+    fn run(mut command: Command) -> Self {
+        let server = command
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
+        // Its input ends with us, however we end.
+        let watchdog = Command::new("sh")
+            .args(["-c", "read -r _; kill -9 \"$1\"", "sh"])
+            .arg(server.id().to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("there is a shell");
+        Self { server, watchdog }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // The watchdog first, which must not kill whoever gets the server's number next.
+        for child in [&mut self.watchdog, &mut self.server] {
+            // It fails for one that has ended already.
+            let _ = (child.kill(), child.wait());
         }
     }
 }

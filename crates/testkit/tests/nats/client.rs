@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 /// When to give up waiting for what a healthy server does.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// When to ask again: whoever was asked may have just ceased to lead.
 const ANSWER_MAX: Duration = Duration::from_secs(1);
 
 /// How long to let those alone who cannot answer yet.
-const GLANCE: Duration = Duration::from_millis(25);
+pub(crate) const GLANCE: Duration = Duration::from_millis(25);
 
 /// A connection to a server.
 pub(crate) struct Client {

@@ -1,8 +1,13 @@
 //! One server.
 
+use std::net::TcpStream;
+use std::process::Command;
+use std::thread;
+use std::time::Instant;
+
 use tidings_testkit::nats::Server;
 
-use crate::client::Client;
+use crate::client::{Client, GLANCE, PATIENCE};
 
 #[test]
 fn a_server_keeps_its_streams_and_its_port_over_a_kill() {
@@ -50,4 +55,31 @@ fn what_is_configured_besides_holds() {
         said.contains(&"-ERR 'Authorization Violation'".to_owned()),
         "{said:?}"
     );
+}
+
+#[test]
+fn a_server_ends_with_a_process_that_drops_nothing() {
+    let this = std::env::current_exe().unwrap();
+    let output = Command::new(this)
+        .args(["server::left_behind", "--exact", "--ignored", "--nocapture"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let url = said
+        .split_whitespace()
+        .find(|word| word.starts_with("nats://"));
+    let address = url.unwrap().strip_prefix("nats://").unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while TcpStream::connect(address).is_ok() {
+        assert!(Instant::now() < deadline, "it listens still");
+        thread::sleep(GLANCE);
+    }
+}
+
+#[test]
+#[ignore = "started in a process of its own by another test"]
+fn left_behind() {
+    let server = Server::start("");
+    println!("\n{}", server.url());
+    std::mem::forget(server);
 }
