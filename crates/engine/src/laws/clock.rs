@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use super::retention::check_suffix;
-use super::tools::{
-    KEEP, START, Setup, Subject, eventually, keeping, publish, query, read, read_after, setup,
-};
+use super::subject::{Setup, Subject};
+use super::tools::{KEEP, START, eventually, keeping, publish, query, read, read_after, setup};
 use crate::Retention;
 
 /// The window is as long as it is said to be.
