@@ -6,8 +6,10 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tidings_engine::{EngineError, Page, Query};
+use tokio::time::sleep;
 
 use crate::api::{ApiError, Range, Stored, Which};
 use crate::layout::LogPlace;
@@ -22,30 +24,45 @@ pub const PAGE_BYTES_MAX: usize = 1 << 20;
 /// How much further back is looked each time that a channel's messages are sparser than they seemed.
 const WIDEN: u64 = 4;
 
+/// How long a read is tried for: as a publish, a planned change of leader is waited for, an election is not.
+const READ_WITHIN: Duration = Duration::from_secs(5);
+
+/// How soon it is tried again.
+const AGAIN_AFTER: Duration = Duration::from_millis(100);
+
 /// Reads one page.
 pub(crate) async fn read(shared: &Shared, query: &Query) -> Result<Page, EngineError> {
     let log = shared.layout.log_of(&query.channel);
-    shared.check(log)?;
+    let started = Instant::now();
+    loop {
+        shared.check(log)?;
+        match try_read(shared, log, query).await {
+            Ok(page) => return Ok(page),
+            Err(error) if error.is_passing() && started.elapsed() < READ_WITHIN => {
+                sleep(AGAIN_AFTER).await;
+            }
+            Err(error) => return Err(error.into_engine_error()),
+        }
+    }
+}
+
+async fn try_read(shared: &Shared, log: usize, query: &Query) -> Result<Page, ApiError> {
     let place = &shared.layout.logs()[log];
     let subject = shared.layout.subject(&query.channel);
     let before = query.before.unwrap_or(u64::MAX);
     // What the leader says from here on holds for all that anybody has been told of.
     let head = shared.head(log);
     let stream = &place.stream;
-    let newest = shared.api.get(
-        stream,
-        Which::Last {
-            last_by_subj: &subject,
-        },
-    );
-    let oldest = shared.api.get(
-        stream,
-        Which::Next {
-            seq: 1,
-            next_by_subj: &subject,
-        },
-    );
-    let (newest, oldest) = tokio::try_join!(newest, oldest).map_err(ApiError::into_engine_error)?;
+    let last = Which::Last {
+        last_by_subj: &subject,
+    };
+    let first = Which::Next {
+        seq: 1,
+        next_by_subj: &subject,
+    };
+    let newest = shared.api.get(stream, last);
+    let oldest = shared.api.get(stream, first);
+    let (newest, oldest) = tokio::try_join!(newest, oldest)?;
     let reading = Reading {
         shared,
         place,
@@ -55,10 +72,9 @@ pub(crate) async fn read(shared: &Shared, query: &Query) -> Result<Page, EngineE
     };
     let limit = query.limit.min(PAGE_MESSAGES_MAX);
     let page = match query.after {
-        Some(after) => reading.after(after, before, limit).await,
-        None => reading.newest(before, limit).await,
+        Some(after) => reading.after(after, before, limit).await?,
+        None => reading.newest(before, limit).await?,
     };
-    let page = page.map_err(ApiError::into_engine_error)?;
     let head = shared.raise_head(log, head.max(reading.newest_seq()));
     Ok(Page { head, ..page })
 }

@@ -77,7 +77,13 @@ pub(crate) fn read(engine: &Nats, name: &str, after: Option<u64>) -> Page {
         before: None,
         limit: 1000,
     };
-    answered(engine.read(query))
+    // As whoever reads does, for a cluster may be electing.
+    let mut page = None;
+    until("the read", || {
+        page = engine.read(query.clone()).wait().ok();
+        page.is_some()
+    });
+    page.expect("it was read")
 }
 
 /// Who or what is heard next, each message as its id, everything else by its type and name.
