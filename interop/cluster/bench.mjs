@@ -184,17 +184,17 @@ async function followed({ nodes: [node], nats }) {
 		sockets.push(socket);
 		await new Promise((resolve, reject) => {
 			let subscribed = 0;
+			// One after the other: so many at a time are more than a client may have under way.
+			const subscribe = () => socket.send(JSON.stringify({ type: 'subscribe', req: subscribed + 1, channel: `many:${at}-${subscribed}` }));
 			socket.on('error', reject);
 			socket.on('message', (text) => {
 				const { type } = JSON.parse(String(text));
 				if (type === 'error') reject(new Error(String(text)));
-				if (type === 'subscribed' && ++subscribed === FOLLOWED.each) resolve(undefined);
+				if (type !== 'subscribed') return;
+				if (++subscribed === FOLLOWED.each) resolve(undefined);
+				else subscribe();
 			});
-			socket.on('open', () => {
-				for (let channel = 0; channel < FOLLOWED.each; channel++) {
-					socket.send(JSON.stringify({ type: 'subscribe', req: channel + 1, channel: `many:${at}-${channel}` }));
-				}
-			});
+			socket.on('open', subscribe);
 		});
 	}
 	const after = { node: await sample(pid ?? 0, 0), subscriptions: await nats?.subscriptions() };
