@@ -17,6 +17,7 @@
 //! # fn main() {}
 //! ```
 
+mod elsewhere;
 mod once;
 mod order;
 mod presence;
@@ -24,6 +25,7 @@ mod reading;
 mod retention;
 mod tools;
 
+pub use elsewhere::{what_is_brought_ends_with_its_own_age, what_is_brought_keeps_its_time};
 pub use once::{
     a_draft_is_stored_once_within_the_window, an_id_counts_in_its_own_channel,
     an_id_is_new_again_after_the_window, copies_at_the_same_time_are_stored_once,
@@ -77,6 +79,8 @@ macro_rules! laws {
             a_namespace_keeps_its_newest_bytes,
             a_policy_is_its_namespaces_own,
             a_forgotten_channel_says_truncated,
+            what_is_brought_keeps_its_time,
+            what_is_brought_ends_with_its_own_age,
             a_signal_passes_and_is_not_stored,
             a_user_is_present_from_the_first_connection_to_the_last,
             leaving_where_one_is_not_says_nothing,

@@ -122,14 +122,14 @@ impl Chain {
         })
     }
 
-    /// Gives the draft its place. `channel` is what is known of its channel; a new one begins behind
+    /// Gives the draft, which was said `at`, its place. `channel` is what is known of its channel; a new one begins behind
     /// `Err(floor)`.
     pub(crate) fn append(
         &mut self,
         draft: &Draft,
         key: RecentKey,
         channel: Result<Channel, u64>,
-        now: u64,
+        at: u64,
     ) -> Row {
         let seq = self.place.head + 1;
         self.place.head = seq;
@@ -156,8 +156,7 @@ impl Chain {
             true => self.channels.save(&draft.channel, after),
             false => self.channels.change(&draft.channel, after),
         }
-        let place = Place { seq, at: now };
-        self.recent.remember(key, place);
+        self.recent.remember(key, Place { seq, at });
         self.place
             .accounts
             .add(&draft.channel, &self.policies, draft.data.len() as u64);
@@ -305,6 +304,7 @@ mod tests {
             id: MessageId::new(id).unwrap(),
             from: User::new("alice").unwrap(),
             data: Data::from_text("hi"),
+            at: None,
         }
     }
 

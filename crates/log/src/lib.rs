@@ -23,6 +23,7 @@
 //!     id: MessageId::new("1")?,
 //!     from: User::new("alice")?,
 //!     data: Data::from_text("hi"),
+//!     at: None,
 //! });
 //! assert_eq!(published.wait()?.seq, 1);
 //! log.close();

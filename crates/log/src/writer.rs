@@ -203,8 +203,9 @@ impl Writer {
                 Some(channel) => Ok(channel),
                 None => Err(forgotten_floor(&self.connection, &draft.channel)?),
             };
-            let row = self.chain.append(draft, key, channel, now);
-            messages.insert(draft, &row, now)?;
+            let at = draft.said_at(now);
+            let row = self.chain.append(draft, key, channel, at);
+            messages.insert(draft, &row, at)?;
             if row.is_over {
                 self.housekeeping.push_over(&draft.channel);
             }
@@ -212,7 +213,7 @@ impl Writer {
             answers.push(Published {
                 seq: row.seq,
                 id: draft.id.clone(),
-                at: now,
+                at,
                 repeated: false,
             });
             let message = Message {
@@ -220,7 +221,7 @@ impl Writer {
                 seq: row.seq,
                 prev: row.prev,
                 id: draft.id.clone(),
-                at: now,
+                at,
                 from: draft.from.clone(),
                 data: draft.data.clone(),
             };
