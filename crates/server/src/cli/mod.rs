@@ -4,12 +4,14 @@ mod bench;
 mod client;
 mod config;
 mod descriptors;
+mod progress;
 mod publish;
 mod serve;
 mod subscribe;
 mod tls;
 mod token;
 mod traffic;
+mod units;
 
 use std::future::Future;
 
