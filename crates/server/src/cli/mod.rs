@@ -1,5 +1,6 @@
 //! The command line: one file a command, and the help that teaches them.
 
+mod backup;
 mod bench;
 mod client;
 mod config;
@@ -43,6 +44,7 @@ Examples:
   tidings subscribe chat:lobby             in another terminal: print messages as they come
   tidings publish chat:lobby hello         in a third one: say something
   tidings bench --clients 1000 --rate 100  how fast is it here?
+  tidings export backup.jsonl              all messages, while the server runs
   curl -N 'http://127.0.0.1:7007/v1/events?channel=chat:lobby' -H 'Accept: text/event-stream'
 
 For others to reach it, it needs a secret that tokens are signed with:
@@ -62,6 +64,10 @@ enum Command {
     Subscribe(subscribe::SubscribeArgs),
     /// Put a server under load, and tell how it does.
     Bench(bench::BenchArgs),
+    /// Write all messages into a file, beside a running server.
+    Export(backup::ExportArgs),
+    /// Bring the messages of such a file into a data directory.
+    Import(backup::ImportArgs),
     /// Make a token for a user.
     Token(token::TokenArgs),
     /// Print a configuration file with every setting explained.
@@ -89,6 +95,8 @@ pub(crate) fn run(cli: Cli) -> Result<(), Fault> {
         Some(Command::Publish(args)) => block_on(publish::run(args)),
         Some(Command::Subscribe(args)) => block_on(subscribe::run(args)),
         Some(Command::Bench(args)) => block_on(bench::run(args)),
+        Some(Command::Export(args)) => backup::export(&args),
+        Some(Command::Import(args)) => backup::import(&args),
         Some(Command::Token(args)) => token::run(&args),
         Some(Command::Config) => config::run(),
     }

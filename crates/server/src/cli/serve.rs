@@ -381,7 +381,8 @@ fn check_exposure(config: &Config, address: SocketAddr, insecure: bool) -> Resul
     ))
 }
 
-fn log_config(config: &Config) -> LogConfig {
+/// The log that the settings name.
+pub(super) fn log_config(config: &Config) -> LogConfig {
     LogConfig {
         durability: match config.durability {
             Durability::Process => tidings_log::Durability::Process,
