@@ -61,6 +61,8 @@ pub(crate) struct Row {
     /// The channel after it.
     pub(crate) channel: Channel,
     pub(crate) prev: u64,
+    /// When it was said.
+    pub(crate) at: u64,
     /// Whether it is the channel's first, so that the channel's row is to be made.
     pub(crate) is_first: bool,
     /// Whether it leaves a row in `skip`.
@@ -122,14 +124,14 @@ impl Chain {
         })
     }
 
-    /// Gives the draft, which was said `at`, its place. `channel` is what is known of its channel; a new one begins behind
+    /// Gives the draft its place. `channel` is what is known of its channel; a new one begins behind
     /// `Err(floor)`.
     pub(crate) fn append(
         &mut self,
         draft: &Draft,
         key: RecentKey,
         channel: Result<Channel, u64>,
-        at: u64,
+        now: u64,
     ) -> Row {
         let seq = self.place.head + 1;
         self.place.head = seq;
@@ -156,7 +158,11 @@ impl Chain {
             true => self.channels.save(&draft.channel, after),
             false => self.channels.change(&draft.channel, after),
         }
-        self.recent.remember(key, Place { seq, at });
+        let at = draft.said_at(now);
+        // What the window has left already would take the place of an id that it has not.
+        if self.recent.covers(at, now) {
+            self.recent.remember(key, Place { seq, at });
+        }
         self.place
             .accounts
             .add(&draft.channel, &self.policies, draft.data.len() as u64);
@@ -165,6 +171,7 @@ impl Chain {
             seq,
             channel: after,
             prev: before.head,
+            at,
             is_first,
             is_skip,
             is_over: is_skip && self.block_over(&draft.channel, &after).is_some(),

@@ -99,12 +99,7 @@ impl<'a> Inserter<'a> {
     }
 
     /// Writes `draft` where `row` says.
-    pub(crate) fn insert(
-        &mut self,
-        draft: &Draft,
-        row: &chain::Row,
-        at: u64,
-    ) -> rusqlite::Result<()> {
+    pub(crate) fn insert(&mut self, draft: &Draft, row: &chain::Row) -> rusqlite::Result<()> {
         let chain::Row { seq, channel, .. } = row;
         if row.is_first {
             self.channel.execute((
@@ -126,7 +121,7 @@ impl<'a> Inserter<'a> {
             channel.id,
             channel.head_nth,
             row.prev,
-            at,
+            row.at,
             draft.from.as_str(),
             draft.id.as_str(),
             data,

@@ -78,7 +78,9 @@ impl Store {
         let at = draft.said_at(now);
         let message = self.append(draft, at);
         let Message { seq, at, .. } = *message;
-        self.recent.remember(key, Place { seq, at });
+        if self.recent.covers(at, now) {
+            self.recent.remember(key, Place { seq, at });
+        }
         self.expire(now);
         let id = message.id.clone();
         let repeated = false;
