@@ -104,6 +104,8 @@ export class Api {
 /** @param {Response} response */
 async function json(response) {
 	const text = await response.text();
+	// What is away comes back, and is no refusal.
+	if (response.status === 503) throw new Error(`503 ${response.url}: ${text}`);
 	assert.ok(response.ok, `${response.status} ${response.url}: ${text}`);
 	return JSON.parse(text);
 }

@@ -18,6 +18,7 @@ import { obey } from './process.mjs';
  * @property {string[]} faults the first of them, in words
  * @property {number} published messages that are in the log
  * @property {number} acknowledged
+ * @property {number} gapMs the longest time in which nothing was
  * @property {number} delivered
  * @property {number} checked deliveries that were compared with the log one by one
  * @property {number} followers channels that clients followed, each for each
@@ -59,9 +60,9 @@ obey({
 			published += stored.length;
 			ledger.check(channel, stored);
 		}
-		const { isGood, counts, faults, acknowledged, delivered, checked, followers } = ledger;
+		const { isGood, counts, faults, acknowledged, gapMs, delivered, checked, followers } = ledger;
 		const returns = [...ledger.returns].map(([kill, clients]) => /** @type {[number, [number, number][]]} */ ([kill, [...clients]]));
-		return { isGood, counts, faults, published, acknowledged, delivered, checked, followers, returns };
+		return { isGood, counts, faults, published, acknowledged, gapMs, delivered, checked, followers, returns };
 	},
 });
 

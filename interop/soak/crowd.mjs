@@ -124,7 +124,7 @@ async function publish() {
 	unanswered++;
 	try {
 		const receipt = await /** @type {Tidings} */ (clients[at]).channel(nameOf(channel)).publish({ n: numbered }, { id });
-		lines.write(['ack', channel, receipt.seq, receipt.id]);
+		lines.write(['ack', channel, receipt.seq, receipt.id, Date.now()]);
 	} catch (error) {
 		lines.write(['fault', `${id} was refused: ${error}`]);
 	} finally {

@@ -5,7 +5,7 @@
 
 /** From behind this `seq` on. @typedef {['follow', client: number, channel: number, seq: number]} Follow */
 /** A delivery. @typedef {['got', client: number, channel: number, seq: number, id: string]} Got */
-/** A publisher was told so. @typedef {['ack', channel: number, seq: number, id: string]} Acknowledged */
+/** A publisher was told so; when, in ms since the Unix epoch. @typedef {['ack', channel: number, seq: number, id: string, at: number]} Acknowledged */
 /**
  * What a client, or a publisher, tells the checker; a line of JSON each. Numbers name clients and channels.
  * `back` says when a client was current again after a kill of the server, in ms since the Unix epoch.
@@ -30,7 +30,7 @@ class Follower {
 export class Ledger {
 	/** By client and channel. @type {Map<string, Follower>} */
 	#followers = new Map();
-	/** By `seq`: what was acknowledged or given there. @type {Map<number, string>} */
+	/** By channel and `seq`: what was acknowledged or given there. @type {Map<string, string>} */
 	#ids = new Map();
 	/** By channel. @type {Map<number, Stored[]>} */
 	#acknowledged = new Map();
@@ -40,6 +40,8 @@ export class Ledger {
 	faults = [];
 	delivered = 0;
 	acknowledged = 0;
+	/** When it was. @type {number[]} */
+	#times = [];
 
 	/** Of each kill of the server: when who was current again. @type {Map<number, Map<number, number>>} */
 	returns = new Map();
@@ -55,7 +57,7 @@ export class Ledger {
 			case 'got': {
 				const [, client, channel, seq, id] = line;
 				this.delivered++;
-				this.#name(seq, id);
+				this.#name(channel, seq, id);
 				const follower = this.#followers.get(`${client} ${channel}`);
 				if (!follower) return this.#fault('other', `client ${client} was given ${seq} of channel ${channel}, which it does not follow`);
 				const last = follower.seqs.at(-1) ?? follower.start;
@@ -64,9 +66,10 @@ export class Ledger {
 				return this.#fault(is, `client ${client}, channel ${channel}: ${seq} (${id}) after ${last}`);
 			}
 			case 'ack': {
-				const [, channel, seq, id] = line;
+				const [, channel, seq, id, at] = line;
 				this.acknowledged++;
-				this.#name(seq, id);
+				this.#times.push(at);
+				this.#name(channel, seq, id);
 				const messages = this.#acknowledged.get(channel) ?? [];
 				this.#acknowledged.set(channel, messages);
 				messages.push({ seq, id });
@@ -105,7 +108,8 @@ export class Ledger {
 			const before = ids.get(id);
 			if (before !== undefined) this.#fault('restored', `channel ${channel}: ${id} is stored at ${before} and at ${seq}`);
 			ids.set(id, seq);
-			if (this.#ids.has(seq) && this.#ids.get(seq) !== id) this.#fault('foreign', `${seq} is ${id} in the log, and was told as ${this.#ids.get(seq)}`);
+			const known = this.#ids.get(`${channel} ${seq}`) ?? id;
+			if (known !== id) this.#fault('foreign', `channel ${channel}: ${seq} is ${id} in the log, and was told as ${known}`);
 		}
 		const acknowledged = this.#acknowledged.get(channel) ?? [];
 		for (const { seq, id } of acknowledged) {
@@ -132,6 +136,12 @@ export class Ledger {
 		return count;
 	}
 
+	/** The longest time in which nothing was acknowledged, in ms. */
+	get gapMs() {
+		const times = this.#times.toSorted((a, b) => a - b);
+		return times.reduce((gap, at, place) => Math.max(gap, at - (times[place - 1] ?? at)), 0);
+	}
+
 	get followers() {
 		return this.#followers.size;
 	}
@@ -146,13 +156,15 @@ export class Ledger {
 	}
 
 	/**
+	 * @param {number} channel
 	 * @param {number} seq
 	 * @param {string} id
 	 */
-	#name(seq, id) {
-		const known = this.#ids.get(seq);
-		if (known === undefined) this.#ids.set(seq, id);
-		else if (known !== id) this.#fault('foreign', `${seq} is told as ${known} and as ${id}`);
+	#name(channel, seq, id) {
+		const place = `${channel} ${seq}`;
+		const known = this.#ids.get(place);
+		if (known === undefined) this.#ids.set(place, id);
+		else if (known !== id) this.#fault('foreign', `channel ${channel}: ${seq} is told as ${known} and as ${id}`);
 	}
 
 	/**

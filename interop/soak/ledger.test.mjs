@@ -16,9 +16,9 @@ const LOG = [
 const GOOD = [
 	['follow', 1, 7, 2],
 	['follow', 2, 7, 5],
-	['ack', 7, 3, 'a'],
-	['ack', 7, 5, 'b'],
-	['ack', 7, 6, 'c'],
+	['ack', 7, 3, 'a', 100],
+	['ack', 7, 5, 'b', 350],
+	['ack', 7, 6, 'c', 250],
 	['got', 1, 7, 3, 'a'],
 	['got', 1, 7, 5, 'b'],
 	['got', 1, 7, 6, 'c'],
@@ -41,6 +41,7 @@ test('what is right is found good', () => {
 	assert.deepEqual(ledger.faults, []);
 	assert.ok(ledger.isGood);
 	assert.equal(ledger.checked, 4);
+	assert.equal(ledger.gapMs, 150);
 	assert.equal(ledger.lacking(7, 6), 0);
 	assert.equal(ledger.lacking(7, 8), 2);
 });

@@ -1,8 +1,8 @@
 /**
  * The soak: thousands of real clients over all transports, behind middleboxes in bad weather, and a server
- * that is killed every minute; a checker of its own judges what everybody was told.
+ * that is killed every minute, or a cluster in which everything is; a checker of its own judges what everybody was told.
  *
- *     node interop/soak/main.mjs [--minutes 15] [--clients 2000] [--rate 40] [--seed 1] [--out target/soak]
+ *     node interop/soak/main.mjs [--engine nats] [--minutes 15] [--clients 2000] [--rate 40] [--seed 1] [--out target/soak]
  *
  * Exit code: 0 all good, 1 something was lost, doubled, out of order or never came, 2 not understood.
  */
@@ -13,13 +13,14 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Api } from '../lib/api.mjs';
 import { Middlebox } from '../lib/middlebox.mjs';
-import { Server } from '../lib/server.mjs';
+import { Cluster } from './cluster.mjs';
 import { LineWriter } from './lines.mjs';
 import { sample } from './meter.mjs';
 import { parse, USAGE } from './options.mjs';
 import { beaconId, CROWD_MAX, HALLS, MIDDLEBOXES, nameOf } from './plan.mjs';
 import { start, tell } from './process.mjs';
 import { asText, judgeKill } from './report.mjs';
+import { Single } from './single.mjs';
 import { Weather } from './weather.mjs';
 
 /** @import { ChildProcess } from 'node:child_process' */
@@ -28,8 +29,15 @@ import { Weather } from './weather.mjs';
 /** @import { Options } from './options.mjs' */
 /** @import { Sample } from './meter.mjs' */
 
-/** How often the server is killed, in ms. */
-const KILL_EVERY_MS = 60_000;
+/**
+ * What is put to the test.
+ * @typedef {object} Subject
+ * @property {number} everyMs how often it is disturbed
+ * @property {string} url
+ * @property {number} port
+ * @property {(number | undefined)[]} pids of its servers
+ * @property {() => Promise<string>} disturb has something fail and come back, and says what
+ */
 
 /** How often it is looked at what the server takes, and whether everybody has everything, in ms. */
 const GLANCE_MS = 1_000;
@@ -74,11 +82,11 @@ class Soak {
 	#weathers = [];
 	/** @type {ChildProcess[]} */
 	#crowds = [];
-	/** @type {{ wall: number, at: number, downMs: number }[]} */
+	/** @type {{ what: string, wall: number, at: number, downMs: number }[]} */
 	#kills = [];
-	/** @type {Sample[]} */
+	/** Of each server. @type {Sample[][]} */
 	#samples = [];
-	#server;
+	#subject;
 	#checker;
 	/** Where the checker listens. */
 	#path;
@@ -87,12 +95,12 @@ class Soak {
 	/**
 	 * @param {Options} options
 	 * @param {Scope} scope
-	 * @param {{ server: Server, checker: ChildProcess, lines: string }} started
+	 * @param {{ subject: Subject, checker: ChildProcess, lines: string }} started
 	 */
-	constructor(options, scope, { server, checker, lines }) {
+	constructor(options, scope, { subject, checker, lines }) {
 		this.#options = options;
 		this.#scope = scope;
-		this.#server = server;
+		this.#subject = subject;
 		this.#checker = checker;
 		this.#path = lines;
 		this.#lines = new LineWriter(lines);
@@ -107,11 +115,11 @@ class Soak {
 		scope.after(() => rm(folder, { recursive: true, force: true }));
 		const config = join(folder, 'tidings.toml');
 		await writeFile(config, CONFIG);
-		const server = await Server.start(scope, { args: ['--config', config] });
+		const subject = await (options.engine === 'nats' ? Cluster : Single).start(scope, config);
 		const checker = start(scope, './checker.mjs');
 		const lines = join(folder, 'lines');
 		await tell(checker, 'listen', lines);
-		return new Soak(options, scope, { server, checker, lines });
+		return new Soak(options, scope, { subject, checker, lines });
 	}
 
 	/** @returns {Promise<boolean>} whether all was good */
@@ -132,11 +140,11 @@ class Soak {
 			begun,
 			options: this.#options,
 			verdict,
-			kills: this.#kills.map(({ wall, at, downMs }, kill) => judgeKill(downMs, at, (back.get(kill) ?? []).map(([, when]) => when - wall), clients)),
+			kills: this.#kills.map(({ what, wall, at, downMs }, kill) => judgeKill(what, downMs, at, (back.get(kill) ?? []).map(([, when]) => when - wall), clients)),
 			faults: merge(this.#weathers.map(({ faults }) => faults)),
 			tallies: await this.#tallies(),
-			server: this.#samples,
-			cpuSeconds: lives(this.#samples),
+			servers: this.#samples,
+			cpuSeconds: sum(this.#samples.map(lives)),
 			seconds: this.#seconds,
 			calmMs,
 		};
@@ -151,7 +159,7 @@ class Soak {
 	/** Middleboxes, and the clients behind them, in good weather. */
 	async #gather() {
 		const { clients, rate, seed } = this.#options;
-		const middleboxes = await Promise.all(Array.from({ length: MIDDLEBOXES }, () => Middlebox.open(this.#scope, this.#server.port)));
+		const middleboxes = await Promise.all(Array.from({ length: MIDDLEBOXES }, () => Middlebox.open(this.#scope, this.#subject.port)));
 		this.#weathers = middleboxes.map((middlebox, number) => new Weather(middlebox, seed * MIDDLEBOXES + number));
 		const urls = middleboxes.map(({ url }) => url);
 		const crowds = Math.ceil(clients / CROWD_MAX);
@@ -164,16 +172,17 @@ class Soak {
 	}
 
 	/**
-	 * Bad weather, and the server is killed again and again.
+	 * Bad weather, and something fails again and again.
 	 * @param {number} ms
 	 */
 	async #storm(ms) {
 		for (const weather of this.#weathers) weather.begin();
 		await this.#all('publish');
 		const end = performance.now() + ms;
-		// The first kill is half a period after the beginning, the last one as long before the end.
-		for (let next = performance.now() + KILL_EVERY_MS / 2; next < end; next += KILL_EVERY_MS) {
-			await pause(next - performance.now());
+		const { everyMs } = this.#subject;
+		// The first time is half a period after the beginning, the last one as long before the end.
+		for (let next = performance.now() + everyMs / 2; next < end; next += everyMs) {
+			await pause(Math.max(0, next - performance.now()));
 			await this.#kill();
 		}
 		await pause(end - performance.now());
@@ -182,15 +191,14 @@ class Soak {
 	async #kill() {
 		const kill = this.#kills.length;
 		const { wall, at } = { wall: Date.now(), at: this.#seconds };
-		await this.#server.kill();
-		await this.#server.start();
+		const what = await this.#subject.disturb();
 		const downMs = Date.now() - wall;
-		this.#kills.push({ wall, at, downMs });
-		note(`kill ${kill}: ready after ${downMs} ms; ${await tell(this.#checker, 'delivered')} delivered so far`);
-		const api = new Api(this.#server.url, 'beacon');
+		this.#kills.push({ what, wall, at, downMs });
+		note(`${kill}: ${what}, over after ${downMs} ms; ${await tell(this.#checker, 'delivered')} delivered so far`);
+		const api = new Api(this.#subject.url, 'beacon');
 		for (let hall = 0; hall < HALLS; hall++) {
 			const { seq, id } = await api.publishWhatever(nameOf(hall), { kill }, beaconId(kill, hall));
-			this.#lines.write(['ack', hall, seq, id]);
+			this.#lines.write(['ack', hall, seq, id, Date.now()]);
 		}
 	}
 
@@ -229,9 +237,12 @@ class Soak {
 	}
 
 	async #glance() {
-		const { pid } = this.#server;
-		const taken = pid ? await sample(pid, this.#seconds) : undefined;
-		if (taken) this.#samples.push(taken);
+		const { pids } = this.#subject;
+		const seconds = this.#seconds;
+		for (const [server, pid] of pids.entries()) {
+			const taken = pid ? await sample(pid, seconds) : undefined;
+			if (taken) (this.#samples[server] ??= []).push(taken);
+		}
 	}
 
 	/**
@@ -246,7 +257,7 @@ class Soak {
 	}
 
 	get #where() {
-		return { url: this.#server.url, clients: this.#options.clients };
+		return { url: this.#subject.url, clients: this.#options.clients };
 	}
 
 	get #seconds() {

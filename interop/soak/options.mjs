@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
  * @property {number} clients
  * @property {number} rate messages published in a second, by all of them
  * @property {number} seed of the weather
+ * @property {'embedded' | 'nats'} engine one server with a log of its own, or three on a NATS cluster of three
  * @property {string} out folder of the report
  */
 
@@ -26,7 +27,7 @@ const NUMBERS = {
  */
 export function parse(words) {
 	const names = /** @type {(keyof typeof NUMBERS)[]} */ (Object.keys(NUMBERS));
-	const options = Object.fromEntries([...names, 'out'].map((name) => [name, { type: /** @type {const} */ ('string') }]));
+	const options = Object.fromEntries([...names, 'engine', 'out'].map((name) => [name, { type: /** @type {const} */ ('string') }]));
 	const values = /** @type {Record<string, string | undefined>} */ (parseArgs({ args: words, options }).values);
 	const number = (/** @type {keyof typeof NUMBERS} */ name) => {
 		const { usual, least, most } = NUMBERS[name];
@@ -34,7 +35,10 @@ export function parse(words) {
 		if (!(value >= least && value <= most)) throw new TypeError(`--${name} is ${least} to ${most}, not ${values[name]}`);
 		return value;
 	};
+	const engine = values['engine'] ?? 'embedded';
+	if (engine !== 'embedded' && engine !== 'nats') throw new TypeError(`--engine is embedded or nats, not ${engine}`);
 	return {
+		engine,
 		minutes: number('minutes'),
 		clients: Math.round(number('clients')),
 		rate: number('rate'),
@@ -46,5 +50,6 @@ export function parse(words) {
 /** How it is called. */
 export const USAGE = Object.entries(NUMBERS)
 	.map(([name, { usual, about }]) => `  --${name} N`.padEnd(16) + `${about}; default ${usual}\n`)
+	.concat('  --engine NAME  '.padEnd(16) + 'embedded, or nats: three servers on three of NATS; default embedded\n')
 	.concat(`  --out FOLDER`.padEnd(16) + 'of the report; default target/soak\n')
 	.join('');

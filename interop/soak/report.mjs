@@ -6,8 +6,9 @@
 
 /**
  * @typedef {object} Kill
+ * @property {string} what has failed
  * @property {number} at seconds since the soak began
- * @property {number} downMs until the server was ready again
+ * @property {number} downMs until it was over
  * @property {number} back clients that were current again before the end
  * @property {number | undefined} halfMs from the kill until half of the clients were
  * @property {number | undefined} mostMs 99 of a hundred
@@ -22,29 +23,29 @@
  * @property {Kill[]} kills
  * @property {Record<string, { count: number, ms: number }>} faults
  * @property {Record<string, Record<string, number>>} tallies
- * @property {Sample[]} server
- * @property {number} cpuSeconds of all lives of the server
+ * @property {Sample[][]} servers of each
+ * @property {number} cpuSeconds of all lives of all servers
  * @property {number} seconds in all
  * @property {number | undefined} calmMs from good weather until everybody had everything
  */
 
 /**
+ * @param {string} what
  * @param {number} downMs
  * @param {number} at
  * @param {number[]} times of those who are back, in ms since the kill
  * @param {number} clients
  * @returns {Kill}
  */
-export function judgeKill(downMs, at, times, clients) {
+export function judgeKill(what, downMs, at, times, clients) {
 	const sorted = times.toSorted((a, b) => a - b);
 	const when = (/** @type {number} */ share) => sorted[Math.ceil(share * clients) - 1];
-	return { at, downMs, back: sorted.length, halfMs: when(0.5), mostMs: when(0.99), allMs: when(1) };
+	return { what, at, downMs, back: sorted.length, halfMs: when(0.5), mostMs: when(0.99), allMs: when(1) };
 }
 
 /** @param {Report} report */
-export function asText({ begun, options, verdict, kills, faults, tallies, server, cpuSeconds, seconds, calmMs }) {
+export function asText({ begun, options, verdict, kills, faults, tallies, servers, cpuSeconds, seconds, calmMs }) {
 	const { counts } = verdict;
-	const rss = server.map(({ rssKiB }) => rssKiB / 1024);
 	const lines = [
 		`Tidings soak, ${begun}: ${options.clients} clients, ${options.minutes} min of bad weather, seed ${options.seed}`,
 		'',
@@ -58,18 +59,20 @@ export function asText({ begun, options, verdict, kills, faults, tallies, server
 		`checked        ${verdict.checked}, of ${verdict.followers} followers`,
 		`calm           everybody had everything ${inSeconds(calmMs)} after the weather had cleared`,
 		'',
-		`the server was killed ${kills.length} times; of the clients were current again, counted from the kill:`,
-		'   at    ready    50 %     99 %    100 %',
-		...kills.map(({ at, downMs, back, halfMs, mostMs, allMs }) => {
+		`${kills.length} times something failed; of the clients were current again, counted from then:`,
+		'   at     over    50 %     99 %    100 %',
+		...kills.map(({ what, at, downMs, back, halfMs, mostMs, allMs }) => {
 			const whole = allMs === undefined ? `  ${back} of ${options.clients}` : inSeconds(allMs);
-			return `${`${Math.round(at)} s`.padStart(6)} ${[downMs, halfMs, mostMs].map(inSeconds).join(' ')} ${whole}`;
+			return `${`${Math.round(at)} s`.padStart(6)} ${[downMs, halfMs, mostMs].map(inSeconds).join(' ')} ${whole}   ${what}`;
 		}),
 		'',
 		'faults of the network',
 		...table(Object.entries(faults).map(([name, { count, ms }]) => [name, `${count}, ${Math.round(ms / 1000)} s in all`])),
 		...Object.entries(tallies).flatMap(([name, counts]) => ['', name, ...table(sorted(counts))]),
 		'',
-		`the server     ${Math.round(cpuSeconds)} s of CPU, ${Math.round((100 * cpuSeconds) / seconds)} % of a core; resident ${span(rss)} MiB`,
+		`write gap      ${inSeconds(verdict.gapMs).trim()}: the longest time in which nothing was acknowledged`,
+		`CPU            ${Math.round(cpuSeconds)} s, ${Math.round((100 * cpuSeconds) / seconds)} % of a core`,
+		...servers.map((samples) => `resident       ${span(samples.map(({ rssKiB }) => rssKiB / 1024))} MiB`),
 	];
 	return `${lines.join('\n')}\n`;
 }

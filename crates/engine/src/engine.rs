@@ -2,7 +2,7 @@
 
 use tidings_wire::{ChannelName, Data, Epoch, MessageId, Presence, User};
 
-use crate::{Answer, Page, Query, Watch};
+use crate::{Answer, EngineError, Page, Query, Watch};
 
 /// Where messages live.
 ///
@@ -52,8 +52,8 @@ pub trait Engine: Send + Sync + 'static {
     /// Stores a message and then tells all watchers. Dropping the answer does not undo it.
     fn publish(&self, draft: Draft) -> Answer<Published>;
 
-    /// Stores messages that came together, in their order: as by [`publish`](Self::publish) one after the
-    /// other, and with less work where an engine can take them at once.
+    /// Stores messages that came together, those of each channel in their order: as by [`publish`](Self::publish)
+    /// one after the other, and with less work where an engine can take them at once.
     fn publish_all(&self, drafts: Vec<Draft>) -> Vec<Answer<Published>> {
         drafts
             .into_iter()
@@ -77,6 +77,11 @@ pub trait Engine: Send + Sync + 'static {
     /// Who is in a channel, in the order of their names; of a crowd the first
     /// [`PRESENT_USERS_MAX`](crate::PRESENT_USERS_MAX), and how many there are in all.
     fn present(&self, channel: ChannelName) -> Answer<Presence>;
+
+    /// Whether it can store and read messages now; if not, why.
+    fn check(&self) -> Result<(), EngineError> {
+        Ok(())
+    }
 
     /// Hears of everything from now on: each batch whose messages come after their log's [`Engine::head`] as
     /// it is read after this call returned, and perhaps the one before them.

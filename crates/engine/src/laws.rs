@@ -10,13 +10,20 @@
 //!
 //! fn memory(setup: Setup) -> Subject {
 //!     let Setup { clock, retention, dedup_window } = setup;
-//!     Subject::new(MemoryEngine::with_policies(clock, retention, dedup_window))
+//!     let engine = MemoryEngine::with_policies(clock.clone(), retention, dedup_window);
+//!     Subject::on_clock(clock, engine)
 //! }
 //!
 //! tidings_engine::laws!(memory);
+//! tidings_engine::clock_laws!(memory);
 //! # fn main() {}
 //! ```
+//!
+//! An engine that takes its time from elsewhere, as from a server over a network, is a
+//! [`Subject::in_real_time`]: the laws sleep where time has to pass, and hold however slow the machine is.
+//! There are no [`clock_laws!`](crate::clock_laws!) for it.
 
+mod clock;
 mod elsewhere;
 mod once;
 mod order;
@@ -25,6 +32,10 @@ mod reading;
 mod retention;
 mod tools;
 
+pub use clock::{
+    a_clock_that_goes_back_changes_nothing, an_age_is_full_to_the_millisecond,
+    the_window_ends_to_the_millisecond,
+};
 pub use elsewhere::{what_is_brought_ends_with_its_own_age, what_is_brought_keeps_its_time};
 pub use once::{
     a_draft_is_stored_once_within_the_window, an_id_counts_in_its_own_channel,
@@ -56,7 +67,7 @@ pub use tools::{Setup, Subject};
 #[macro_export]
 macro_rules! laws {
     ($factory:path) => {
-        $crate::laws!(
+        $crate::law_tests!(
             $factory:
             each_message_names_the_one_before_it_in_its_channel,
             many_publishers_share_one_order,
@@ -86,6 +97,25 @@ macro_rules! laws {
             leaving_where_one_is_not_says_nothing,
         );
     };
+}
+
+/// Makes a test of each law of a clock, for an engine that takes its time from its
+/// [`Setup`](crate::laws::Setup). Its argument is a `fn(Setup) -> Subject`.
+#[macro_export]
+macro_rules! clock_laws {
+    ($factory:path) => {
+        $crate::law_tests!(
+            $factory:
+            the_window_ends_to_the_millisecond,
+            an_age_is_full_to_the_millisecond,
+            a_clock_that_goes_back_changes_nothing,
+        );
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! law_tests {
     ($factory:path: $($law:ident,)*) => {
         $(
             #[test]

@@ -262,6 +262,29 @@ mod tests {
     }
 
     #[test]
+    fn a_namespace_is_full_to_the_byte() {
+        let retention = crate::Retention {
+            bytes: Some(2 * draft("1").data.len() as u64),
+            ..Default::default()
+        };
+        let policies = RetentionPolicies {
+            default: retention,
+            ..Default::default()
+        };
+        let engine = MemoryEngine::with_policies(Arc::new(SystemClock), policies, DEDUP_WINDOW);
+        for id in ["1", "2", "3"] {
+            let _answer = engine.publish(draft(id));
+        }
+        let query = Query {
+            channel: draft("1").channel,
+            after: None,
+            before: None,
+            limit: 10,
+        };
+        assert_eq!(engine.read(query).wait().unwrap().messages.len(), 2);
+    }
+
+    #[test]
     fn faults_come_and_go() {
         let engine = MemoryEngine::new();
         engine.fail_publishes(Some(EngineError::StorageFull));

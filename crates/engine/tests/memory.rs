@@ -9,7 +9,9 @@ fn memory(setup: Setup) -> Subject {
         retention,
         dedup_window,
     } = setup;
-    Subject::new(MemoryEngine::with_policies(clock, retention, dedup_window))
+    let engine = MemoryEngine::with_policies(clock.clone(), retention, dedup_window);
+    Subject::on_clock(clock, engine)
 }
 
 tidings_engine::laws!(memory);
+tidings_engine::clock_laws!(memory);

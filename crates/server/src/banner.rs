@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use crate::config::{Config, Durability};
+use crate::config::{Config, Durability, EngineConfig};
 use crate::tls::Known;
 
 /// Prints the banner. Nobody may be there to read it, which is no reason not to serve.
@@ -91,9 +91,35 @@ fn text(
         (false, false) => "guests from this machine, under any name; no passwords",
         (false, true) => "EVERYBODY, under any name (--insecure)",
     };
-    let durability = match config.durability {
-        Durability::Process => "messages survive a crash of the server",
-        Durability::Disk => "messages survive a loss of power",
+    let data = match (&config.engine, config.durability) {
+        (EngineConfig::Embedded, Durability::Process) => {
+            format!(
+                "{} (messages survive a crash of the server)",
+                config.data.display()
+            )
+        }
+        (EngineConfig::Embedded, Durability::Disk) => {
+            format!(
+                "{} (messages survive a loss of power)",
+                config.data.display()
+            )
+        }
+        (EngineConfig::Nats(servers), _) => {
+            // Who logs in there, and with what, is not for everybody's eyes.
+            let host = |server: &String| {
+                server
+                    .rsplit(['@', '/'])
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned()
+            };
+            let hosts: Vec<_> = servers.iter().map(host).collect();
+            format!(
+                "NATS JetStream at {}, as \"{}\"",
+                hosts.join(", "),
+                config.nats.name
+            )
+        }
     };
     let (token, header) = match has_secret {
         true => (
@@ -129,7 +155,7 @@ fn text(
          \x20 chat     {url}/\n\
          \x20 open     {webtransport}WebSocket, SSE, long polling, short polling\n\
          \x20 for      {access}\n\
-         \x20 data     {data} ({durability})\n\
+         \x20 data     {data}\n\
          {certificate}\
          {metrics}\
          \n\
@@ -143,7 +169,6 @@ fn text(
          \n\
          Ctrl-C ends it.\n\n",
         version = env!("CARGO_PKG_VERSION"),
-        data = config.data.display(),
     )
 }
 
@@ -222,6 +247,20 @@ mod tests {
             text.contains("--url https://chat.example.org:7007\n"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_cluster_is_named_without_its_password() {
+        let config = Config {
+            engine: "nats://user:secret@a:4222,b:4222".parse().unwrap(),
+            ..Config::default()
+        };
+        let text = banner(&config, "127.0.0.1:7007", false);
+        assert!(
+            text.contains("  data     NATS JetStream at a:4222, b:4222, as \"td\"\n"),
+            "{text}"
+        );
+        assert!(!text.contains("secret"), "{text}");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! threads that accept [`connection`]s, perhaps over [`tls`] or by [`quic`], share them out ([`balance`]), read their [`requests`] and lead
 //! each to a door ([`http`]) or a [`transport`], whose answer is [`parked`] on the [`socket`] while it
 //! waits; [`shutdown`] ends it all in order. [`assets`] are the web chat and the browser client,
-//! [`metrics`] what is counted, [`places`] who makes room when all is taken, [`few`] how what stands beside the shards accepts, [`logging`] what is told meanwhile, [`fault`] what a person is told when it
+//! [`engine`] opens what keeps the messages, [`metrics`] what is counted, [`places`] who makes room when all is taken, [`few`] how what stands beside the shards accepts, [`logging`] what is told meanwhile, [`fault`] what a person is told when it
 //! cannot be done.
 
 #[cfg(not(target_os = "linux"))]
@@ -18,6 +18,7 @@ mod banner;
 mod cli;
 mod config;
 mod connection;
+mod engine;
 mod fault;
 mod few;
 mod http;

@@ -1,6 +1,8 @@
 //! What a page is: the queries of history and of catching up.
 
-use super::tools::{Setup, Subject, publish, query, read, read_after, read_all, seqs, setup};
+use super::tools::{
+    Setup, Subject, beside, publish, query, read, read_after, read_all, seqs, setup,
+};
 use crate::{Engine, Query};
 
 /// Without `after`: the newest, oldest first.
@@ -85,7 +87,8 @@ pub fn pages_after_and_before_meet_without_a_hole(make: fn(Setup) -> Subject) {
 pub fn what_is_not_there_is_an_empty_page(make: fn(Setup) -> Subject) {
     let engine = make(setup());
     let published = fill(&*engine, 3);
-    let nowhere = read(&*engine, query("nowhere", 10));
+    let nowhere = beside(&*engine, &beside(&*engine, "room"));
+    let nowhere = read(&*engine, query(&nowhere, 10));
     let beyond = read_after(&*engine, "room", u64::MAX, 10);
     let current = read_after(&*engine, "room", published[2], 10);
     let before = Some(published[0]);
@@ -117,12 +120,13 @@ pub fn what_is_not_there_is_an_empty_page(make: fn(Setup) -> Subject) {
     assert!(none.more);
 }
 
-/// So many messages in "room", with others of other channels between them.
+/// So many messages in "room", with others of another channel of its log between them.
 fn fill(engine: &dyn Engine, count: usize) -> Vec<u64> {
+    let elsewhere = beside(engine, "room");
     (0..count)
         .map(|n| {
             if n % 3 == 0 {
-                publish(engine, "elsewhere", &n.to_string());
+                publish(engine, &elsewhere, &n.to_string());
             }
             publish(engine, "room", &n.to_string()).seq
         })

@@ -1,6 +1,7 @@
-//! What the laws are tried with: a clock of their own, short words, and waits that end.
+//! What the laws are tried with: time that passes as the engine's does, short words, and waits that end.
 
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -11,14 +12,14 @@ use std::time::{Duration, Instant};
 use tidings_wire::{ChannelName, Data, Message, MessageId, User};
 
 use crate::{
-    DEDUP_WINDOW, Draft, Engine, ManualClock, Notice, Page, Published, Query, Retention,
-    RetentionPolicies, Watch,
+    Answer, Clock, DEDUP_WINDOW, Draft, Engine, ManualClock, Notice, Page, Published, Query,
+    Retention, RetentionPolicies, SystemClock, Watch,
 };
 
 /// What an engine is to be made with.
 #[derive(Clone, Debug)]
 pub struct Setup {
-    /// The time for it.
+    /// The time, for an engine that takes it.
     pub clock: Arc<ManualClock>,
     /// What it keeps.
     pub retention: RetentionPolicies,
@@ -26,24 +27,63 @@ pub struct Setup {
     pub dedup_window: Duration,
 }
 
-/// An engine under test, and what must live as long, such as its directory.
+/// A new engine under test, how its time passes, and what must live as long, such as its directory.
 pub struct Subject {
     engine: Box<dyn Engine>,
+    time: Time,
     _keep: Box<dyn Any>,
 }
 
+enum Time {
+    Manual(Arc<ManualClock>),
+    Real,
+}
+
 impl Subject {
-    /// An engine that needs nothing else.
-    pub fn new(engine: impl Engine) -> Self {
-        Self::keeping(engine, ())
+    /// An engine whose only time is `clock`, of its [`Setup`].
+    pub fn on_clock(clock: Arc<ManualClock>, engine: impl Engine) -> Self {
+        Self::timed(Time::Manual(clock), engine)
     }
 
-    /// An engine that ends before `keep` does.
-    pub fn keeping(engine: impl Engine, keep: impl Any) -> Self {
+    /// An engine whose time is this computer's: laws that need time to pass sleep.
+    pub fn in_real_time(engine: impl Engine) -> Self {
+        Self::timed(Time::Real, engine)
+    }
+
+    fn timed(time: Time, engine: impl Engine) -> Self {
         Self {
             engine: Box::new(engine),
-            _keep: Box::new(keep),
+            time,
+            _keep: Box::new(()),
         }
+    }
+
+    /// The engine ends before `keep` does.
+    pub fn keeping(self, keep: impl Any) -> Self {
+        let _keep = Box::new(keep);
+        Self { _keep, ..self }
+    }
+
+    /// Lets so much of the engine's time pass.
+    pub(super) fn elapse(&self, time: Duration) {
+        match &self.time {
+            Time::Manual(clock) => clock.advance(time.as_millis() as u64),
+            Time::Real => thread::sleep(time),
+        }
+    }
+
+    /// The engine's time, in milliseconds since the Unix epoch.
+    pub(super) fn now(&self) -> u64 {
+        match &self.time {
+            Time::Manual(clock) => clock.now(),
+            Time::Real => SystemClock.now(),
+        }
+    }
+
+    /// How much of it has passed since it was `then`. What came after `then`, and was looked at before
+    /// this is asked, is younger than an age that is longer than this.
+    pub(super) fn since(&self, then: u64) -> Duration {
+        Duration::from_millis(self.now().saturating_sub(then))
     }
 }
 
@@ -61,11 +101,15 @@ impl std::ops::Deref for Subject {
     }
 }
 
-/// Some day in 2025, in milliseconds since the Unix epoch.
+/// Where manual clocks begin: some day in 2025, in milliseconds since the Unix epoch.
 pub(super) const START: u64 = 1_760_000_000_000;
 
 /// When to give up waiting for what should come at once: on a busy machine "at once" is late.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How many names are tried for each log: where they are spread at random, it gets none of them once
+/// in 10^27 times.
+const NAMES_EACH: usize = 64;
 
 /// Keeps everything.
 pub(super) const KEEP: Retention = Retention {
@@ -85,12 +129,51 @@ pub(super) fn keeping(retention: Retention) -> Setup {
             default: retention,
             ..RetentionPolicies::default()
         },
-        dedup_window: DEDUP_WINDOW,
+        // There are engines that remember no id for longer than its message.
+        dedup_window: retention.age.unwrap_or(DEDUP_WINDOW),
     }
 }
 
 pub(super) fn channel(name: &str) -> ChannelName {
     ChannelName::new(name).expect("the laws' channels have good names")
+}
+
+/// So many names in each log that names beginning with `prefix` lead to, and which log it is.
+pub(super) fn names<const COUNT: usize>(
+    engine: &dyn Engine,
+    prefix: &str,
+) -> Vec<(usize, [String; COUNT])> {
+    let mut names = BTreeMap::<_, Vec<_>>::new();
+    for n in 0..NAMES_EACH * engine.epochs().len() {
+        let name = format!("{prefix}{n}");
+        let log = engine.log_of(&channel(&name));
+        names.entry(log).or_default().push(name);
+    }
+    names
+        .into_iter()
+        .map(|(log, mut names)| {
+            names.truncate(COUNT);
+            let names = names.try_into();
+            (log, names.expect("channels are spread over the logs"))
+        })
+        .collect()
+}
+
+/// Another channel in the log of `name`.
+pub(super) fn beside(engine: &dyn Engine, name: &str) -> String {
+    let log = engine.log_of(&channel(name));
+    let (_, [beside]) = names(engine, name)
+        .into_iter()
+        .find(|(other, _)| *other == log)
+        .expect("channels are spread over the logs");
+    beside
+}
+
+/// How far each log goes.
+pub(super) fn heads(engine: &dyn Engine) -> Vec<u64> {
+    (0..engine.epochs().len())
+        .map(|log| engine.head(log))
+        .collect()
 }
 
 pub(super) fn draft(name: &str, id: &str) -> Draft {
@@ -104,10 +187,12 @@ pub(super) fn draft(name: &str, id: &str) -> Draft {
 }
 
 pub(super) fn publish(engine: &dyn Engine, name: &str, id: &str) -> Published {
-    let answer = engine.publish(draft(name, id));
-    answer
-        .wait()
-        .expect("a publish to a healthy engine does well")
+    answered(engine.publish(draft(name, id)))
+}
+
+/// What a healthy engine answers, and must.
+pub(super) fn answered<T>(answer: Answer<T>) -> T {
+    block_on(answer).expect("a healthy engine does well")
 }
 
 pub(super) fn query(name: &str, limit: usize) -> Query {
@@ -120,10 +205,7 @@ pub(super) fn query(name: &str, limit: usize) -> Query {
 }
 
 pub(super) fn read(engine: &dyn Engine, query: Query) -> Page {
-    let answer = engine.read(query);
-    answer
-        .wait()
-        .expect("a read from a healthy engine does well")
+    answered(engine.read(query))
 }
 
 pub(super) fn read_after(engine: &dyn Engine, name: &str, after: u64, limit: usize) -> Page {

@@ -5,6 +5,7 @@ mod bench;
 mod client;
 mod config;
 mod descriptors;
+mod nats;
 mod progress;
 mod publish;
 mod serve;
@@ -52,6 +53,9 @@ For others to reach it, it needs a secret that tokens are signed with:
   tidings --listen 0.0.0.0:7007
   tidings token --user alice --read 'chat:*' --write 'chat:*' --expires 12h
 
+For more than one machine, messages are in NATS JetStream, and any server answers any client:
+  tidings --engine nats://a:4222,b:4222,c:4222
+
 `tidings config` prints every setting; `tidings COMMAND --help` explains a command.";
 
 #[derive(Debug, Subcommand)]
@@ -70,6 +74,8 @@ enum Command {
     Import(backup::ImportArgs),
     /// Make a token for a user.
     Token(token::TokenArgs),
+    /// Look at NATS, where a cluster keeps its messages.
+    Nats(nats::NatsArgs),
     /// Print a configuration file with every setting explained.
     Config,
 }
@@ -98,6 +104,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Fault> {
         Some(Command::Export(args)) => backup::export(&args),
         Some(Command::Import(args)) => backup::import(&args),
         Some(Command::Token(args)) => token::run(&args),
+        Some(Command::Nats(args)) => nats::run(&args),
         Some(Command::Config) => config::run(),
     }
 }

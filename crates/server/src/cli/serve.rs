@@ -8,15 +8,17 @@ use std::thread::JoinHandle;
 
 use clap::Args;
 use tidings_hub::{Auth, Hub, HubConfig, Limits, NamespacePolicies, NamespacePolicy, Secret};
-use tidings_log::{Log, LogConfig};
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 
 use super::descriptors;
 use crate::balance;
 use crate::banner::{self, Addresses};
-use crate::config::{Config, Durability, HeartbeatConfig, Span, TlsConfig, TlsVersion};
+use crate::config::{
+    Config, Durability, EngineConfig, HeartbeatConfig, Span, TlsConfig, TlsVersion,
+};
 use crate::connection::ConnectionLimits;
+use crate::engine::OpenEngine;
 use crate::fault::Fault;
 use crate::http::App;
 use crate::http::body::BodyLimits;
@@ -38,6 +40,10 @@ pub(crate) struct ServeArgs {
     /// The directory of the messages [default: ./tidings-data].
     #[arg(long, env = "TIDINGS_DATA", value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Where the messages are: in the data directory, or in NATS JetStream for several servers, such as
+    /// nats://a:4222,b:4222,c:4222 [default: embedded].
+    #[arg(long, env = "TIDINGS_ENGINE", value_name = "ENGINE")]
+    engine: Option<EngineConfig>,
     /// Threads that carry connections [default: 1].
     #[arg(long, env = "TIDINGS_SHARDS", value_name = "N")]
     shards: Option<usize>,
@@ -146,6 +152,9 @@ impl ServeArgs {
         if let Some(data) = &self.data {
             config.data.clone_from(data);
         }
+        if let Some(engine) = &self.engine {
+            config.engine.clone_from(engine);
+        }
         if let Some(shards) = self.shards {
             config.shards = shards;
         }
@@ -234,18 +243,19 @@ fn serve(args: &ServeArgs, config: &Config) -> Result<(), Fault> {
     let metrics_address = metrics_listener.as_ref().map(bound_address).transpose()?;
     let redirecting = own_listener(config.tls.redirect_from.as_deref(), "--redirect-from")?;
     let limits = connection_limits(config);
-    // Before there are threads, which the log has.
+    // Before there are threads, which the engine has.
     descriptors::make_room(limits.connections);
-    let log = Arc::new(Log::open(log_config(config)).map_err(Fault::setup)?);
+    let engine = OpenEngine::open(config)?;
     let tls = tls::open(&config.tls, &config.data)?;
     let quic = Quic::prepare(config, address, tls.as_ref())?;
-    let (metrics, ends) = Metrics::new(config.shards, &log, limits.connections);
+    let (metrics, ends) = Metrics::new(config.shards, engine.watched(), limits.connections);
     let metrics = Arc::new(metrics);
     let shares = balance::shares(
         ends.iter().map(|end| end.counts.clone()),
         config.relieve_at * 10,
     );
-    let hub = Hub::new(log, hub_config(config)?);
+    let hub = Hub::new(engine.engine(), hub_config(config)?);
+    drop(engine);
 
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -331,7 +341,7 @@ fn serve(args: &ServeArgs, config: &Config) -> Result<(), Fault> {
             () = signals.next() => Err(Fault::failure("ended at once, by a second signal")),
         }
     });
-    // With the last shard the hub is gone, and with the hub the log, which closes in order. Whatever
+    // With the last shard the hub is gone, and with the hub the engine, which closes in order. Whatever
     // hangs is not waited for: what was acknowledged is safe in any case.
     runtime.shutdown_background();
     ended
@@ -379,19 +389,6 @@ fn check_exposure(config: &Config, address: SocketAddr, insecure: bool) -> Resul
         "Set TIDINGS_AUTH_SECRET=$(openssl rand -hex 32) and give your users tokens (`tidings token`), \
          or listen on 127.0.0.1. --insecure lets everybody in.",
     ))
-}
-
-/// The log that the settings name.
-pub(super) fn log_config(config: &Config) -> LogConfig {
-    LogConfig {
-        durability: match config.durability {
-            Durability::Process => tidings_log::Durability::Process,
-            Durability::Disk => tidings_log::Durability::Disk,
-        },
-        retention: config.retention(),
-        dedup_window: config.dedup_window.0,
-        ..LogConfig::new(&config.data)
-    }
 }
 
 fn hub_config(config: &Config) -> Result<HubConfig, Fault> {

@@ -6,6 +6,7 @@
 
 mod error;
 mod heartbeat;
+mod nats;
 mod tls;
 mod units;
 mod websocket;
@@ -22,6 +23,7 @@ use crate::fault::Fault;
 use crate::http::origin::Origin;
 use crate::logging::LogFormat;
 pub(crate) use heartbeat::HeartbeatConfig;
+pub(crate) use nats::{EngineConfig, NatsConfig};
 pub(crate) use tls::{AcmeConfig, CertificateSource, TlsConfig, TlsVersion};
 pub(crate) use units::{Bound, Size, Span};
 pub(crate) use websocket::WebSocketConfig;
@@ -43,6 +45,8 @@ pub(crate) struct Config {
     /// `HOST:PORT` to listen on; port 0 lets the system choose.
     pub(crate) listen: String,
     /// Where the messages are kept.
+    pub(crate) engine: EngineConfig,
+    /// The directory of what is kept on this machine.
     pub(crate) data: PathBuf,
     /// Threads that carry connections.
     pub(crate) shards: usize,
@@ -74,6 +78,8 @@ pub(crate) struct Config {
     pub(crate) metrics: MetricsConfig,
     /// Bounds of the doors and of the hub.
     pub(crate) limits: LimitsConfig,
+    /// How NATS is used, where messages are kept there.
+    pub(crate) nats: NatsConfig,
     /// How long messages are kept.
     pub(crate) retention: RetentionConfig,
     /// What differs in a namespace; `""` is that of channels without one.
@@ -84,6 +90,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: "127.0.0.1:7007".into(),
+            engine: EngineConfig::default(),
             data: "tidings-data".into(),
             shards: 1,
             relieve_at: 60,
@@ -100,6 +107,7 @@ impl Default for Config {
             drain: DrainConfig::default(),
             metrics: MetricsConfig::default(),
             limits: LimitsConfig::default(),
+            nats: NatsConfig::default(),
             retention: RetentionConfig::default(),
             namespaces: BTreeMap::new(),
         }
@@ -352,6 +360,7 @@ impl Config {
                 .advise("It is a number of clients a second: choose from 1 to 1000000."));
         }
         self.tls.check()?;
+        self.nats.check()?;
         self.origins().map(drop)
     }
 

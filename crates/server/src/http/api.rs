@@ -198,12 +198,11 @@ async fn healthz() -> Response<Whole> {
 }
 
 async fn readyz(State(app): State<Arc<App>>) -> Answered {
-    match app.drain.is_announced() {
-        false => Ok(text("ready\n".to_owned())),
-        true => Err(Refused(problem::refusal(
-            Code::Unavailable,
-            "the server is shutting down",
-        ))),
+    let refused = |why: &str| Err(Refused(problem::refusal(Code::Unavailable, why)));
+    match app.hub.engine().check() {
+        _ if app.drain.is_announced() => refused("the server is shutting down"),
+        Err(error) => refused(&error.to_string()),
+        Ok(()) => Ok(text("ready\n".to_owned())),
     }
 }
 

@@ -10,6 +10,7 @@ use super::counts::{Counts, Handshake};
 use super::exposition::{Exposition, Kind};
 use super::look::Look;
 use super::process::Process;
+use crate::engine::EngineStatistics;
 use crate::transport::Transport;
 
 /// What a scrape found.
@@ -17,7 +18,7 @@ pub(super) struct Seen<'a> {
     /// By shard: what it counts, and what it said if it did.
     pub(super) shards: Vec<(&'a Counts, Option<Look>)>,
     /// `None` when it has ended.
-    pub(super) log: Option<Statistics>,
+    pub(super) engine: Option<EngineStatistics>,
     pub(super) process: Option<Process>,
     pub(super) connections_max: usize,
 }
@@ -34,10 +35,29 @@ impl Seen<'_> {
         self.traffic(&mut out);
         self.refusals(&mut out);
         self.shards(&mut out);
-        if let Some(log) = &self.log {
-            messages(log, &mut out);
-            commits(log, &mut out);
-            storage(log, &mut out);
+        match &self.engine {
+            Some(EngineStatistics::Log(log)) => {
+                let counts = Messages {
+                    stored: log.commit_messages.sum(),
+                    stored_bytes: log.stored_bytes,
+                    repeated: log.repeated,
+                    signals: log.signals,
+                };
+                messages(&counts, &mut out);
+                commits(log, &mut out);
+                storage(log, &mut out);
+            }
+            Some(EngineStatistics::Nats(nats)) => {
+                let counts = Messages {
+                    stored: nats.stored,
+                    stored_bytes: nats.stored_bytes,
+                    repeated: nats.repeated,
+                    signals: nats.signals,
+                };
+                messages(&counts, &mut out);
+                cluster(nats, &mut out);
+            }
+            None => {}
         }
         if let Some(process) = &self.process {
             machine(process, &mut out);
@@ -231,31 +251,34 @@ impl Exposition {
     }
 }
 
-fn messages(log: &Statistics, out: &mut Exposition) {
+/// What every engine counts.
+struct Messages {
+    stored: u64,
+    stored_bytes: u64,
+    repeated: u64,
+    signals: u64,
+}
+
+fn messages(counts: &Messages, out: &mut Exposition) {
     out.counter(
         "tidings_messages_published_total",
         "Messages that were stored, over all doors.",
-        log.commit_messages.sum(),
+        counts.stored,
     );
     out.counter(
         "tidings_messages_published_bytes_total",
         "Bytes of data in the messages that were stored.",
-        log.stored_bytes,
+        counts.stored_bytes,
     );
     out.counter(
         "tidings_messages_repeated_total",
         "Publishes with an id that was stored already, answered with its place.",
-        log.repeated,
-    );
-    out.counter(
-        "tidings_messages_deleted_total",
-        "Messages that retention has deleted.",
-        log.deleted,
+        counts.repeated,
     );
     out.counter(
         "tidings_signals_published_total",
         "Signals, which are not stored, over all doors.",
-        log.signals,
+        counts.signals,
     );
 }
 
@@ -279,6 +302,11 @@ fn commits(log: &Statistics, out: &mut Exposition) {
 }
 
 fn storage(log: &Statistics, out: &mut Exposition) {
+    out.counter(
+        "tidings_messages_deleted_total",
+        "Messages that retention has deleted.",
+        log.deleted,
+    );
     out.gauge(
         "tidings_log_head",
         "Sequence number of the newest message.",
@@ -301,6 +329,53 @@ fn storage(log: &Statistics, out: &mut Exposition) {
     let help = "How long each read of the log took, for history and for those who catch up.";
     let mut family = out.family("tidings_log_read_seconds", Kind::Histogram, help);
     family.histogram(&[], &log.read_durations, NANOSECONDS);
+}
+
+fn cluster(nats: &tidings_nats::Statistics, out: &mut Exposition) {
+    out.gauge(
+        "tidings_nats_up",
+        "Whether NATS and its streams answer, or have been away only for a moment.",
+        u8::from(nats.is_well),
+    );
+    out.gauge(
+        "tidings_nats_nodes",
+        "Servers of the cluster that are heard of, this one included.",
+        nats.nodes,
+    );
+    let help = "How long each publish took until its stream had it.";
+    let mut family = out.family("tidings_nats_publish_seconds", Kind::Histogram, help);
+    family.histogram(&[], &nats.publish_durations, NANOSECONDS);
+    out.counter(
+        "tidings_nats_publish_retries_total",
+        "Requests to publish that were made again.",
+        nats.tries_again,
+    );
+    out.gauge(
+        "tidings_nats_waiting_bytes",
+        "Bytes of data that wait to be stored.",
+        nats.waiting_bytes,
+    );
+    let help = "Messages that came from the streams, by the way that they came.";
+    let mut family = out.family("tidings_nats_messages_total", Kind::Counter, help);
+    family.sample(&[("way", &"live")], nats.heard);
+    family.sample(&[("way", &"filled")], nats.filled);
+    let help = "Gaps found in what came live, by what was done.";
+    let mut family = out.family("tidings_nats_gaps_total", Kind::Counter, help);
+    family.sample(&[("way", &"filled")], nats.gaps.saturating_sub(nats.jumps));
+    family.sample(&[("way", &"jumped")], nats.jumps);
+    let help = "How long each read of a stream took, for history and for those who catch up.";
+    let mut family = out.family("tidings_nats_read_seconds", Kind::Histogram, help);
+    family.histogram(&[], &nats.read_durations, NANOSECONDS);
+    out.counter(
+        "tidings_nats_stale_answers_total",
+        "Answers of a server that was late, which its leader was asked for again.",
+        nats.stale,
+    );
+    let help = "Sequence number of the newest message known, by stream.";
+    let mut family = out.family("tidings_nats_stream_head", Kind::Gauge, help);
+    for (stream, head) in &nats.heads {
+        family.sample(&[("stream", stream)], head);
+    }
 }
 
 fn machine(process: &Process, out: &mut Exposition) {

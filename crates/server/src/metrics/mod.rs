@@ -1,7 +1,7 @@
 //! What an operator can see: counts, and a look at what is there, in Prometheus' text format.
 //!
 //! Shards count in cells of their own ([`counts`]). What only a shard's thread can see it tells when a scrape
-//! [asks](look); the log is asked as well, and the [system](process). All of it is put together in
+//! [asks](look); the engine is asked as well, and the [system](process). All of it is put together in
 //! [`families`], written by [`exposition`], and given out by the server's doors or by a [`listener`] of its
 //! own. docs/metrics.md explains each family; a test holds it to that.
 
@@ -12,21 +12,20 @@ pub(crate) mod listener;
 mod look;
 mod process;
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Weak};
-
-use tidings_log::Log;
 
 pub(crate) use counts::{Counts, Handshake};
 pub(crate) use look::{Asked, Look};
 
+use crate::engine::WatchedEngine;
 use look::Asker;
 use process::Process;
 
 /// Where a scrape finds everything. It keeps nothing alive.
 pub(crate) struct Metrics {
     shards: Vec<(Arc<Counts>, Asker)>,
-    log: Weak<Log>,
+    engine: WatchedEngine,
     connections_max: usize,
 }
 
@@ -39,10 +38,10 @@ pub(crate) struct ShardMetrics {
 }
 
 impl Metrics {
-    /// Of so many shards, and of `log`; with the ends of the shards, in their order.
+    /// Of so many shards, and of `engine`; with the ends of the shards, in their order.
     pub(crate) fn new(
         shards: usize,
-        log: &Arc<Log>,
+        engine: WatchedEngine,
         connections_max: usize,
     ) -> (Self, Vec<ShardMetrics>) {
         let everywhere = Arc::new(AtomicUsize::new(0));
@@ -54,7 +53,7 @@ impl Metrics {
         let (shards, ends) = ends.unzip();
         let metrics = Self {
             shards,
-            log: Arc::downgrade(log),
+            engine,
             connections_max,
         };
         (metrics, ends)
@@ -67,7 +66,7 @@ impl Metrics {
         let counts = self.shards.iter().map(|(counts, _)| &**counts);
         let seen = families::Seen {
             shards: counts.zip(looks).collect(),
-            log: self.log.upgrade().map(|log| log.statistics()),
+            engine: self.engine.statistics(),
             process: process.ok().flatten(),
             connections_max: self.connections_max,
         };

@@ -10,7 +10,7 @@ use tidings_log::Scan;
 
 use super::output::Output;
 use super::write::BackupWriter;
-use super::{Header, VERSION};
+use super::{Header, VERSION, directory};
 use crate::cli::progress::Progress;
 use crate::cli::serve::ConfigArgs;
 use crate::cli::units::{bytes, count};
@@ -47,7 +47,7 @@ pub(in crate::cli) struct ExportArgs {
 /// Writes the file, or none.
 pub(in crate::cli) fn run(args: &ExportArgs) -> Result<(), Fault> {
     let config = args.config.load()?;
-    let data = args.data.as_ref().unwrap_or(&config.data);
+    let data = directory(args.data.as_ref(), &config)?;
     let mut scan = Scan::open(data).map_err(Fault::setup)?;
     let chosen = (!args.channels.is_empty()).then(|| args.channels.clone());
     let header = Header {

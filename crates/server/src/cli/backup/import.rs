@@ -9,14 +9,16 @@ use tidings_engine::{Clock, SystemClock};
 use tidings_log::Log;
 use tidings_wire::Message;
 
+use super::directory;
 use super::importer::{Importer, Tally};
 use super::known::Unknown;
 use super::lines::{Broken, BrokenKind};
 use super::read::BackupReader;
 use crate::cli::progress::Progress;
-use crate::cli::serve::{ConfigArgs, log_config};
+use crate::cli::serve::ConfigArgs;
 use crate::cli::units::{bytes, count};
 use crate::config::Config;
+use crate::engine::log_config;
 use crate::fault::Fault;
 
 /// Bring the messages of a backup into a data directory, while no server runs on it.
@@ -57,9 +59,7 @@ const PROGRESS_EVERY: u64 = 4096;
 /// Imports what there is, and says what became of it.
 pub(in crate::cli) fn run(args: &ImportArgs) -> Result<(), Fault> {
     let mut config = args.config.load()?;
-    if let Some(data) = &args.data {
-        config.data.clone_from(data);
-    }
+    config.data = directory(args.data.as_ref(), &config)?.to_owned();
     config.check()?;
     // Before anything is made or locked: it may be the wrong file.
     let mut backup = Backup::open(&args.file)?;

@@ -17,6 +17,7 @@ mod read;
 mod write;
 
 use std::borrow::Cow;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,9 @@ pub(super) use export::ExportArgs;
 pub(super) use export::run as export;
 pub(super) use import::ImportArgs;
 pub(super) use import::run as import;
+
+use crate::config::{Config, EngineConfig};
+use crate::fault::Fault;
 
 /// The version of the file that is written here, and the newest that is read.
 const VERSION: u32 = 1;
@@ -60,6 +64,18 @@ struct Trailer {
 
 impl Trailer {
     const KIND: &'static str = "end";
+}
+
+/// The data directory that is meant: the one of the command line, or the server's.
+fn directory<'a>(data: Option<&'a PathBuf>, config: &'a Config) -> Result<&'a Path, Fault> {
+    match (data, &config.engine) {
+        (Some(data), _) => Ok(data),
+        (None, EngineConfig::Embedded) => Ok(&config.data),
+        (None, EngineConfig::Nats(_)) => Err(Fault::setup(
+            "the settings say that messages are in NATS, and not in a data directory",
+        )
+        .advise("Name a data directory with --data. NATS backs up its streams itself: `nats stream backup`.")),
+    }
 }
 
 /// A hash in hexadecimal.

