@@ -69,9 +69,9 @@ enum Command {
     /// Put a server under load, and tell how it does.
     Bench(bench::BenchArgs),
     /// Write all messages into a file, beside a running server.
-    Export(backup::ExportArgs),
+    Export(backup::export::ExportArgs),
     /// Bring the messages of such a file into a data directory.
-    Import(backup::ImportArgs),
+    Import(backup::import::ImportArgs),
     /// Make a token for a user.
     Token(token::TokenArgs),
     /// Look at NATS, where a cluster keeps its messages.
@@ -101,8 +101,8 @@ pub(crate) fn run(cli: Cli) -> Result<(), Fault> {
         Some(Command::Publish(args)) => block_on(publish::run(args)),
         Some(Command::Subscribe(args)) => block_on(subscribe::run(args)),
         Some(Command::Bench(args)) => block_on(bench::run(args)),
-        Some(Command::Export(args)) => backup::export(&args),
-        Some(Command::Import(args)) => backup::import(&args),
+        Some(Command::Export(args)) => backup::export::run(&args),
+        Some(Command::Import(args)) => backup::import::run(&args),
         Some(Command::Token(args)) => token::run(&args),
         Some(Command::Nats(args)) => nats::run(&args),
         Some(Command::Config) => config::run(),

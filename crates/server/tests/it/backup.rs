@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::SystemTime;
@@ -342,9 +343,26 @@ fn an_export_that_fails_leaves_the_last_one() {
 #[test]
 fn a_pipe_is_written_as_it_is() {
     let dir = tempfile::tempdir().unwrap();
-    let data = place(&dir, "data");
+    let (data, pipe) = (place(&dir, "data"), place(&dir, "pipe"));
     let file = backup(3);
     import(&data, &file, &[]).well();
-    let piped = export(&data, &["/dev/stdout"]).well();
-    assert_eq!(said(&piped), said(&file));
+    assert!(
+        Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let mut reader = Command::new("cat");
+    let mut reader = reader.arg(&pipe).stdout(Stdio::piped()).spawn().unwrap();
+    let exported = export(&data, &[pipe.to_str().unwrap()]);
+    let is_pipe = fs::metadata(&pipe).unwrap().file_type().is_fifo();
+    if !is_pipe {
+        // Nobody will write to it any more.
+        reader.kill().unwrap();
+    }
+    let piped = reader.wait_with_output().unwrap().stdout;
+    assert!(is_pipe, "a file is in its place");
+    assert_eq!(exported.well(), "");
+    assert_eq!(said(&String::from_utf8(piped).unwrap()), said(&file));
 }

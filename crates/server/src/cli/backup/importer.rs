@@ -3,10 +3,9 @@
 //! One batch is on its way while the next is made, and no more: so a batch that fails is followed by
 //! nothing, and order is kept whatever happens.
 
+use std::collections::HashMap;
 use std::thread::sleep;
 use std::time::Duration;
-
-use std::collections::HashMap;
 
 use tidings_engine::{Answer, Draft, Engine, EngineError, Published, RetentionPolicies};
 use tidings_wire::{ChannelName, Message};

@@ -1,14 +1,14 @@
 //! `tidings export` and `tidings import`: all messages of a log in a file, and back.
 //!
-//! The map: [`write`] and [`read`] know the file, of [`lines`], [`output`] where it goes; [`export`] takes the messages from
-//! a data directory, and [`importer`] brings them into any engine, of which [`known`] tells what is there
-//! already; [`import`] is the command around it.
+//! The map: [`export`] and [`import`] are the commands. [`mod@write`] and [`read`] know the file, which is made of
+//! [`lines`]; [`output`] is where it goes. The [`importer`] brings messages into any engine, and [`known`] tells
+//! what is there already.
 //!
 //! The file is JSON lines: a [`Header`], one `message` event of the protocol a line, a [`Trailer`]. So any
 //! tool that reads lines or JSON reads a backup, and one without its last line is known to be cut.
 
-mod export;
-mod import;
+pub(super) mod export;
+pub(super) mod import;
 mod importer;
 mod known;
 mod lines;
@@ -20,11 +20,6 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-
-pub(super) use export::ExportArgs;
-pub(super) use export::run as export;
-pub(super) use import::ImportArgs;
-pub(super) use import::run as import;
 
 use crate::config::{Config, EngineConfig};
 use crate::fault::Fault;
