@@ -94,6 +94,18 @@ ${cluster}
 		return `nats://${this.#members.map(({ port }) => `127.0.0.1:${port}`).join(',')}`;
 	}
 
+	/** The numbers of their processes. */
+	get pids() {
+		return this.#members.map(({ child }) => child?.pid);
+	}
+
+	/** How many subscriptions the servers keep, all together. */
+	async subscriptions() {
+		const answers = await Promise.all(this.#members.map(({ monitor }) => fetch(`http://127.0.0.1:${monitor}/varz`)));
+		const said = await Promise.all(answers.map((answer) => answer.json()));
+		return said.reduce((sum, { subscriptions }) => sum + subscriptions, 0);
+	}
+
 	/** How many servers there are. */
 	get size() {
 		return this.#members.length;

@@ -10,6 +10,11 @@ export class Relay {
 	#server;
 	#to;
 	#isCut = false;
+	/** Which ports to try, for the next connection. */
+	#order = () => {
+		const from = Math.floor(Math.random() * this.#to.length);
+		return [...this.#to.slice(from), ...this.#to.slice(0, from)];
+	};
 	/** @type {Set<Socket>} */
 	#sockets = new Set();
 
@@ -40,6 +45,24 @@ export class Relay {
 		return relay;
 	}
 
+	/**
+	 * Leads the first `count` connections to `first` in turn, and those after them to `then`.
+	 * @param {Scope} scope
+	 * @param {readonly number[]} first
+	 * @param {number} count
+	 * @param {readonly number[]} then
+	 */
+	static async openInTurn(scope, first, count, then) {
+		const relay = await Relay.open(scope, []);
+		let taken = 0;
+		relay.#order = () => {
+			const [to, at] = taken < count ? [first, taken] : [then, taken - count];
+			taken++;
+			return [/** @type {number} */ (to[at % to.length])];
+		};
+		return relay;
+	}
+
 	get port() {
 		return /** @type {import('node:net').AddressInfo} */ (this.#server.address()).port;
 	}
@@ -61,10 +84,8 @@ export class Relay {
 	/** @param {Socket} socket */
 	#lead(socket) {
 		if (this.#isCut) return void socket.destroy();
-		const from = Math.floor(Math.random() * this.#to.length);
-		const order = [...this.#to.slice(from), ...this.#to.slice(0, from)];
 		this.#keep(socket);
-		this.#try(socket, order);
+		this.#try(socket, this.#order());
 	}
 
 	/**

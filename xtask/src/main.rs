@@ -81,6 +81,11 @@ const TASKS: &[Task] = &[
         run: soak::run,
     },
     Task {
+        name: "nats",
+        usage: &[("nats", "install the server that tests need")],
+        run: tools::nats,
+    },
+    Task {
         name: "fuzz",
         usage: &[
             ("fuzz", "look for bad inputs, 1 min a target"),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::autobahn;
 use crate::matrix;
 use crate::shell::{Shell, Stop, Verdict};
-use crate::tools::{Tool, chromium, firefox};
+use crate::tools::{Tool, chromium, firefox, nats_server};
 
 /// One thing asked of a change.
 pub(crate) struct Step {
@@ -51,12 +51,11 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "rust",
         about: "the tests and examples of every crate",
-        needs: &[],
+        needs: &[Tool::NatsServer],
         limit: minutes(30),
         run: |shell| {
-            shell
-                .cargo("test --workspace --all-features --no-fail-fast")
-                .run()
+            let tests = shell.cargo("test --workspace --all-features --no-fail-fast");
+            tests.env("TIDINGS_NATS_SERVER", nats_server(shell)).run()
         },
     },
     Step {
@@ -133,6 +132,7 @@ pub(crate) const STEPS: &[Step] = &[
             Tool::Chromium,
             Tool::Nginx,
             Tool::Pebble,
+            Tool::NatsServer,
         ],
         limit: minutes(20),
         run: |shell| {
@@ -204,6 +204,7 @@ pub(crate) fn against_ours(
         ("TIDINGS_BIN", shell.built("tidings")),
         ("TIDINGS_MIDDLEBOX", shell.built("middlebox")),
         ("TIDINGS_EXAMPLES", shell.built("examples")),
+        ("TIDINGS_NATS_SERVER", nats_server(shell)),
     ];
     if let Ok(browser) = chromium() {
         env.push(("CHROMIUM_BIN", browser));

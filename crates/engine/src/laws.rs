@@ -30,6 +30,7 @@ mod order;
 mod presence;
 mod reading;
 mod retention;
+mod subject;
 mod tools;
 
 pub use clock::{
@@ -61,7 +62,7 @@ pub use retention::{
     a_namespace_keeps_its_newest_bytes, a_policy_is_its_namespaces_own,
     messages_end_with_their_age, nothing_is_truncated_where_nothing_was_deleted,
 };
-pub use tools::{Setup, Subject};
+pub use subject::{Setup, Subject};
 
 /// Makes a test of each law. Its argument is a `fn(Setup) -> Subject`.
 #[macro_export]

@@ -3,6 +3,7 @@
 //! Publishing and reading are asked for here rather than through the client library, which has no batched reading and
 //! keeps the leader's words on a refused publish to itself. ADR-8 (publish headers), ADR-31 (direct get, batches).
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use async_nats::client::{Request, RequestErrorKind};
@@ -13,12 +14,21 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use tidings_engine::EngineError;
+use tidings_wire::Epoch;
 
 use crate::record::{self, Record};
+use crate::streams::EPOCH;
 
 /// How long one request waits: far longer than any answer of a healthy cluster takes, short enough that another try
 /// comes soon once a leader has been elected.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long any one server of a stream may take to answer a read. One that stands still is asked by NATS for as long as its
+/// connections are open, which are minutes; so somebody else is asked soon.
+const RANGE_WITHIN: Duration = Duration::from_millis(500);
+
+/// How often one of them is asked until the leader is.
+const RANGE_TRIES: usize = 2;
 
 /// Asks JetStream. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -71,8 +81,8 @@ pub(crate) struct Range<'a> {
     #[serde(rename = "seq")]
     pub(crate) from: u64,
     /// Only those of this subject.
-    #[serde(rename = "next_by_subj", skip_serializing_if = "Option::is_none")]
-    pub(crate) subject: Option<&'a str>,
+    #[serde(rename = "next_by_subj")]
+    pub(crate) subject: &'a str,
     /// At most so many.
     #[serde(rename = "batch")]
     pub(crate) count: usize,
@@ -93,7 +103,7 @@ pub(crate) enum Which<'a> {
     Last { last_by_subj: &'a str },
 }
 
-/// How a stream is.
+/// How far a stream goes.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Extent {
     /// The oldest message's place; behind the newest's where there is none.
@@ -102,6 +112,9 @@ pub(crate) struct Extent {
     /// The newest message's place, also where it is kept no longer; 0: there never was one.
     #[serde(rename = "last_seq")]
     pub(crate) last: u64,
+    /// The identity that its settings bear.
+    #[serde(skip)]
+    pub(crate) epoch: Option<Epoch>,
 }
 
 /// JetStream's numbers of errors (server/errors.json).
@@ -223,12 +236,34 @@ impl Api {
         }
     }
 
-    /// Messages of `stream` as whichever of its servers has them, which may be late.
-    pub(crate) async fn range(
+    /// Some messages of `subject`, which may have wildcards, in `stream` from `from` on; none if it has none. Whether a
+    /// server's answer did not do, so that the leader was asked, which gives one at a time.
+    pub(crate) async fn read_on(
         &self,
         stream: &str,
         range: Range<'_>,
-    ) -> Result<Vec<Stored>, ApiError> {
+    ) -> Result<(Vec<Stored>, bool), ApiError> {
+        for _ in 0..RANGE_TRIES {
+            match self.range(stream, &range).await {
+                Ok(some) if !some.is_empty() => return Ok((some, false)),
+                // There is nothing, or this one has not got it yet.
+                Ok(_) => break,
+                Err(error) if error.is_passing() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let Range { from, subject, .. } = range;
+        let next = Which::Next {
+            seq: from,
+            next_by_subj: subject,
+        };
+        let next = self.get(stream, next).await?;
+        let was_late = next.is_some();
+        Ok((next.into_iter().collect(), was_late))
+    }
+
+    /// Messages of `stream` as whichever of its servers has them, which may be late.
+    async fn range(&self, stream: &str, range: &Range<'_>) -> Result<Vec<Stored>, ApiError> {
         let silent = |error: &dyn std::fmt::Display| ApiError::Silent(error.to_string());
         let inbox = self.client.new_inbox();
         let mut answers = self
@@ -239,12 +274,12 @@ impl Api {
         let subject = format!("{}.DIRECT.GET.{stream}", self.prefix);
         let asked = self
             .client
-            .publish_with_reply(subject, inbox, json(&range))
+            .publish_with_reply(subject, inbox, json(range))
             .await;
         asked.map_err(|it| silent(&it))?;
         let mut messages = Vec::new();
         loop {
-            let next = tokio::time::timeout(ANSWER_WITHIN, answers.next()).await;
+            let next = tokio::time::timeout(RANGE_WITHIN, answers.next()).await;
             let answer = next
                 .map_err(|it| silent(&it))?
                 .ok_or_else(|| silent(&"the connection has ended"))?;
@@ -271,10 +306,34 @@ impl Api {
         #[derive(Deserialize)]
         struct Info {
             state: Extent,
+            config: Settings,
+            cluster: Option<Group>,
+        }
+        #[derive(Deserialize)]
+        struct Group {
+            #[serde(default)]
+            leader: String,
+        }
+        #[derive(Deserialize)]
+        struct Settings {
+            #[serde(default)]
+            metadata: HashMap<String, String>,
         }
         let subject = format!("{}.STREAM.INFO.{stream}", self.prefix);
-        let Info { state } = self.ask(subject, Request::new()).await?;
-        Ok(state)
+        let Info {
+            state,
+            config,
+            cluster,
+        } = self.ask(subject, Request::new()).await?;
+        // A server that has lost the others answers for itself.
+        if cluster.is_some_and(|group| group.leader.is_empty()) {
+            return Err(ApiError::Silent("the stream has no leader".to_owned()));
+        }
+        let epoch = config
+            .metadata
+            .get(EPOCH)
+            .and_then(|epoch| Epoch::new(epoch).ok());
+        Ok(Extent { epoch, ..state })
     }
 
     async fn ask<T: for<'a> Deserialize<'a>>(

@@ -30,9 +30,9 @@ pub const SERVER_VERSION: &str = "2.11.0";
 /// How soon a connection is tried again while the engine is being opened.
 const AGAIN_AFTER: Duration = Duration::from_millis(250);
 
-/// How much may wait on its way from the connection to a log's follower: at 30,000 messages a second two seconds. What
+/// How much may wait on its way from the connection to a log's follower: at 30,000 messages a second half a second. What
 /// is too much is dropped by the client library, found out, and read again.
-const LIVE_WAITING_MAX: usize = 65_536;
+const LIVE_WAITING_MAX: usize = 16_384;
 
 /// How long the end waits until the others are told of it.
 const END_WITHIN: Duration = Duration::from_secs(1);
@@ -127,7 +127,7 @@ impl Nats {
         let logs = self.shared.layout.logs().iter().enumerate();
         let heads = logs.map(|(log, place)| (place.stream.clone(), self.shared.head(log)));
         Statistics {
-            is_well: self.shared.link.check().is_ok(),
+            is_well: self.check().is_ok(),
             nodes: self.people.neighbours() + 1,
             heads: heads.collect(),
             waiting_bytes: self.publisher.waiting_bytes() as u64,
@@ -212,7 +212,14 @@ async fn open(config: &NatsConfig, layout: Layout, link: Arc<Link>) -> Result<Op
     )
     .await?;
     let api = Api::new(client.clone(), config.domain.as_deref());
-    let shared = Arc::new(Shared::new(api, layout, epochs, config.clock.clone(), link));
+    let shared = Arc::new(Shared::new(
+        api,
+        jetstream,
+        layout,
+        epochs,
+        config.clock.clone(),
+        link,
+    ));
     let mut followers = Vec::new();
     for (log, place) in shared.layout.logs().iter().enumerate() {
         let failed = |error: &dyn std::fmt::Display| NatsError::stream(&place.stream, error);
@@ -433,6 +440,7 @@ impl Engine for Nats {
     }
 
     fn check(&self) -> Result<(), EngineError> {
+        self.shared.check_identity()?;
         self.shared.link.check()
     }
 

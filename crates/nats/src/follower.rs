@@ -6,7 +6,7 @@
 //! while nothing comes.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::header::{NATS_LAST_SEQUENCE, NATS_SEQUENCE};
 use async_nats::{Message, Subscriber};
@@ -15,12 +15,19 @@ use tidings_engine::{Batch, Notice};
 use tidings_wire::Event;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use crate::api::{self, ApiError, Range, Stored, Which};
+use crate::api::{self, ApiError, Range, Stored};
 use crate::shared::{Shared, lock};
 
 /// How long the end of a stream may be missed unnoticed when the connection is well, such as when two NATS servers have
 /// lost each other. One small request a stream and second, if nothing else comes.
 const TAIL_CHECK: Duration = Duration::from_secs(1);
+
+/// While messages come, the end is asked for every so many times: whether it is still the stream that it was.
+const CHECK_ANYWAY: u32 = 10;
+
+/// For how long a stream must end before what was heard of it until it is certain that it has lost its end: a leader
+/// that the others have lost says so too, until it steps down.
+const LOST_AFTER: Duration = Duration::from_secs(30);
 
 /// How many messages are told at a time.
 const BATCH_MAX: usize = 512;
@@ -43,6 +50,8 @@ pub(crate) struct Follower {
     heard: u64,
     /// Everything up to here was told.
     told: u64,
+    /// Since when the stream is said to end before what was heard.
+    short_since: Option<Instant>,
     batch: Vec<Arc<tidings_wire::Encoded>>,
 }
 
@@ -54,6 +63,7 @@ impl Follower {
             log,
             heard: start,
             told: start,
+            short_since: None,
             batch: Vec::new(),
         }
     }
@@ -61,6 +71,8 @@ impl Follower {
     /// Goes on until the connection is closed for good.
     pub(crate) async fn run(mut self, mut live: Subscriber) {
         let mut breaks = self.shared.link.breaks();
+        let mut is_quiet = true;
+        let mut ticks = 0;
         let mut check = interval(TAIL_CHECK);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -73,9 +85,15 @@ impl Follower {
                         self.hear(message).await;
                     }
                     self.tell();
-                    check.reset();
+                    is_quiet = false;
                 }
-                _ = check.tick() => self.check_tail().await,
+                _ = check.tick() => {
+                    ticks += 1;
+                    if is_quiet || ticks % CHECK_ANYWAY == 0 {
+                        self.check_tail().await;
+                    }
+                    is_quiet = true;
+                }
                 changed = breaks.changed() => {
                     if changed.is_err() {
                         return;
@@ -178,33 +196,41 @@ impl Follower {
                 }
                 Err(error) => {
                     tracing::debug!(%error, log = self.log, "a gap cannot be read yet");
+                    self.bear_silence().await;
                     sleep(AGAIN_AFTER).await;
                 }
             }
         }
     }
 
-    /// Some messages behind what was heard; none: the leader has none.
+    /// The stream does not answer. When that has lasted, it may be our server that has lost the others: another one is tried.
+    async fn bear_silence(&self) {
+        let Shared {
+            api, layout, link, ..
+        } = &*self.shared;
+        if link.unanswered(self.log) {
+            let stream = &layout.logs()[self.log].stream;
+            tracing::warn!(
+                stream,
+                "the stream does not answer; trying another NATS server"
+            );
+            let _ = api.client().force_reconnect().await;
+        }
+    }
+
+    /// Some messages behind what was heard; none: the stream has none.
     async fn read_on(&self) -> Result<Vec<Stored>, ApiError> {
         let Shared { api, layout, .. } = &*self.shared;
         let place = &layout.logs()[self.log];
-        let from = self.heard + 1;
         let range = Range {
-            from,
-            subject: None,
+            from: self.heard + 1,
+            subject: &place.all_stored(),
             count: FILL_STEP,
             bytes: FILL_BYTES,
         };
-        let read = api.range(&place.stream, range).await?;
-        if !read.is_empty() {
-            return Ok(read);
-        }
-        self.shared.count(|it| it.stale += 1);
-        let next = Which::Next {
-            seq: from,
-            next_by_subj: &place.all_stored(),
-        };
-        Ok(api.get(&place.stream, next).await?.into_iter().collect())
+        let (read, was_late) = api.read_on(&place.stream, range).await?;
+        self.shared.count(|it| it.stale += u64::from(was_late));
+        Ok(read)
     }
 
     /// Takes what the end of the stream has and nobody told of.
@@ -214,20 +240,21 @@ impl Follower {
         } = &*self.shared;
         let stream = &layout.logs()[self.log].stream;
         let last = match api.extent(stream).await {
+            Ok(extent) if extent.epoch.as_ref() != Some(&self.shared.epochs[self.log]) => {
+                return self.shared.is_another(self.log);
+            }
             Ok(extent) => extent.last,
             Err(error) => {
                 tracing::debug!(%error, stream, "how far the stream goes cannot be asked");
-                if link.unanswered(self.log) {
-                    tracing::warn!(
-                        stream,
-                        "the stream does not answer; trying another NATS server"
-                    );
-                    let _ = api.client().force_reconnect().await;
-                }
-                return;
+                return self.bear_silence().await;
             }
         };
         link.answered(self.log);
+        if last >= self.heard {
+            self.short_since = None;
+        } else if self.short_since.get_or_insert_with(Instant::now).elapsed() > LOST_AFTER {
+            return self.shared.has_lost_its_end(self.log).await;
+        }
         if last > self.heard {
             self.shared.count(|it| it.gaps += 1);
             self.fill(last).await;

@@ -159,6 +159,10 @@ impl People {
         };
         self.tell_watchers([told]);
         self.shared.count(|it| it.signals += 1);
+        if self.shared.link.is_away() {
+            // When it is back nobody types any more.
+            return;
+        }
         let (data, bytes) = match data {
             Data::Bytes(bytes) => (None, Some(STANDARD.encode(bytes))),
             json => (Some(json), None),

@@ -135,12 +135,19 @@ impl Publisher {
         let mut pause = PAUSES[0];
         let mut tried = false;
         loop {
-            shared.link.check_log(log)?;
+            shared.check(log)?;
+            let head = shared.head(log);
             match shared
                 .api
                 .publish(&subject, headers(draft, at, claim), payload.clone())
                 .await
             {
+                Ok(ack) if ack.seq <= head && !ack.duplicate => {
+                    shared.has_lost_its_end(log).await;
+                    return Err(EngineError::Unavailable(
+                        "the stream has lost its end".to_owned(),
+                    ));
+                }
                 Ok(ack) => return self.stored(draft, at, tried, &ack).await,
                 Err(ApiError::Refused {
                     code: codes::WRONG_LAST | codes::WRONG_LAST_UNDER_WAY,

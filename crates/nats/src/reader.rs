@@ -25,7 +25,7 @@ const WIDEN: u64 = 4;
 /// Reads one page.
 pub(crate) async fn read(shared: &Shared, query: &Query) -> Result<Page, EngineError> {
     let log = shared.layout.log_of(&query.channel);
-    shared.link.check_log(log)?;
+    shared.check(log)?;
     let place = &shared.layout.logs()[log];
     let subject = shared.layout.subject(&query.channel);
     let before = query.before.unwrap_or(u64::MAX);
@@ -186,30 +186,22 @@ impl Reading<'_> {
 
     /// Some messages from `from` on; at least one, or one behind `to` if there is none before.
     async fn read_on(&self, from: u64, count: usize, to: u64) -> Result<Vec<Stored>, ApiError> {
-        let Shared { api, .. } = self.shared;
-        let subject = Some(self.subject.as_str());
         let range = Range {
             from,
-            subject,
+            subject: &self.subject,
             count,
             bytes: PAGE_BYTES_MAX,
         };
-        let read = api.range(&self.place.stream, range).await?;
-        if !read.is_empty() {
-            return Ok(read);
+        let (mut read, was_late) = self.shared.api.read_on(&self.place.stream, range).await?;
+        self.shared.count(|it| it.stale += u64::from(was_late));
+        if read.is_empty() {
+            // All that was there has been deleted meanwhile.
+            read.push(Stored {
+                seq: to + 1,
+                record: None,
+            });
         }
-        self.shared.count(|it| it.stale += 1);
-        let next = Which::Next {
-            seq: from,
-            next_by_subj: &self.subject,
-        };
-        let next = api.get(&self.place.stream, next).await?;
-        // All that was there has been deleted meanwhile.
-        let nothing = Stored {
-            seq: to + 1,
-            record: None,
-        };
-        Ok(vec![next.unwrap_or(nothing)])
+        Ok(read)
     }
 
     /// Whether something behind `after` is kept no longer, where `first` is the next one that is.

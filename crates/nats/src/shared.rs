@@ -1,9 +1,10 @@
 //! What all parts of the engine work with.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use tidings_engine::{Clock, Notifier};
+use async_nats::jetstream;
+use tidings_engine::{Clock, EngineError, Notifier};
 use tidings_wire::{Encoded, Epoch, Event};
 
 use crate::api::Api;
@@ -11,10 +12,12 @@ use crate::known::Known;
 use crate::layout::Layout;
 use crate::link::Link;
 use crate::statistics::Statistics;
+use crate::streams;
 
 /// See the module.
 pub(crate) struct Shared {
     pub(crate) api: Api,
+    jetstream: jetstream::Context,
     pub(crate) layout: Layout,
     pub(crate) epochs: Vec<Epoch>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -22,6 +25,8 @@ pub(crate) struct Shared {
     pub(crate) link: Arc<Link>,
     pub(crate) known: Mutex<Known>,
     statistics: Mutex<Statistics>,
+    /// Why nothing of what was told holds any longer.
+    ruin: OnceLock<String>,
     /// By log: the newest place that anybody here was told of.
     heads: Vec<AtomicU64>,
 }
@@ -29,6 +34,7 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(
         api: Api,
+        jetstream: jetstream::Context,
         layout: Layout,
         epochs: Vec<Epoch>,
         clock: Arc<dyn Clock>,
@@ -37,6 +43,7 @@ impl Shared {
         let heads = epochs.iter().map(|_| AtomicU64::new(0)).collect();
         Self {
             api,
+            jetstream,
             layout,
             epochs,
             clock,
@@ -44,6 +51,7 @@ impl Shared {
             link,
             known: Mutex::default(),
             statistics: Mutex::default(),
+            ruin: OnceLock::new(),
             heads,
         }
     }
@@ -55,6 +63,46 @@ impl Shared {
     /// A log goes as far as `seq`; how far that is now known here.
     pub(crate) fn raise_head(&self, log: usize, seq: u64) -> u64 {
         self.heads[log].fetch_max(seq, Ordering::AcqRel).max(seq)
+    }
+
+    /// Whether a log can be used now; if not, why.
+    pub(crate) fn check(&self, log: usize) -> Result<(), EngineError> {
+        self.check_identity()?;
+        self.link.check_log(log)
+    }
+
+    /// Whether the logs are those that they were.
+    pub(crate) fn check_identity(&self) -> Result<(), EngineError> {
+        match self.ruin.get() {
+            None => Ok(()),
+            Some(why) => Err(EngineError::Failed(why.clone())),
+        }
+    }
+
+    /// A stream is not the one that it was.
+    pub(crate) fn is_another(&self, log: usize) {
+        let stream = &self.layout.logs()[log].stream;
+        let why = format!(
+            "the stream {stream} is another one now; this server must be started again to go on with it"
+        );
+        if self.ruin.set(why).is_ok() {
+            tracing::error!(stream, "the stream is another one now, or has lost its end");
+        }
+    }
+
+    /// A stream has given a place to a message that another one had. It has lost its end, so that what was told of it must
+    /// not be taken for what it is now.
+    pub(crate) async fn has_lost_its_end(&self, log: usize) {
+        let place = &self.layout.logs()[log];
+        tracing::error!(
+            stream = place.stream,
+            "the stream has lost its newest messages, as when all servers of NATS lose their power"
+        );
+        let renewed = streams::renew(&self.jetstream, place, &self.epochs[log]).await;
+        if let Err(error) = renewed {
+            tracing::error!(%error, "its identity cannot be changed");
+        }
+        self.is_another(log);
     }
 
     /// Counts something.

@@ -16,7 +16,7 @@ use crate::error::NatsError;
 use crate::layout::{Layout, LogPlace};
 
 /// Where a stream keeps the identity of its log.
-const EPOCH: &str = "td_epoch";
+pub(crate) const EPOCH: &str = "td_epoch";
 
 /// Where a stream keeps over how many its class is spread.
 const SHARDS: &str = "td_shards";
@@ -174,6 +174,25 @@ async fn settle_one(
         stream: place.stream.clone(),
         reason: "it is there and is not there".to_owned(),
     })
+}
+
+/// Gives the log in a stream a new identity, for what was told of the old one is true no more. Another node may have done so.
+pub(crate) async fn renew(
+    jetstream: &jetstream::Context,
+    place: &LogPlace,
+    old: &Epoch,
+) -> Result<(), NatsError> {
+    let Some(mut found) = find(jetstream, place).await? else {
+        return Ok(());
+    };
+    if found.metadata.get(EPOCH).map(String::as_str) == Some(old.as_str()) {
+        found
+            .metadata
+            .insert(EPOCH.to_owned(), fresh_epoch().to_string());
+        let updated = jetstream.update_stream(found).await;
+        updated.map_err(|error| NatsError::stream(&place.stream, &error))?;
+    }
+    Ok(())
 }
 
 /// What is there, and what [`settle`] would do.

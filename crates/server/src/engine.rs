@@ -1,10 +1,12 @@
 //! The engine that the settings name: opened, and watched over.
 
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
-use tidings_engine::Engine;
+use tidings_engine::{Engine, EngineError};
 use tidings_log::{Log, LogConfig};
 use tidings_nats::{Login, Nats, NatsConfig, Tls};
+use tokio::time::sleep;
 
 use crate::config::{Config, Durability, EngineConfig};
 use crate::fault::Fault;
@@ -59,7 +61,23 @@ impl OpenEngine {
     }
 }
 
+/// How often it is looked at whether the engine goes on.
+const GLANCE: Duration = Duration::from_secs(1);
+
 impl WatchedEngine {
+    /// Waits until the engine can never again be used as it was opened; why.
+    pub(crate) async fn failure(&self) -> String {
+        loop {
+            sleep(GLANCE).await;
+            if let Self::Nats(nats) = self
+                && let Some(nats) = nats.upgrade()
+                && let Err(EngineError::Failed(why)) = nats.check()
+            {
+                return why;
+            }
+        }
+    }
+
     /// How it is; `None` when it has ended.
     pub(crate) fn statistics(&self) -> Option<EngineStatistics> {
         match self {

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use super::retention::check_suffix;
-use super::tools::{
-    KEEP, START, Setup, Subject, eventually, keeping, publish, query, read, read_after, setup,
-};
+use super::subject::{Setup, Subject};
+use super::tools::{KEEP, START, eventually, keeping, publish, query, read, read_after, setup};
 use crate::Retention;
 
 /// The window is as long as it is said to be.
@@ -29,15 +28,17 @@ pub fn an_age_is_full_to_the_millisecond(make: fn(Setup) -> Subject) {
     let engine = make(setup);
     let mut published = Vec::new();
     for n in 0..MESSAGES {
+        clock.set(START + n * AGE / MESSAGES);
         published.push(publish(&*engine, "room", &n.to_string()).seq);
-        clock.advance(AGE / MESSAGES);
     }
-    for kept in [5, 4] {
-        eventually("the oldest is old", || {
-            read(&*engine, query("room", 10)).messages.len() == kept
-        });
+    let kept = || read(&*engine, query("room", 10)).messages.len();
+    for gone in 1..=2 {
+        let full = START + AGE + (gone - 1) * AGE / MESSAGES;
+        clock.set(full - 1);
+        assert_eq!(kept() as u64, MESSAGES - gone + 1);
+        clock.set(full);
+        eventually("the oldest is old", || kept() as u64 == MESSAGES - gone);
         check_suffix(&*engine, "room", &published);
-        clock.advance(AGE / MESSAGES);
     }
 }
 

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use super::tools::{
-    KEEP, Setup, Subject, answered, draft, eventually, keeping, next, query, read, setup,
-};
+use super::subject::{Setup, Subject};
+use super::tools::{KEEP, answered, draft, eventually, keeping, next, query, read, setup};
 use crate::{AT_MAX, Draft, Engine, Notice, Published, Retention};
 
 /// It is answered, told and read with its own time, whatever the engine's is; no time is later than the

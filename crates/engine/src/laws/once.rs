@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use super::subject::{Setup, Subject};
 use super::tools::{
-    Setup, Subject, answered, beside, draft, eventually, next_messages, publish, query, read, seqs,
-    setup,
+    answered, beside, draft, eventually, next_messages, publish, query, read, seqs, setup,
 };
 use crate::Draft;
 use tidings_wire::Data;

@@ -5,9 +5,10 @@ use std::thread;
 
 use tidings_wire::{Data, Epoch, Event};
 
+use super::subject::{Setup, Subject};
 use super::tools::{
-    Setup, Subject, answered, channel, draft, heads, names, next, next_messages, publish, query,
-    read, read_after, seqs, setup,
+    answered, channel, draft, heads, names, next, next_messages, publish, query, read, read_after,
+    seqs, setup,
 };
 use crate::{Draft, Engine, Notice, Watch};
 

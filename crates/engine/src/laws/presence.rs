@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use tidings_wire::{Data, Event, User};
 
-use super::tools::{
-    Setup, Subject, answered, channel, eventually, heads, next, publish, query, read, setup,
-};
+use super::subject::{Setup, Subject};
+use super::tools::{answered, channel, eventually, heads, next, publish, query, read, setup};
 use crate::{Entry, Notice, Watch};
 
 /// A signal is heard and not kept.

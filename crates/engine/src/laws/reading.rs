@@ -1,8 +1,7 @@
 //! What a page is: the queries of history and of catching up.
 
-use super::tools::{
-    Setup, Subject, beside, publish, query, read, read_after, read_all, seqs, setup,
-};
+use super::subject::{Setup, Subject};
+use super::tools::{beside, publish, query, read, read_after, read_all, seqs, setup};
 use crate::{Engine, Query};
 
 /// Without `after`: the newest, oldest first.

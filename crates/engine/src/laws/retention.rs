@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use tidings_wire::{Data, Message};
 
+use super::subject::{Setup, Subject};
 use super::tools::{
-    KEEP, Setup, Subject, answered, beside, draft, eventually, keeping, names, publish, query,
-    read, read_after, read_all, seqs, setup,
+    KEEP, answered, beside, draft, eventually, keeping, names, publish, query, read, read_after,
+    read_all, seqs, setup,
 };
 use crate::{Draft, Engine, RETENTION_SLACK, Retention};
 

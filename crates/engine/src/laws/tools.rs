@@ -1,6 +1,5 @@
-//! What the laws are tried with: time that passes as the engine's does, short words, and waits that end.
+//! What the laws are tried with: setups, short words, and waits that end.
 
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::pin;
@@ -11,95 +10,11 @@ use std::time::{Duration, Instant};
 
 use tidings_wire::{ChannelName, Data, Message, MessageId, User};
 
+use super::subject::Setup;
 use crate::{
-    Answer, Clock, DEDUP_WINDOW, Draft, Engine, ManualClock, Notice, Page, Published, Query,
-    Retention, RetentionPolicies, SystemClock, Watch,
+    Answer, DEDUP_WINDOW, Draft, Engine, ManualClock, Notice, Page, Published, Query, Retention,
+    RetentionPolicies, Watch,
 };
-
-/// What an engine is to be made with.
-#[derive(Clone, Debug)]
-pub struct Setup {
-    /// The time, for an engine that takes it.
-    pub clock: Arc<ManualClock>,
-    /// What it keeps.
-    pub retention: RetentionPolicies,
-    /// For how long it remembers ids.
-    pub dedup_window: Duration,
-}
-
-/// A new engine under test, how its time passes, and what must live as long, such as its directory.
-pub struct Subject {
-    engine: Box<dyn Engine>,
-    time: Time,
-    _keep: Box<dyn Any>,
-}
-
-enum Time {
-    Manual(Arc<ManualClock>),
-    Real,
-}
-
-impl Subject {
-    /// An engine whose only time is `clock`, of its [`Setup`].
-    pub fn on_clock(clock: Arc<ManualClock>, engine: impl Engine) -> Self {
-        Self::timed(Time::Manual(clock), engine)
-    }
-
-    /// An engine whose time is this computer's: laws that need time to pass sleep.
-    pub fn in_real_time(engine: impl Engine) -> Self {
-        Self::timed(Time::Real, engine)
-    }
-
-    fn timed(time: Time, engine: impl Engine) -> Self {
-        Self {
-            engine: Box::new(engine),
-            time,
-            _keep: Box::new(()),
-        }
-    }
-
-    /// The engine ends before `keep` does.
-    pub fn keeping(self, keep: impl Any) -> Self {
-        let _keep = Box::new(keep);
-        Self { _keep, ..self }
-    }
-
-    /// Lets so much of the engine's time pass.
-    pub(super) fn elapse(&self, time: Duration) {
-        match &self.time {
-            Time::Manual(clock) => clock.advance(time.as_millis() as u64),
-            Time::Real => thread::sleep(time),
-        }
-    }
-
-    /// The engine's time, in milliseconds since the Unix epoch.
-    pub(super) fn now(&self) -> u64 {
-        match &self.time {
-            Time::Manual(clock) => clock.now(),
-            Time::Real => SystemClock.now(),
-        }
-    }
-
-    /// How much of it has passed since it was `then`. What came after `then`, and was looked at before
-    /// this is asked, is younger than an age that is longer than this.
-    pub(super) fn since(&self, then: u64) -> Duration {
-        Duration::from_millis(self.now().saturating_sub(then))
-    }
-}
-
-impl std::fmt::Debug for Subject {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Subject").finish_non_exhaustive()
-    }
-}
-
-impl std::ops::Deref for Subject {
-    type Target = dyn Engine;
-
-    fn deref(&self) -> &Self::Target {
-        &*self.engine
-    }
-}
 
 /// Where manual clocks begin: some day in 2025, in milliseconds since the Unix epoch.
 pub(super) const START: u64 = 1_760_000_000_000;

@@ -254,6 +254,7 @@ fn serve(args: &ServeArgs, config: &Config) -> Result<(), Fault> {
         ends.iter().map(|end| end.counts.clone()),
         config.relieve_at * 10,
     );
+    let watched = engine.watched();
     let hub = Hub::new(engine.engine(), hub_config(config)?);
     drop(engine);
 
@@ -325,6 +326,9 @@ fn serve(args: &ServeArgs, config: &Config) -> Result<(), Fault> {
             () = &mut ended => {
                 return Err(Fault::failure("the threads that carry connections have ended")
                     .advise("The log above says why. Start it again."));
+            }
+            why = watched.failure() => {
+                return Err(Fault::failure(why).advise("Start it again: clients are told what they miss."));
             }
         }
         banner::farewell();

@@ -20,8 +20,9 @@ use super::{Cut, Direction};
 
 /// What every connection is told.
 #[derive(Clone, Debug)]
-pub(super) struct CutOrder {
-    pub(super) how: Cut,
+pub(super) struct Order {
+    /// `None`: only to heed the faults as they are now, before it carries anything more.
+    pub(super) cut: Option<Cut>,
     /// Dropped by each as soon as it is done.
     pub(super) _done: mpsc::Sender<()>,
 }
@@ -31,7 +32,7 @@ pub(super) struct Orders {
     /// The faults now. Its end is the end of all.
     pub(super) faults: watch::Receiver<Arc<Faults>>,
     /// It cannot lag: each order is waited for before the next.
-    pub(super) cuts: broadcast::Receiver<CutOrder>,
+    pub(super) orders: broadcast::Receiver<Order>,
 }
 
 /// Serves a client until either side or the middlebox ends it.
@@ -43,18 +44,25 @@ pub(super) async fn serve(
     mut orders: Orders,
 ) {
     let mut faults = orders.faults.clone();
-    let place = tokio::select! {
-        biased;
-        order = orders.cuts.recv() => {
-            if order.is_ok_and(|order| order.how == Cut::Reset) {
-                reset(&client);
+    let enter = shared.gate.enter();
+    tokio::pin!(enter);
+    let place = loop {
+        tokio::select! {
+            biased;
+            order = orders.orders.recv() => {
+                let Some(cut) = order.map_or(Some(Cut::Close), |order| order.cut) else {
+                    continue;
+                };
+                if cut == Cut::Reset {
+                    reset(&client);
+                }
+                drop((client, open));
+                return;
             }
-            drop((client, open));
-            return;
+            // Its sender is gone, and with it the middlebox.
+            _ = faults.wait_for(|_| false) => return,
+            place = &mut enter => break place,
         }
-        // Its sender is gone, and with it the middlebox.
-        _ = faults.wait_for(|_| false) => return,
-        place = shared.gate.enter() => place,
     };
     // A cut waits for this, so that it finds both sides.
     let server = timeout(CONNECT_MAX, TcpStream::connect(to)).await;
@@ -89,10 +97,18 @@ pub(super) async fn serve(
 /// Tells a client that its server is not there, or lets it wait as long as it is in a black hole.
 async fn refuse(mut client: Side, _open: Open, mut orders: Orders) {
     let is_told = |faults: &Arc<Faults>| !faults.swallows(Direction::Down);
+    let mut is_cut = async || {
+        while orders
+            .orders
+            .recv()
+            .await
+            .is_ok_and(|order| order.cut.is_none())
+        {}
+    };
     tokio::select! {
         // Lifted, or over with the middlebox.
         _ = orders.faults.wait_for(is_told) => reset(&client.stream),
-        _ = orders.cuts.recv() => reset(&client.stream),
+        () = is_cut() => reset(&client.stream),
         () = client.hear_out() => {}
     }
 }
@@ -141,9 +157,11 @@ impl Connection {
             let due = self.pipe.due(&self.faults);
             tokio::select! {
                 biased;
-                order = orders.cuts.recv() => {
+                order = orders.orders.recv() => {
                     let Ok(order) = order else { return Parting::Abrupt };
-                    if let Some(parting) = self.cut(order.how).await {
+                    if let Some(cut) = order.cut
+                        && let Some(parting) = self.cut(cut).await
+                    {
                         return parting;
                     }
                 }

@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex, Semaphore, broadcast, mpsc, watch};
 use tokio::time::sleep;
 
-use super::connection::{CutOrder, Orders, serve};
+use super::connection::{Order, Orders, serve};
 use super::counters::Counters;
 use super::faults::Faults;
 use super::gate::Gate;
@@ -20,8 +20,8 @@ use super::{Cut, Stats, Transport, Unusable};
 pub struct Tcp {
     address: SocketAddr,
     faults: watch::Sender<Arc<Faults>>,
-    /// Locked while a cut is carried out, so that one follows upon the other.
-    cuts: Mutex<broadcast::Sender<CutOrder>>,
+    /// Locked while an order is carried out, so that one follows upon the other.
+    orders: Mutex<broadcast::Sender<Order>>,
     shared: Arc<Shared>,
 }
 
@@ -43,15 +43,15 @@ impl Tcp {
         let tcp = Self {
             address: listener.local_addr()?,
             faults: watch::Sender::new(Arc::default()),
-            cuts: Mutex::new(broadcast::Sender::new(CUTS_WAITING_MAX)),
+            orders: Mutex::new(broadcast::Sender::new(ORDERS_WAITING_MAX)),
             shared: Arc::default(),
         };
         let accept = Accept {
             listener,
             to,
             faults: tcp.faults.subscribe(),
-            cuts: tcp
-                .cuts
+            orders: tcp
+                .orders
                 .try_lock()
                 .expect("nobody else has it yet")
                 .subscribe(),
@@ -66,7 +66,7 @@ impl Tcp {
         self.address
     }
 
-    /// Replaces all faults, for open connections as well.
+    /// Replaces all faults, for open connections as well: at once for who waits for [`settle`](Self::settle).
     ///
     /// # Errors
     ///
@@ -80,11 +80,21 @@ impl Tcp {
 
     /// Cuts every open connection, and waits until that is done. Gives how many they were.
     pub async fn cut(&self, how: Cut) -> u64 {
-        let cuts = self.cuts.lock().await;
+        self.order(Some(how)).await
+    }
+
+    /// Waits until no open connection carries anything more by the faults that were before those that were set last.
+    pub async fn settle(&self) {
+        self.order(None).await;
+    }
+
+    /// Gives how many connections had it to carry out.
+    async fn order(&self, cut: Option<Cut>) -> u64 {
+        let orders = self.orders.lock().await;
         let count = self.stats().open;
         let (done, mut all_done) = mpsc::channel(1);
         // It fails when there is no connection.
-        let _ = cuts.send(CutOrder { how, _done: done });
+        let _ = orders.send(Order { cut, _done: done });
         // Nobody sends: it ends when the last has dropped the order.
         all_done.recv().await;
         count
@@ -101,7 +111,7 @@ struct Accept {
     listener: TcpListener,
     to: SocketAddr,
     faults: watch::Receiver<Arc<Faults>>,
-    cuts: broadcast::Receiver<CutOrder>,
+    orders: broadcast::Receiver<Order>,
     shared: Arc<Shared>,
 }
 
@@ -116,7 +126,7 @@ impl Accept {
             let (place, accepted) = tokio::select! {
                 biased;
                 // An order is for those that are open; it must not wait for us.
-                order = self.cuts.recv() => match order {
+                order = self.orders.recv() => match order {
                     Err(broadcast::error::RecvError::Closed) => return,
                     _ => continue,
                 },
@@ -129,7 +139,7 @@ impl Accept {
                     let open = shared.counters.count_accepted();
                     let orders = Orders {
                         faults: self.faults.clone(),
-                        cuts: self.cuts.resubscribe(),
+                        orders: self.orders.resubscribe(),
                     };
                     tokio::spawn(async move {
                         let _place = place;
@@ -154,7 +164,7 @@ impl Accept {
 const CONNECTIONS_MAX: usize = 8192;
 
 /// Cuts are carried out one by one.
-const CUTS_WAITING_MAX: usize = 1;
+const ORDERS_WAITING_MAX: usize = 1;
 
 /// When to accept again after that went wrong.
 const PAUSE: Duration = Duration::from_millis(10);

@@ -1,9 +1,10 @@
 //! Faults of whole connections: refused, cut, idle, too many.
 
 use tidings_testkit::middlebox::{Cut, Stats};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::bench::{Bench, End, LOCALHOST, before, soon};
+use crate::bench::{Bench, End, LOCALHOST, before, soon, until};
 
 #[tokio::test]
 async fn without_faults_everything_passes_and_is_counted() {
@@ -175,4 +176,35 @@ async fn its_connections_end_with_it() {
     drop(bench);
     client.hear_out().await;
     server.hear_out().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn when_it_is_settled_nothing_passes_by_the_faults_before() {
+    // Often, for the connection's task is on another thread and may be quick by chance.
+    for _ in 0..100 {
+        let bench = Bench::new("{}").await;
+        let (mut client, mut server) = bench.connect().await;
+        let sent =
+            tokio::spawn(async move { while client.0.write_all(&[7; 100]).await.is_ok() {} });
+        server.hear([7; 1000]).await;
+        bench.set(r#"{"black_hole":"up"}"#);
+        bench.tcp.settle().await;
+        let Stats { up, lost, .. } = bench.tcp.stats();
+        until(|| bench.tcp.stats().lost > lost).await;
+        assert_eq!(bench.tcp.stats().up, up);
+        sent.abort();
+    }
+}
+
+#[tokio::test]
+async fn to_settle_cuts_nobody() {
+    let bench = Bench::new(r#"{"connections_max":1}"#).await;
+    let (mut client, mut server) = bench.connect().await;
+    // It waits for its turn.
+    let _waiting = bench.client().await;
+    bench.until_open(2).await;
+    bench.tcp.settle().await;
+    assert_eq!(bench.tcp.stats().open, 2);
+    client.say("hello").await;
+    server.hear("hello").await;
 }

@@ -1,0 +1,7 @@
+//! The engine against real NATS servers.
+
+mod cluster;
+mod laws;
+mod nodes;
+mod opening;
+mod support;

@@ -1,0 +1,137 @@
+//! What is found when the engine is opened, what is changed, and what is refused.
+
+use std::io::Write;
+use std::net::TcpListener;
+use std::thread;
+use std::time::Duration;
+
+use tidings_engine::{Engine, Retention, RetentionPolicies};
+use tidings_nats::{Login, Nats, NatsConfig, NatsError, Step};
+use tidings_testkit::nats::Server;
+
+use crate::support::{config, open, publish, read};
+
+const SHORT: Duration = Duration::from_secs(2);
+
+fn refusal(config: NatsConfig) -> NatsError {
+    Nats::open(NatsConfig {
+        connect_within: SHORT,
+        ..config
+    })
+    .expect_err("it is refused")
+}
+
+#[test]
+fn a_plan_says_what_an_opening_does() {
+    let server = Server::start("");
+    let config = config(&server);
+    let steps = |config: &NatsConfig| -> Vec<_> {
+        let plan = Nats::plan(config).expect("NATS is there");
+        plan.streams.into_iter().map(|it| it.step).collect()
+    };
+    assert_eq!(steps(&config), [Step::Make]);
+    let node = open(&config);
+    publish(&node, "room", "1");
+    assert_eq!(steps(&config), [Step::Keep]);
+    let default = Retention {
+        messages: Some(7),
+        ..Retention::default()
+    };
+    let changed = NatsConfig {
+        retention: RetentionPolicies {
+            default,
+            ..RetentionPolicies::default()
+        },
+        ..config
+    };
+    let [Step::Change(differences)] = &steps(&changed)[..] else {
+        panic!("a bound has changed");
+    };
+    let told: Vec<_> = differences.iter().map(ToString::to_string).collect();
+    assert_eq!(told, ["max_msgs_per_subject: 10000 -> 7"]);
+    let again = open(&changed);
+    assert_eq!(steps(&changed), [Step::Keep]);
+    assert_eq!(again.epochs(), node.epochs(), "it is the same log");
+    assert_eq!(read(&again, "room", None).messages.len(), 1);
+}
+
+#[test]
+fn messages_do_not_move_between_shards() {
+    let server = Server::start("");
+    let config = config(&server);
+    drop(open(&config));
+    let error = refusal(NatsConfig {
+        shards: 2,
+        ..config
+    });
+    assert!(error.to_string().contains("set `shards = 1`"), "{error}");
+}
+
+#[test]
+fn a_stream_of_somebody_else_is_not_used() {
+    let server = Server::start("");
+    let config = config(&server);
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let client = async_nats::connect(server.url())
+            .await
+            .expect("NATS is there");
+        let stream = async_nats::jetstream::stream::Config {
+            name: format!("{}_any_0", config.name.to_uppercase()),
+            subjects: vec!["somebody.else".to_owned()],
+            ..Default::default()
+        };
+        async_nats::jetstream::new(client)
+            .create_stream(stream)
+            .await
+            .expect("it is made");
+    });
+    let error = refusal(config);
+    assert!(error.to_string().contains("not made by Tidings"), "{error}");
+}
+
+#[test]
+fn a_server_without_jetstream_or_without_us_is_told_of() {
+    let nowhere = refusal(NatsConfig::new(["nats://127.0.0.1:1"]));
+    assert!(
+        matches!(nowhere, NatsError::Unreachable { .. }),
+        "{nowhere}"
+    );
+    let server = Server::start(r#"authorization { user: "ada", password: "secret" }"#);
+    let stranger = refusal(config(&server));
+    assert!(
+        matches!(stranger, NatsError::Unreachable { .. }),
+        "{stranger}"
+    );
+    let login = Login::Password {
+        user: "ada".to_owned(),
+        password: "secret".to_owned(),
+    };
+    publish(
+        &open(&NatsConfig {
+            login,
+            ..config(&server)
+        }),
+        "room",
+        "1",
+    );
+}
+
+#[test]
+fn a_server_that_is_too_old_is_named() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("a port");
+    thread::spawn(move || {
+        // What Debian's says of itself.
+        for mut client in listener.incoming().flatten() {
+            let info = r#"INFO {"server_id":"X","server_name":"debian","version":"2.9.10","go":"go1.19","host":"0.0.0.0","port":4222,"headers":true,"max_payload":1048576,"proto":1,"jetstream":true}"#;
+            let _ = client.write_all(format!("{info}\r\nPONG\r\n").as_bytes());
+            thread::spawn(move || std::io::copy(&mut client, &mut std::io::sink()));
+        }
+    });
+    let error = refusal(NatsConfig::new([format!("nats://{address}")]));
+    let NatsError::TooOld { name, version } = error else {
+        panic!("{error}");
+    };
+    assert_eq!((name.as_str(), version.as_str()), ("debian", "2.9.10"));
+}

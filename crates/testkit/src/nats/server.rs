@@ -1,0 +1,62 @@
+//! A server that stands alone.
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use super::node::{Node, Ports};
+
+/// One server with JetStream, by itself.
+#[derive(Debug)]
+pub struct Server {
+    node: Node,
+    // After the node: it ends before its files do.
+    _folder: TempDir,
+}
+
+impl Server {
+    /// Starts one, and waits until it serves JetStream. `config` is added to its configuration file, as for
+    /// credentials or TLS.
+    ///
+    /// # Panics
+    ///
+    /// When there is no [`program`](super::program), or when it does not like `config`.
+    pub fn start(config: impl Into<String>) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let node = Node::new("n0", folder.path(), Ports::choose(), &config.into());
+        node.start();
+        Self {
+            node,
+            _folder: folder,
+        }
+    }
+
+    /// Where its clients connect to, as `nats://ADDRESS:PORT`.
+    pub fn url(&self) -> String {
+        format!("nats://{}", self.node.ports().clients)
+    }
+
+    /// Ends it as a power cut would (`kill -9`).
+    pub fn kill(&self) {
+        self.node.end(Signal::KILL);
+    }
+
+    /// Starts it again, with the same port and store.
+    pub fn restart(&self) {
+        self.node.start();
+    }
+
+    /// It stands still (`SIGSTOP`), and its connections stay open.
+    pub fn stop(&self) {
+        self.node.signal(Signal::STOP);
+    }
+
+    /// It goes on.
+    pub fn cont(&self) {
+        self.node.signal(Signal::CONT);
+    }
+
+    /// It tells its clients to go elsewhere, and ends when they have, or after 30 seconds.
+    pub fn lame_duck(&self) {
+        self.node.end(Signal::USR2);
+    }
+}
