@@ -118,10 +118,10 @@ for (const [name, nodes, servers] of SETTINGS) {
 		/** @type {Record<string, unknown>} */
 		const figures = (report[name] = {});
 		// As much as is taken, into many channels, with a follower of each.
-		const flood = await setting.bench({ clients: all, publishers: all, load: { clients: 64, channels: 64, rate: 200_000, size: 200, publishers: 32 } });
+		const flood = await setting.bench({ clients: all, publishers: all, load: { clients: 64, channels: 64, rate: servers ? 30_000 : 100_000, size: 200, publishers: 32 } });
 		figures.acknowledged = round(flood.throughput.published_per_s);
 		figures.acknowledgedPerCpuSecond = round(flood.throughput.published / (flood.cpu.nodes + flood.cpu.nats));
-		const hot = await setting.bench({ clients: all, publishers: all, load: { clients: 1, channels: 1, rate: 50_000, size: 200, publishers: 8 } });
+		const hot = await setting.bench({ clients: all, publishers: all, load: { clients: 1, channels: 1, rate: servers ? 5_000 : 50_000, size: 200, publishers: 8 } });
 		figures.acknowledgedInOneChannel = round(hot.throughput.published_per_s);
 		// From a publisher on one node to followers on another.
 		const calm = await setting.bench({ clients: other, publishers: [0], load: { clients: 100, channels: 10, rate: 200, size: 200, publishers: 4 } });

@@ -99,7 +99,22 @@ pub struct Draft {
     pub from: User,
     /// What is said.
     pub data: Data,
+    /// When it was said, in milliseconds since the Unix epoch, for what comes from elsewhere, such as
+    /// another log; later than [`AT_MAX`] is not. `None`: now. Retention by age counts from it, and so may the
+    /// deduplication window: who brings old messages twice sees to it that they are not doubled.
+    pub at: Option<u64>,
 }
+
+impl Draft {
+    /// When it was said, if it is `now`.
+    pub fn said_at(&self, now: u64) -> u64 {
+        self.at.map_or(now, |at| at.min(AT_MAX))
+    }
+}
+
+/// The latest time that a message can have: the largest integer that every reader of JSON reads
+/// exactly (RFC 7493, section 2.2), some 285,000 years from now.
+pub const AT_MAX: u64 = (1 << 53) - 1;
 
 /// Where a message came to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,7 +123,7 @@ pub struct Published {
     pub seq: u64,
     /// Its id.
     pub id: MessageId,
-    /// When the log took it, in milliseconds since the Unix epoch.
+    /// When the log took it, or [`Draft::at`], in milliseconds since the Unix epoch.
     pub at: u64,
     /// Whether the channel had it already, from an earlier attempt.
     pub repeated: bool,

@@ -24,6 +24,7 @@
 //! There are no [`clock_laws!`](crate::clock_laws!) for it.
 
 mod clock;
+mod elsewhere;
 mod once;
 mod order;
 mod presence;
@@ -36,6 +37,7 @@ pub use clock::{
     a_clock_that_goes_back_changes_nothing, an_age_is_full_to_the_millisecond,
     the_window_ends_to_the_millisecond,
 };
+pub use elsewhere::{what_is_brought_ends_with_its_own_age, what_is_brought_keeps_its_time};
 pub use once::{
     a_draft_is_stored_once_within_the_window, an_id_counts_in_its_own_channel,
     an_id_is_new_again_after_the_window, copies_at_the_same_time_are_stored_once,
@@ -89,6 +91,8 @@ macro_rules! laws {
             a_namespace_keeps_its_newest_bytes,
             a_policy_is_its_namespaces_own,
             a_forgotten_channel_says_truncated,
+            what_is_brought_keeps_its_time,
+            what_is_brought_ends_with_its_own_age,
             a_signal_passes_and_is_not_stored,
             a_user_is_present_from_the_first_connection_to_the_last,
             leaving_where_one_is_not_says_nothing,

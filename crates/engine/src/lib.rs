@@ -22,7 +22,7 @@ mod watch;
 
 pub use answer::{Answer, Responder};
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use engine::{Draft, Engine, Entry, Published};
+pub use engine::{AT_MAX, Draft, Engine, Entry, Published};
 pub use error::EngineError;
 pub use forgotten::{FORGOTTEN_BUCKETS, Forgotten};
 pub use fresh::fresh_epoch;

@@ -32,6 +32,7 @@ use crate::{
 ///     id: MessageId::new("1")?,
 ///     from: User::new("alice")?,
 ///     data: Data::from_text("hi"),
+///     at: None,
 /// };
 /// assert_eq!(engine.publish(draft).wait()?.seq, 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -248,6 +249,7 @@ mod tests {
             id: MessageId::new(id).unwrap(),
             from: User::new("alice").unwrap(),
             data: Data::from_text("hi"),
+            at: None,
         }
     }
 

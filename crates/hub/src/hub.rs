@@ -111,6 +111,7 @@ impl Hub {
             id: id.unwrap_or_else(random::id),
             from: who.user.clone(),
             data,
+            at: None,
         };
         Ok(self.engine.publish(draft).await?)
     }

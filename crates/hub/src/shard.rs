@@ -265,6 +265,7 @@ impl Inner {
                     id: id.unwrap_or_else(random::id),
                     from,
                     data,
+                    at: None,
                 };
                 self.publish(ask, draft);
             }

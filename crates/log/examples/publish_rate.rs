@@ -82,6 +82,7 @@ fn warm_up(log: &Log, channels: usize) -> Result<Vec<ChannelName>, Box<dyn std::
                     id: MessageId::new("first").expect("a good id"),
                     from: MessageId::new("alice").expect("a good name"),
                     data: Data::from_text("hi"),
+                    at: None,
                 })
             })
             .collect();
@@ -117,6 +118,7 @@ fn run(
             id: MessageId::new(&sent.to_string())?,
             from: from.clone(),
             data: data.clone(),
+            at: None,
         };
         Ok((log.publish(draft), Instant::now()))
     };

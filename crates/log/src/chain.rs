@@ -61,6 +61,8 @@ pub(crate) struct Row {
     /// The channel after it.
     pub(crate) channel: Channel,
     pub(crate) prev: u64,
+    /// When it was said.
+    pub(crate) at: u64,
     /// Whether it is the channel's first, so that the channel's row is to be made.
     pub(crate) is_first: bool,
     /// Whether it leaves a row in `skip`.
@@ -156,8 +158,11 @@ impl Chain {
             true => self.channels.save(&draft.channel, after),
             false => self.channels.change(&draft.channel, after),
         }
-        let place = Place { seq, at: now };
-        self.recent.remember(key, place);
+        let at = draft.said_at(now);
+        // What the window has left already would take the place of an id that it has not.
+        if self.recent.covers(at, now) {
+            self.recent.remember(key, Place { seq, at });
+        }
         self.place
             .accounts
             .add(&draft.channel, &self.policies, draft.data.len() as u64);
@@ -166,6 +171,7 @@ impl Chain {
             seq,
             channel: after,
             prev: before.head,
+            at,
             is_first,
             is_skip,
             is_over: is_skip && self.block_over(&draft.channel, &after).is_some(),
@@ -305,6 +311,7 @@ mod tests {
             id: MessageId::new(id).unwrap(),
             from: User::new("alice").unwrap(),
             data: Data::from_text("hi"),
+            at: None,
         }
     }
 

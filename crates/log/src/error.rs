@@ -17,6 +17,12 @@ pub enum OpenError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// There is no log.
+    #[error("there is no message log at {}; is it the right directory?", path.display())]
+    Missing {
+        /// Where it would be.
+        path: PathBuf,
+    },
     /// Another process has the log open.
     #[error("the data directory {} is in use by {}; stop that one first or choose another directory", dir.display(), process(*pid))]
     InUse {

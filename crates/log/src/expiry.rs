@@ -65,7 +65,7 @@ impl Sweep {
             now,
         };
         let mut delete = Vec::new();
-        for (index, (candidate, at)) in window.iter().zip(latest(window)).enumerate() {
+        for (index, (candidate, at)) in window.iter().zip(ages.said(window)).enumerate() {
             let is_much = retention.bytes.is_some_and(|bound| bytes > bound);
             let is_old = ages.is_old(at);
             if !is_old && !is_much {
@@ -99,22 +99,6 @@ pub(crate) struct Swept {
     pub(crate) is_empty: bool,
 }
 
-/// The latest that each message can have come: before all that came after it. So a clock that ran
-/// ahead for a while does not keep messages for ever.
-fn latest(window: &[Candidate]) -> Vec<u64> {
-    let mut earliest = u64::MAX;
-    let mut latest: Vec<_> = window
-        .iter()
-        .rev()
-        .map(|candidate| {
-            earliest = earliest.min(candidate.at);
-            earliest
-        })
-        .collect();
-    latest.reverse();
-    latest
-}
-
 #[derive(Clone, Copy)]
 struct Ages {
     retention: Option<Duration>,
@@ -122,6 +106,26 @@ struct Ages {
 }
 
 impl Ages {
+    /// When each message was said, as far as that can be: what is said to come yet, by a clock that ran
+    /// ahead, came before all that came after it, so that it is not kept for ever. Others are taken at
+    /// their word, for what stands behind them may come from elsewhere and be older.
+    fn said(self, window: &[Candidate]) -> Vec<u64> {
+        let mut earliest = u64::MAX;
+        let mut said: Vec<_> = window
+            .iter()
+            .rev()
+            .map(|candidate| {
+                earliest = earliest.min(candidate.at);
+                match candidate.at > self.now {
+                    true => earliest,
+                    false => candidate.at,
+                }
+            })
+            .collect();
+        said.reverse();
+        said
+    }
+
     fn is_old(self, at: u64) -> bool {
         self.retention
             .is_some_and(|age| u128::from(self.now.saturating_sub(at)) >= age.as_millis())
@@ -214,6 +218,24 @@ mod tests {
         assert_eq!(sweep.next, Next::At { due: 105, asked: 5 });
         sweep.step(&[], true, 0, retention(None, None), 0, 5);
         assert_eq!(sweep.next, Next::Full);
+    }
+
+    #[test]
+    fn what_is_older_and_comes_later_takes_nobody_along() {
+        let mut sweep = Sweep::default();
+        let window = window(&[(100, 0), (10, 0)]);
+        let bound = retention(Some(100), None);
+        let Swept { delete, .. } = sweep.step(&window, true, 0, bound, 20, 150);
+        assert!(delete.is_empty());
+        assert_eq!(
+            sweep.next,
+            Next::At {
+                due: 200,
+                asked: 150
+            }
+        );
+        let Swept { delete, .. } = sweep.step(&window, true, 0, bound, 20, 200);
+        assert_eq!(delete, [0, 1]);
     }
 
     #[test]

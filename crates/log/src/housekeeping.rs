@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use rusqlite::Connection;
-use tidings_engine::Forgotten;
+use tidings_engine::{DEDUP_KEYS_MAX, Draft, Forgotten};
 use tidings_wire::ChannelName;
 
 use crate::chain::Chain;
@@ -27,6 +27,8 @@ pub(crate) struct Housekeeping {
     audited: Option<u64>,
     /// Ids of deleted messages are kept until their window has passed.
     has_repeats: bool,
+    /// Up to this `seq` no id is lost if a start does not look for it there.
+    ids_kept: u64,
     /// Messages that were deleted since the start.
     deleted: u64,
 }
@@ -40,6 +42,7 @@ const STEP_ROWS: usize = 512;
 pub(crate) struct Progress {
     sweeps: Vec<Sweep>,
     audited: Option<u64>,
+    ids_kept: u64,
     deleted: u64,
 }
 
@@ -59,6 +62,7 @@ impl Housekeeping {
             sweeps: vec![Sweep::default(); chain.accounts().as_slice().len()],
             audited: Some(0),
             has_repeats,
+            ids_kept: 0,
             deleted: 0,
         }
     }
@@ -68,6 +72,7 @@ impl Housekeeping {
         Progress {
             sweeps: self.sweeps.clone(),
             audited: self.audited,
+            ids_kept: self.ids_kept,
             deleted: self.deleted,
         }
     }
@@ -82,6 +87,7 @@ impl Housekeeping {
     pub(crate) fn go_back(&mut self, progress: Progress) {
         self.sweeps = progress.sweeps;
         self.audited = progress.audited;
+        self.ids_kept = progress.ids_kept;
         self.deleted = progress.deleted;
         self.has_repeats = true;
     }
@@ -257,6 +263,43 @@ impl Housekeeping {
             )?
             .execute((Forgotten::bucket(name) as u64, channel.head))
             .map(drop)
+    }
+
+    /// To be called before `draft` is stored. A start looks for the window's ids from the log's end back to the
+    /// first message that is older, which one from elsewhere may be. So the ids of those before it are kept as
+    /// the ids of deleted messages are.
+    pub(crate) fn keep_ids(
+        &mut self,
+        connection: &Connection,
+        chain: &Chain,
+        draft: &Draft,
+        now: u64,
+    ) -> rusqlite::Result<()> {
+        let head = chain.head();
+        if chain.recent.covers(draft.said_at(now), now) {
+            return Ok(());
+        }
+        let after = std::mem::replace(&mut self.ids_kept, head + 1);
+        if after == head {
+            return Ok(());
+        }
+        let mut newest = connection.prepare_cached(
+            "SELECT m.seq, m.at, m.id, c.name FROM message m JOIN channel c ON c.id = m.channel
+             WHERE m.seq > ?1 ORDER BY m.seq DESC LIMIT ?2",
+        )?;
+        let mut keep =
+            connection.prepare_cached("INSERT OR REPLACE INTO repeat VALUES (?1, ?4, ?3, ?2)")?;
+        let mut rows = newest.query((after, DEDUP_KEYS_MAX))?;
+        while let Some(row) = rows.next()? {
+            let (seq, at): (u64, u64) = (row.get(0)?, row.get(1)?);
+            if !chain.recent.covers(at, now) {
+                break;
+            }
+            let (id, name): (String, String) = (row.get(2)?, row.get(3)?);
+            keep.execute((seq, at, id, name))?;
+            self.has_repeats = true;
+        }
+        Ok(())
     }
 
     /// Forgets ids of deleted messages whose window has passed.

@@ -5,6 +5,7 @@
 //! file. The map:
 //!
 //! - [`Log`] and [`LogConfig`]: opening, closing, bounds (`log`, `config`, `error`);
+//! - [`Scan`]: everything in it, beside whoever has it open (`scan`);
 //! - [`Statistics`]: what it tells whoever watches over it;
 //! - `chain` with `channels`, `accounts` and `expiry`: every decision, pure;
 //! - `open`, `recovery`, `writer`, `housekeeping`, `reader`, `rows`, `schema`, `lock`: SQLite, threads, files.
@@ -23,6 +24,7 @@
 //!     id: MessageId::new("1")?,
 //!     from: User::new("alice")?,
 //!     data: Data::from_text("hi"),
+//!     at: None,
 //! });
 //! assert_eq!(published.wait()?.seq, 1);
 //! log.close();
@@ -47,6 +49,7 @@ mod queue;
 mod reader;
 mod recovery;
 mod rows;
+mod scan;
 mod schema;
 mod shared;
 mod statistics;
@@ -60,5 +63,6 @@ pub use error::OpenError;
 pub use log::Log;
 pub use reader::{PAGE_BYTES_MAX, PAGE_MESSAGES_MAX};
 pub use recovery::POWER_LOSS_GAP;
+pub use scan::{SCAN_MESSAGES_MAX, Scan};
 pub use statistics::Statistics;
 pub use writer::WAL_GROWTH_MAX;

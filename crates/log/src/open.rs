@@ -51,7 +51,7 @@ pub(crate) fn current_boot() -> Option<String> {
 }
 
 /// A file that is there begins as SQLite's files do.
-fn check_header(path: &Path) -> Result<(), OpenError> {
+pub(crate) fn check_header(path: &Path) -> Result<(), OpenError> {
     const MAGIC: &[u8; 16] = b"SQLite format 3\0";
     let failed = |error: std::io::Error| OpenError::Failed {
         path: path.to_owned(),

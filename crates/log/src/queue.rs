@@ -131,6 +131,7 @@ mod tests {
             id: MessageId::new(&id.to_string()).unwrap(),
             from: User::new("alice").unwrap(),
             data: Data::Bytes(vec![0; bytes].into()),
+            at: None,
         }
     }
 

@@ -11,11 +11,11 @@ use std::time::Instant;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use tidings_engine::{EngineError, Page, Query, Responder};
-use tidings_wire::{ChannelName, Data, Message, MessageId, User};
+use tidings_wire::{ChannelName, Message};
 
 use crate::channels::Channel;
 use crate::error::engine_error;
-use crate::rows::{find_channel, forgotten_floor};
+use crate::rows::{Said, find_channel, forgotten_floor, said_in};
 use crate::schema::SKIP;
 use crate::shared::{Shared, lock};
 
@@ -80,12 +80,12 @@ fn read(connection: &Connection, shared: &Shared, query: &Query) -> Result<Page,
             page.head = head.max(newest);
             Ok(page)
         }
-        Err(Failure::Sqlite(error)) => Err(engine_error(&error)),
-        Err(Failure::Damage(detail)) => Err(EngineError::Failed(detail)),
+        Err(failure) => Err(failure.into()),
     }
 }
 
-enum Failure {
+/// What kept somebody from reading.
+pub(crate) enum Failure {
     Sqlite(rusqlite::Error),
     Damage(String),
 }
@@ -93,6 +93,15 @@ enum Failure {
 impl From<rusqlite::Error> for Failure {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(error)
+    }
+}
+
+impl From<Failure> for EngineError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Sqlite(error) => engine_error(&error),
+            Failure::Damage(detail) => Self::Failed(detail),
+        }
     }
 }
 
@@ -304,24 +313,8 @@ impl<'a> Reader<'a> {
             return Err(Failure::Damage(format!("message {seq} is missing")));
         };
         let prev = self.step(seq, Some((row.get(0)?, row.get(1)?)))?;
-        let damaged =
-            |what| Failure::Damage(format!("message {seq} has no {what} that can be read"));
-        let text = |column| {
-            let text = row.get_ref(column).ok()?.as_str().ok()?;
-            MessageId::new(text).ok()
-        };
-        let from: User = text(3).ok_or_else(|| damaged("sender"))?;
-        let id = text(4).ok_or_else(|| damaged("id"))?;
-        let data = match row.get_ref(5)? {
-            rusqlite::types::ValueRef::Text(json) => {
-                let json = std::str::from_utf8(json).map_err(|_| damaged("data"))?;
-                Data::Json(json.into())
-            }
-            rusqlite::types::ValueRef::Blob(blob) => {
-                Data::Bytes(bytes::Bytes::copy_from_slice(blob))
-            }
-            _ => return Err(damaged("data")),
-        };
+        let Said { from, id, data } =
+            said_in(row, 3).map_err(|what| Failure::Damage(format!("message {seq} {what}")))?;
         Ok(Arc::new(Message {
             channel: self.name.clone(),
             seq,
@@ -335,6 +328,6 @@ impl<'a> Reader<'a> {
 }
 
 /// SQLite's numbers end where no `seq` comes.
-fn bounded(seq: u64) -> u64 {
+pub(crate) fn bounded(seq: u64) -> u64 {
     seq.min(i64::MAX as u64)
 }

@@ -220,6 +220,8 @@ fn recent(
         }
     }
     found.sort_unstable_by_key(|(_, _, place): &(ChannelName, MessageId, Place)| place.seq);
+    // Those before what was brought from elsewhere may stand in both.
+    found.dedup_by_key(|(_, _, place)| place.seq);
     for (channel, id, place) in found {
         recent.remember(recent.key(&channel, &id), place);
     }

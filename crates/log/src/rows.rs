@@ -1,9 +1,10 @@
 //! The rows of single messages and channels, as both the writer and the readers know them (shell).
 
-use rusqlite::types::Type;
+use bytes::Bytes;
+use rusqlite::types::{Type, ValueRef};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, ToSql};
 use tidings_engine::{Draft, Forgotten};
-use tidings_wire::{ChannelName, Data};
+use tidings_wire::{ChannelName, Data, MessageId, User};
 
 use crate::chain;
 use crate::channels::Channel;
@@ -41,6 +42,32 @@ pub(crate) fn name_in(row: &Row<'_>, column: usize) -> rusqlite::Result<ChannelN
     })
 }
 
+/// What was said by whom.
+pub(crate) struct Said {
+    pub(crate) from: User,
+    pub(crate) id: MessageId,
+    pub(crate) data: Data,
+}
+
+/// Sender, id and data in three columns of `row`, from `column` on. The error says of the message what
+/// is wrong with it.
+pub(crate) fn said_in(row: &Row<'_>, column: usize) -> Result<Said, &'static str> {
+    let text = |column| {
+        let text = row.get_ref(column).ok()?.as_str().ok()?;
+        MessageId::new(text).ok()
+    };
+    let data = || match row.get_ref(column + 2).ok()? {
+        ValueRef::Text(json) => Some(Data::Json(std::str::from_utf8(json).ok()?.into())),
+        ValueRef::Blob(blob) => Some(Data::Bytes(Bytes::copy_from_slice(blob))),
+        _ => None,
+    };
+    Ok(Said {
+        from: text(column).ok_or("has no sender that can be read")?,
+        id: text(column + 1).ok_or("has no id that can be read")?,
+        data: data().ok_or("has no data that can be read")?,
+    })
+}
+
 /// Up to where a channel without a row may have had messages.
 pub(crate) fn forgotten_floor(
     connection: &Connection,
@@ -72,12 +99,7 @@ impl<'a> Inserter<'a> {
     }
 
     /// Writes `draft` where `row` says.
-    pub(crate) fn insert(
-        &mut self,
-        draft: &Draft,
-        row: &chain::Row,
-        at: u64,
-    ) -> rusqlite::Result<()> {
+    pub(crate) fn insert(&mut self, draft: &Draft, row: &chain::Row) -> rusqlite::Result<()> {
         let chain::Row { seq, channel, .. } = row;
         if row.is_first {
             self.channel.execute((
@@ -99,7 +121,7 @@ impl<'a> Inserter<'a> {
             channel.id,
             channel.head_nth,
             row.prev,
-            at,
+            row.at,
             draft.from.as_str(),
             draft.id.as_str(),
             data,

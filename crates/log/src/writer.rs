@@ -203,8 +203,10 @@ impl Writer {
                 Some(channel) => Ok(channel),
                 None => Err(forgotten_floor(&self.connection, &draft.channel)?),
             };
+            self.housekeeping
+                .keep_ids(&self.connection, &self.chain, draft, now)?;
             let row = self.chain.append(draft, key, channel, now);
-            messages.insert(draft, &row, now)?;
+            messages.insert(draft, &row)?;
             if row.is_over {
                 self.housekeeping.push_over(&draft.channel);
             }
@@ -212,7 +214,7 @@ impl Writer {
             answers.push(Published {
                 seq: row.seq,
                 id: draft.id.clone(),
-                at: now,
+                at: row.at,
                 repeated: false,
             });
             let message = Message {
@@ -220,7 +222,7 @@ impl Writer {
                 seq: row.seq,
                 prev: row.prev,
                 id: draft.id.clone(),
-                at: now,
+                at: row.at,
                 from: draft.from.clone(),
                 data: draft.data.clone(),
             };

@@ -61,6 +61,7 @@ fn draft(channel: &str, id: &str) -> Draft {
         id: MessageId::new(id).unwrap(),
         from: User::new("crash").unwrap(),
         data: data(id),
+        at: None,
     }
 }
 

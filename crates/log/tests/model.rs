@@ -66,6 +66,7 @@ fn draft(index: usize, id: u32, size: usize) -> Draft {
             0 => Data::from_text(&"é".repeat(size / 2)),
             _ => Data::Bytes(vec![7; size].into()),
         },
+        at: None,
     }
 }
 

@@ -55,6 +55,53 @@ fn an_id_is_remembered_over_a_restart_until_its_window_ends() {
 }
 
 #[test]
+fn an_id_is_remembered_though_what_came_after_it_is_old() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::new(START));
+    let config = LogConfig {
+        clock: clock.clone(),
+        ..config(dir.path())
+    };
+    let window = config.dedup_window.as_millis() as u64;
+    let bring = |log: &Log, id: &str| {
+        let at = Some(START - 2 * window);
+        let brought = tidings_engine::Draft {
+            at,
+            ..draft("room", id, Data::from_text(id))
+        };
+        log.publish(brought).wait().unwrap()
+    };
+    let log = Log::open(config.clone()).unwrap();
+    for id in ["a", "b"] {
+        publish(&log, "room", id);
+    }
+    assert!(!bring(&log, "old 1").repeated && !bring(&log, "old 2").repeated);
+    assert!(publish(&log, "room", "a").repeated);
+    publish(&log, "room", "c");
+    bring(&log, "old 3");
+    publish(&log, "room", "d");
+    drop(log);
+    clock.advance(window - 1);
+    for _ in 0..2 {
+        let log = Log::open(config.clone()).unwrap();
+        for (seq, id) in [(1, "a"), (2, "b"), (5, "c"), (7, "d")] {
+            let again = publish(&log, "room", id);
+            assert_eq!((again.repeated, again.seq), (true, seq), "{id}");
+        }
+    }
+    clock.advance(1);
+    let log = Log::open(config).unwrap();
+    for id in ["a", "b", "c", "d"] {
+        assert!(!publish(&log, "room", id).repeated, "{id}");
+    }
+    eventually("what was kept of ids is gone", || {
+        let count = "SELECT count(*) FROM repeat";
+        let file = rusqlite::Connection::open(dir.path().join("messages.db")).unwrap();
+        file.query_row(count, [], |row| row.get::<_, u64>(0)) == Ok(0)
+    });
+}
+
+#[test]
 fn an_id_is_remembered_though_its_message_is_deleted() {
     let dir = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::new(START));

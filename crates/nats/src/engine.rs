@@ -163,7 +163,7 @@ struct Opened {
     people: crate::people::Opened,
 }
 
-fn runtime() -> Result<Runtime, NatsError> {
+pub(crate) fn runtime() -> Result<Runtime, NatsError> {
     let runtime = Builder::new_multi_thread()
         .worker_threads(THREADS)
         .thread_name("tidings-nats")
@@ -172,7 +172,7 @@ fn runtime() -> Result<Runtime, NatsError> {
     Ok(runtime)
 }
 
-fn layout(config: &NatsConfig) -> Result<Layout, NatsError> {
+pub(crate) fn layout(config: &NatsConfig) -> Result<Layout, NatsError> {
     let NatsConfig {
         name,
         shards,
@@ -262,7 +262,7 @@ fn replicas(info: &ServerInfo) -> usize {
     if info.cluster.is_some() { 3 } else { 1 }
 }
 
-async fn connect(
+pub(crate) async fn connect(
     config: &NatsConfig,
     link: Arc<Link>,
 ) -> Result<(Client, jetstream::Context), NatsError> {

@@ -22,6 +22,7 @@
 //!     id: MessageId::new("1")?,
 //!     from: User::new("alice")?,
 //!     data: Data::from_text("hi"),
+//!     at: None,
 //! });
 //! println!("stored at {}", published.wait()?.seq);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -41,6 +42,7 @@ mod people;
 mod publisher;
 mod reader;
 mod record;
+mod scan;
 mod shared;
 mod statistics;
 mod streams;
@@ -54,5 +56,6 @@ pub use crowd::{BEAT_EVERY, GHOST_AFTER};
 pub use engine::{Nats, Plan, SERVER_VERSION};
 pub use error::NatsError;
 pub use reader::{PAGE_BYTES_MAX, PAGE_MESSAGES_MAX};
+pub use scan::Scan;
 pub use statistics::Statistics;
 pub use streams::{Difference, Step, StreamPlan};

@@ -4,11 +4,12 @@
 //! wait for each other.
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt::Write;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_nats::HeaderMap;
-use async_nats::header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_ID};
+use async_nats::header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_ID, NATS_MESSAGE_TTL};
 use tidings_engine::{Answer, Draft, EngineError, Published, Responder};
 use tidings_wire::ChannelName;
 use tokio::runtime::Handle;
@@ -127,7 +128,9 @@ impl Publisher {
     async fn store(&self, draft: &Draft) -> Result<Published, EngineError> {
         let Self { shared, within, .. } = self;
         let log = shared.layout.log_of(&draft.channel);
-        let at = shared.clock.now();
+        let now = shared.clock.now();
+        let at = draft.said_at(now);
+        let age = shared.layout.logs()[log].retention.age;
         let subject = shared.layout.subject(&draft.channel);
         let payload = record::payload(&draft.data);
         let started = Instant::now();
@@ -139,7 +142,11 @@ impl Publisher {
             let head = shared.head(log);
             match shared
                 .api
-                .publish(&subject, headers(draft, at, claim), payload.clone())
+                .publish(
+                    &subject,
+                    headers(draft, at, age_left(draft, age, now), claim),
+                    payload.clone(),
+                )
                 .await
             {
                 Ok(ack) if ack.seq <= head && !ack.duplicate => {
@@ -212,15 +219,28 @@ impl Publisher {
     }
 }
 
-/// What the stream is to know: which message it is, if it has been tried before, and which one it comes behind; and what
-/// readers are to know.
-fn headers(draft: &Draft, at: u64, claim: Claim) -> HeaderMap {
+/// What the stream is to know: which message it is, if it has been tried before, which one it comes behind, and how long
+/// it is kept if that is not its own age; and what readers are to know.
+fn headers(draft: &Draft, at: u64, left: Option<Duration>, claim: Claim) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    let id = format!("{}/{}", token(&draft.channel), escape(draft.id.as_str()));
+    let mut id = format!("{}/{}", token(&draft.channel), escape(draft.id.as_str()));
+    if let Some(at) = draft.at {
+        // Said again at another time it is another message, though both are brought at once.
+        let _ = write!(id, "/{at}");
+    }
     headers.insert(NATS_MESSAGE_ID, id);
     headers.insert(record::HEADER, record::header(draft, at, claim.prev()));
+    if let Some(left) = left {
+        headers.insert(NATS_MESSAGE_TTL, format!("{}s", left.as_secs().max(1)));
+    }
     if let Some(prev) = claim.prev() {
         headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, prev.to_string());
     }
     headers
+}
+
+/// How long a message that was said before, elsewhere, is still to be kept; `None`: as long as all others.
+fn age_left(draft: &Draft, age: Option<Duration>, now: u64) -> Option<Duration> {
+    let passed = Duration::from_millis(now.saturating_sub(draft.at?));
+    Some(age?.saturating_sub(passed))
 }

@@ -141,6 +141,7 @@ mod tests {
             id: MessageId::new(" \"1\" ").unwrap(),
             from: User::new("ada ").unwrap(),
             data,
+            at: None,
         }
     }
 

@@ -97,6 +97,7 @@ impl Wanted<'_> {
             max_age: age,
             duplicate_window: window.max(SHORTEST),
             allow_direct: true,
+            allow_message_ttl: true,
             republish: Some(Republish {
                 source: place.all_stored(),
                 destination: place.all_live(),
@@ -277,6 +278,7 @@ fn changed(found: Config, wanted: &Config) -> Config {
         max_age: wanted.max_age,
         duplicate_window: wanted.duplicate_window,
         allow_direct: wanted.allow_direct,
+        allow_message_ttl: wanted.allow_message_ttl,
         republish: wanted.republish,
         ..found
     }
@@ -340,6 +342,11 @@ fn differences(is: &Config, should_be: &Config) -> Vec<Difference> {
         "allow_direct",
         a.allow_direct.to_string(),
         b.allow_direct.to_string(),
+    );
+    compare(
+        "allow_msg_ttl",
+        a.allow_message_ttl.to_string(),
+        b.allow_message_ttl.to_string(),
     );
     compare("republish", republished(a), republished(b));
     differences

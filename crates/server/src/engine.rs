@@ -92,7 +92,8 @@ pub(crate) fn fault(error: &tidings_nats::NatsError) -> Fault {
     Fault::setup(error).advise(error.advice())
 }
 
-fn log_config(config: &Config) -> LogConfig {
+/// The log that the settings name.
+pub(crate) fn log_config(config: &Config) -> LogConfig {
     LogConfig {
         durability: match config.durability {
             Durability::Process => tidings_log::Durability::Process,

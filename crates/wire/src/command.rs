@@ -190,7 +190,7 @@ fn required<T>(field: Option<T>, name: &str) -> Result<T, String> {
 }
 
 /// The data of a message: `bytes` in base64, or `data` itself.
-fn data(data: Option<Data>, bytes: Option<String>) -> Result<Data, String> {
+pub(crate) fn data(data: Option<Data>, bytes: Option<String>) -> Result<Data, String> {
     match (data, bytes) {
         (_, Some(base64)) => Data::from_base64(&base64).map_err(|error| error.to_string()),
         (Some(data), None) => Ok(data),
@@ -198,6 +198,8 @@ fn data(data: Option<Data>, bytes: Option<String>) -> Result<Data, String> {
     }
 }
 
-fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Data>, D::Error> {
+pub(crate) fn present<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Data>, D::Error> {
     Data::deserialize(deserializer).map(Some)
 }

@@ -3,9 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::de::{self, Deserializer, Unexpected};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::command::{data, present};
 use crate::{ChannelName, Data};
 
 /// Bound of a message's id and of a user's name, in bytes: room for a UUID with a prefix, small
@@ -62,6 +64,41 @@ impl Serialize for Message {
         self.serialize_fields(&mut map, readable)?;
         map.end()
     }
+}
+
+/// Reads what was written as a `message` event; for whoever gets it back, such as from a backup.
+impl<'de> Deserialize<'de> for Message {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let fields = Fields::deserialize(deserializer)?;
+        if fields.kind != "message" {
+            let kind = Unexpected::Str(&fields.kind);
+            return Err(de::Error::invalid_value(kind, &"a message"));
+        }
+        Ok(Self {
+            data: data(fields.data, fields.bytes).map_err(de::Error::custom)?,
+            channel: fields.channel,
+            seq: fields.seq,
+            prev: fields.prev,
+            id: fields.id,
+            at: fields.at,
+            from: fields.from,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct Fields {
+    #[serde(rename = "type")]
+    kind: String,
+    channel: ChannelName,
+    seq: u64,
+    prev: u64,
+    id: MessageId,
+    at: u64,
+    from: User,
+    #[serde(default, deserialize_with = "present")]
+    data: Option<Data>,
+    bytes: Option<String>,
 }
 
 /// A short text that a client chooses: 1 to [`MESSAGE_ID_BYTES_MAX`] bytes of UTF-8 without

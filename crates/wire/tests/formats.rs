@@ -70,6 +70,43 @@ fn bytes_are_base64_in_json_and_a_byte_string_in_cbor() {
 }
 
 #[test]
+fn a_message_is_read_back_as_it_was_in_both_formats() {
+    for data in [
+        Data::from_json(r#"{"n":12345678901234567890.10,"text":"é 🙂"}"#).unwrap(),
+        Data::from_json("null").unwrap(),
+        Data::Bytes(Bytes::from_static(b"\x00\xff!")),
+        Data::Bytes(Bytes::new()),
+    ] {
+        let Event::Message(sent) = message(data) else {
+            unreachable!("it is one");
+        };
+        let read: Message = Format::Json.decode(&Format::Json.encode(&*sent)).unwrap();
+        assert_eq!(read, *sent);
+        let read: Message = Format::Cbor.decode(&Format::Cbor.encode(&*sent)).unwrap();
+        // CBOR keeps what a number is, not how it was written.
+        let same = Message {
+            data: read.data.clone(),
+            ..(*sent).clone()
+        };
+        assert_eq!(read, same);
+        let as_json = |message: &Message| -> Value {
+            serde_json::from_slice(&Format::Json.encode(message)).unwrap()
+        };
+        assert_eq!(as_json(&read), as_json(&sent));
+    }
+    let whole = in_both(&message(Data::from_text("hi")));
+    for field in ["type", "channel", "seq", "prev", "id", "at", "from", "data"] {
+        let mut part = whole.clone();
+        part.as_object_mut().unwrap().remove(field);
+        let refused = Format::Json.decode::<Message>(part.to_string().as_bytes());
+        assert!(refused.unwrap_err().contains(field));
+    }
+    let join = whole.to_string().replace("\"message\"", "\"join\"");
+    let refused = Format::Json.decode::<Message>(join.as_bytes());
+    assert!(refused.unwrap_err().contains("join"));
+}
+
+#[test]
 fn passing_events_are_objects_with_their_type() {
     let signal = Event::Signal {
         channel: channel(),

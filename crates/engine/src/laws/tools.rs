@@ -97,6 +97,7 @@ pub(super) fn draft(name: &str, id: &str) -> Draft {
         id: MessageId::new(id).expect("the laws' ids are good"),
         from: User::new("alice").expect("a good name"),
         data: Data::from_text(id),
+        at: None,
     }
 }
 

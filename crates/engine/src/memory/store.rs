@@ -75,9 +75,12 @@ impl Store {
             });
         }
         self.head += 1;
-        let message = self.append(draft, now);
+        let at = draft.said_at(now);
+        let message = self.append(draft, at);
         let Message { seq, at, .. } = *message;
-        self.recent.remember(key, Place { seq, at });
+        if self.recent.covers(at, now) {
+            self.recent.remember(key, Place { seq, at });
+        }
         self.expire(now);
         let id = message.id.clone();
         let repeated = false;
@@ -90,7 +93,7 @@ impl Store {
         Stored::Now(message, published)
     }
 
-    fn append(&mut self, draft: Draft, now: u64) -> Arc<Message> {
+    fn append(&mut self, draft: Draft, at: u64) -> Arc<Message> {
         let floor = self.forgotten.floor(&draft.channel);
         let kept = self
             .channels
@@ -104,7 +107,7 @@ impl Store {
             seq: self.head,
             prev: kept.messages.back().map_or(0, |message| message.seq),
             id: draft.id,
-            at: now,
+            at,
             from: draft.from,
             data: draft.data,
         });

@@ -63,6 +63,7 @@ impl NamedLog {
                 id: message.id.clone(),
                 from: message.from.clone(),
                 data: message.data.clone(),
+                at: None,
             });
             assert_eq!(
                 published.await?.seq,
@@ -87,6 +88,7 @@ impl NamedLog {
                 id: MessageId::new(&id).expect("it is short"),
                 from: User::new("nobody").expect("it is short"),
                 data: Data::from_text(""),
+                at: None,
             });
             published.await?;
         }

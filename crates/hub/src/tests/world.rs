@@ -356,6 +356,7 @@ impl World {
             id,
             from,
             data,
+            at: None,
         };
         let published = self.engine.publish(draft).wait();
         self.truth.record(&channel, published.as_ref().unwrap());

@@ -488,6 +488,7 @@ fn a_shard_that_lagged_loses_nothing() {
                 id: MessageId::new(&fastrand::u64(..).to_string()).unwrap(),
                 from: MessageId::new("x").unwrap(),
                 data: Data::from_text("x"),
+                at: None,
             };
             let published = tidings_engine::Engine::publish(&*house.engine, draft);
             drop(published);

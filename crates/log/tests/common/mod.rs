@@ -47,6 +47,7 @@ pub(crate) fn draft(channel: &str, id: &str, data: Data) -> Draft {
         id: MessageId::new(id).unwrap(),
         from: User::new("alice").unwrap(),
         data,
+        at: None,
     }
 }
 

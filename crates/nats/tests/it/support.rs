@@ -49,6 +49,7 @@ pub(crate) fn draft(name: &str, id: &str) -> Draft {
         id: MessageId::new(id).expect("a good id"),
         from: user("ada"),
         data: Data::from_text(id),
+        at: None,
     }
 }
 

@@ -1,16 +1,19 @@
 //! The command line: one file a command, and the help that teaches them.
 
+mod backup;
 mod bench;
 mod client;
 mod config;
 mod descriptors;
 mod nats;
+mod progress;
 mod publish;
 mod serve;
 mod subscribe;
 mod tls;
 mod token;
 mod traffic;
+mod units;
 
 use std::future::Future;
 
@@ -42,6 +45,7 @@ Examples:
   tidings subscribe chat:lobby             in another terminal: print messages as they come
   tidings publish chat:lobby hello         in a third one: say something
   tidings bench --clients 1000 --rate 100  how fast is it here?
+  tidings export backup.jsonl              all messages, while the server runs
   curl -N 'http://127.0.0.1:7007/v1/events?channel=chat:lobby' -H 'Accept: text/event-stream'
 
 For others to reach it, it needs a secret that tokens are signed with:
@@ -64,6 +68,10 @@ enum Command {
     Subscribe(subscribe::SubscribeArgs),
     /// Put a server under load, and tell how it does.
     Bench(bench::BenchArgs),
+    /// Write all messages into a file, beside a running server.
+    Export(backup::export::ExportArgs),
+    /// Bring the messages of such a file into a data directory.
+    Import(backup::import::ImportArgs),
     /// Make a token for a user.
     Token(token::TokenArgs),
     /// Look at NATS, where a cluster keeps its messages.
@@ -93,6 +101,8 @@ pub(crate) fn run(cli: Cli) -> Result<(), Fault> {
         Some(Command::Publish(args)) => block_on(publish::run(args)),
         Some(Command::Subscribe(args)) => block_on(subscribe::run(args)),
         Some(Command::Bench(args)) => block_on(bench::run(args)),
+        Some(Command::Export(args)) => backup::export::run(&args),
+        Some(Command::Import(args)) => backup::import::run(&args),
         Some(Command::Token(args)) => token::run(&args),
         Some(Command::Nats(args)) => nats::run(&args),
         Some(Command::Config) => config::run(),

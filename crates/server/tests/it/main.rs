@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "a test and its helpers fail by it")]
 
 mod access;
+mod backup;
 mod balance;
 mod bench;
 mod certificates;

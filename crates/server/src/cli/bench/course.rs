@@ -20,10 +20,10 @@ use super::latency::Latencies;
 use super::payload::Payload;
 use super::plan::Plan;
 use super::process::{Process, Usage, own_usage};
-use super::progress::Progress;
 use super::publisher::{Publisher, Way};
 use super::tally::{SharedTally, Tally};
-use super::units::{count, rate, time};
+use crate::cli::progress::Progress;
+use crate::cli::units::{count, rate, time};
 use crate::fault::Fault;
 use crate::shutdown::Signals;
 

@@ -18,12 +18,10 @@ mod order;
 mod payload;
 mod plan;
 mod process;
-mod progress;
 mod publisher;
 mod recorder;
 mod report;
 mod tally;
-mod units;
 
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;

@@ -3,7 +3,7 @@
 use super::figures::Figures;
 use super::follower::Transport;
 use super::latency::Quantiles;
-use super::units::{bytes, count, rate, time};
+use crate::cli::units::{bytes, count, rate, time};
 
 /// A heading and its lines.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ mod plot;
 
 use super::figures::Figures;
 use super::report::{headline, sections};
-use super::units::{count, time};
+use crate::cli::units::{count, time};
 use plot::{Axis, Line, Plot};
 
 const STYLE: &str = include_str!("style.css");
