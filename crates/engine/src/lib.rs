@@ -1,6 +1,6 @@
 //! Where messages live, and how shards hear of them.
 //!
-//! An [`Engine`] keeps one log of messages for all channels, tells everybody who watches what was
+//! An [`Engine`] keeps the messages of all channels in one log or in several, tells everybody who watches what was
 //! committed, and knows who is present where. The hub knows this trait and nothing behind it: the
 //! embedded log and a cluster look the same from above.
 

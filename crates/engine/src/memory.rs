@@ -1,4 +1,4 @@
-//! The in-memory engine: a whole log on one machine that is gone when the process ends.
+//! The in-memory engine: whole logs on one machine that are gone when the process ends.
 //!
 //! For tests, trials and nodes that need no history over a restart. Everything happens inside the
 //! call: a publish is stored, told to the watchers and answered before [`Engine::publish`] returns,
@@ -16,8 +16,9 @@ use tidings_wire::{ChannelName, Data, Encoded, Epoch, Event, Presence, User};
 
 use self::store::{Store, Stored};
 use crate::{
-    Answer, Batch, Clock, DEDUP_KEYS_MAX, DEDUP_WINDOW, Draft, Engine, EngineError, Entry, Notice,
-    Notifier, Page, Published, Query, RetentionPolicies, Roster, SystemClock, Watch, fresh_epoch,
+    Answer, Batch, Clock, DEDUP_KEYS_MAX, DEDUP_WINDOW, Draft, Engine, EngineError, Entry,
+    Forgotten, Notice, Notifier, Page, Published, Query, RetentionPolicies, Roster, SystemClock,
+    Watch, fresh_epoch,
 };
 
 /// An engine in this process's memory.
@@ -38,14 +39,15 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct MemoryEngine {
-    epoch: Epoch,
+    epochs: Box<[Epoch]>,
     clock: Arc<dyn Clock>,
     notifier: Notifier,
     inner: Mutex<Inner>,
 }
 
 struct Inner {
-    store: Store,
+    /// By log.
+    stores: Vec<Store>,
     roster: Roster,
     faults: Faults,
 }
@@ -55,8 +57,18 @@ struct Inner {
 struct Faults {
     publishes: Option<EngineError>,
     reads: Option<EngineError>,
+    reaches: Option<EngineError>,
+    /// What is not known here yet; absent: everything is.
+    behind: Option<Behind>,
     /// Answers that wait for [`MemoryEngine::release_answer`]; absent: none has to.
     held: Option<VecDeque<Box<dyn FnOnce() + Send>>>,
+}
+
+/// How far a node knows that others are ahead of.
+struct Behind {
+    /// By log.
+    heads: Vec<u64>,
+    untold: Vec<Notice>,
 }
 
 impl MemoryEngine {
@@ -77,12 +89,29 @@ impl MemoryEngine {
         retention: RetentionPolicies,
         dedup_window: Duration,
     ) -> Self {
+        Self::with_logs(1, clock, retention, dedup_window)
+    }
+
+    /// So many empty logs on `clock`, each of which keeps its messages by `retention` and their ids for
+    /// `dedup_window`. Which one a channel is in depends on its name alone.
+    ///
+    /// # Panics
+    ///
+    /// If there is to be no log.
+    pub fn with_logs(
+        logs: usize,
+        clock: Arc<dyn Clock>,
+        retention: RetentionPolicies,
+        dedup_window: Duration,
+    ) -> Self {
+        assert!(logs > 0, "an engine has a log");
+        let store = |_| Store::new(retention.clone(), dedup_window, DEDUP_KEYS_MAX);
         Self {
-            epoch: fresh_epoch(),
+            epochs: (0..logs).map(|_| fresh_epoch()).collect(),
             clock,
             notifier: Notifier::default(),
             inner: Mutex::new(Inner {
-                store: Store::new(retention, dedup_window, DEDUP_KEYS_MAX),
+                stores: (0..logs).map(store).collect(),
                 roster: Roster::default(),
                 faults: Faults::default(),
             }),
@@ -97,6 +126,31 @@ impl MemoryEngine {
     /// From now on every read fails with `error`; `None`: they do well again.
     pub fn fail_reads(&self, error: Option<EngineError>) {
         self.lock().faults.reads = error;
+    }
+
+    /// From now on whoever asks whether a log [reaches](Engine::reach) so far is answered with `error`; `None`: they are told
+    /// again.
+    pub fn fail_reaches(&self, error: Option<EngineError>) {
+        self.lock().faults.reaches = error;
+    }
+
+    /// From now on what is published is published as if by another node of a cluster: it is stored, but it
+    /// is not told to the watchers here, and [`Engine::head`] knows nothing of it until somebody reads it or asks
+    /// whether the log [reaches](Engine::reach) so far.
+    pub fn fall_behind(&self) {
+        let mut inner = self.lock();
+        let heads = inner.stores.iter().map(Store::head).collect();
+        let untold = Vec::new();
+        let behind = Behind { heads, untold };
+        inner.faults.behind.get_or_insert(behind);
+    }
+
+    /// Tells everything that was published meanwhile, and falls behind no more.
+    pub fn catch_up(&self) {
+        let mut inner = self.lock();
+        let behind = inner.faults.behind.take();
+        let untold = behind.into_iter().flat_map(|behind| behind.untold);
+        untold.for_each(|notice| self.notifier.tell(notice));
     }
 
     /// From now on the answers to publishes and reads wait, though what they tell of is done and told
@@ -128,13 +182,30 @@ impl MemoryEngine {
     }
 
     fn encoded(&self, event: Event) -> Arc<Encoded> {
-        Arc::new(Encoded::new(event, self.epoch.clone()))
+        let log = self.log_of(event.channel());
+        Arc::new(Encoded::new(event, self.epochs[log].clone()))
     }
 
     /// Called under the lock, so that all watchers hear in the order of what happened.
     fn tell_passing(&self, event: Option<Event>) {
         if let Some(event) = event {
             self.notifier.tell(Notice::Passing(self.encoded(event)));
+        }
+    }
+}
+
+impl Inner {
+    fn head(&self, log: usize) -> u64 {
+        match &self.faults.behind {
+            Some(behind) => behind.heads[log],
+            None => self.stores[log].head(),
+        }
+    }
+
+    /// Everything in a log is known from now on, whether it was told or not.
+    fn learn(&mut self, log: usize) {
+        if let Some(behind) = &mut self.faults.behind {
+            behind.heads[log] = self.stores[log].head();
         }
     }
 }
@@ -152,30 +223,47 @@ impl Faults {
 
 impl Engine for MemoryEngine {
     fn epochs(&self) -> &[Epoch] {
-        std::slice::from_ref(&self.epoch)
+        &self.epochs
     }
 
-    fn head(&self, _log: usize) -> u64 {
-        self.lock().store.head()
+    fn log_of(&self, channel: &ChannelName) -> usize {
+        Forgotten::bucket(channel) % self.epochs.len()
+    }
+
+    fn head(&self, log: usize) -> u64 {
+        self.lock().head(log)
+    }
+
+    fn reach(&self, log: usize, _seq: u64) -> Answer<u64> {
+        let mut inner = self.lock();
+        let result = match inner.faults.reaches.clone() {
+            Some(error) => Err(error),
+            None => {
+                inner.learn(log);
+                Ok(inner.head(log))
+            }
+        };
+        inner.faults.answer(result)
     }
 
     fn publish(&self, draft: Draft) -> Answer<Published> {
         let now = self.clock.now();
+        let log = self.log_of(&draft.channel);
         let mut inner = self.lock();
         if let Some(error) = inner.faults.publishes.clone() {
             return inner.faults.answer(Err(error));
         }
-        let after = inner.store.head();
-        let published = match inner.store.publish(draft, now) {
+        let after = inner.stores[log].head();
+        let published = match inner.stores[log].publish(draft, now) {
             Stored::Before(published) => published,
             Stored::Now(message, published) => {
                 let events = vec![self.encoded(Event::Message(message))];
-                let batch = Batch {
-                    log: 0,
-                    after,
-                    events,
-                };
-                self.notifier.tell(Notice::Committed(Arc::new(batch)));
+                let batch = Batch { log, after, events };
+                let notice = Notice::Committed(Arc::new(batch));
+                match &mut inner.faults.behind {
+                    Some(behind) => behind.untold.push(notice),
+                    None => self.notifier.tell(notice),
+                }
                 published
             }
         };
@@ -184,10 +272,14 @@ impl Engine for MemoryEngine {
 
     fn read(&self, query: Query) -> Answer<Page> {
         let now = self.clock.now();
+        let log = self.log_of(&query.channel);
         let mut inner = self.lock();
         let result = match inner.faults.reads.clone() {
             Some(error) => Err(error),
-            None => Ok(inner.store.read(&query, now)),
+            None => {
+                inner.learn(log);
+                Ok(inner.stores[log].read(&query, now))
+            }
         };
         inner.faults.answer(result)
     }
@@ -231,8 +323,7 @@ impl Default for MemoryEngine {
 impl fmt::Debug for MemoryEngine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemoryEngine")
-            .field("epoch", &self.epoch)
-            .field("head", &self.head(0))
+            .field("epochs", &self.epochs)
             .finish_non_exhaustive()
     }
 }
@@ -244,8 +335,12 @@ mod tests {
     use super::*;
 
     fn draft(id: &str) -> Draft {
+        draft_in("chat:lobby", id)
+    }
+
+    fn draft_in(channel: &str, id: &str) -> Draft {
         Draft {
-            channel: ChannelName::new("chat:lobby").unwrap(),
+            channel: ChannelName::new(channel).unwrap(),
             id: MessageId::new(id).unwrap(),
             from: User::new("alice").unwrap(),
             data: Data::from_text("hi"),
@@ -309,5 +404,50 @@ mod tests {
         let answer = engine.publish(draft("2"));
         engine.release_answers();
         assert_eq!(answer.wait().unwrap().seq, 2);
+    }
+
+    #[test]
+    fn each_log_counts_for_itself() {
+        let engine = MemoryEngine::with_logs(
+            3,
+            Arc::new(SystemClock),
+            RetentionPolicies::default(),
+            DEDUP_WINDOW,
+        );
+        let mut watch = engine.watch();
+        let mut heads = [0; 3];
+        for n in 0..30 {
+            let draft = draft_in(&format!("chat:{n}"), "1");
+            let log = engine.log_of(&draft.channel);
+            heads[log] += 1;
+            assert_eq!(engine.publish(draft).wait().unwrap().seq, heads[log]);
+            let Some(Notice::Committed(batch)) = watch.try_next() else {
+                panic!("a batch was told");
+            };
+            let place = (batch.log, batch.after, batch.head());
+            assert_eq!(place, (log, heads[log] - 1, heads[log]));
+        }
+        for (log, head) in heads.into_iter().enumerate() {
+            assert!(head > 0, "nothing is in log {log}");
+            assert_eq!(engine.head(log), head);
+        }
+    }
+
+    #[test]
+    fn who_has_fallen_behind_knows_what_it_has_asked_for_and_is_told_it_later() {
+        let engine = MemoryEngine::new();
+        let mut watch = engine.watch();
+        engine.fall_behind();
+        assert_eq!(engine.publish(draft("1")).wait().unwrap().seq, 1);
+        assert_eq!(engine.head(0), 0);
+        engine.fail_reaches(Some(EngineError::Busy));
+        assert_eq!(engine.reach(0, 1).wait(), Err(EngineError::Busy));
+        assert_eq!(engine.head(0), 0);
+        engine.fail_reaches(None);
+        assert_eq!(engine.reach(0, 1).wait(), Ok(1));
+        assert_eq!(engine.head(0), 1);
+        assert!(watch.try_next().is_none());
+        engine.catch_up();
+        assert!(matches!(watch.try_next(), Some(Notice::Committed(_))));
     }
 }
