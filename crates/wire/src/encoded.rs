@@ -38,7 +38,12 @@ impl Encoded {
         &self.event
     }
 
-    /// The message's place in the log, if it is a message.
+    /// The log that it is of.
+    pub fn epoch(&self) -> &Epoch {
+        &self.epoch
+    }
+
+    /// The message's place in its log, if it is a message.
     pub fn seq(&self) -> Option<u64> {
         match &self.event {
             Event::Message(message) => Some(message.seq),
@@ -107,5 +112,19 @@ impl Encoded {
             out.extend_from_slice(b"\n\n");
             out.into()
         })
+    }
+
+    /// The same without the `id:`, for a stream whose channels are in several logs: its cursor is more than the place
+    /// of one message.
+    pub fn sse_without_id(&self) -> &[u8] {
+        let whole = self.sse();
+        match self.seq() {
+            // The first line of a message.
+            Some(_) => whole
+                .splitn(2, |byte| *byte == b'\n')
+                .nth(1)
+                .unwrap_or(whole),
+            None => whole,
+        }
     }
 }

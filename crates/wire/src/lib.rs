@@ -2,7 +2,7 @@
 //!
 //! The map:
 //!
-//! - [`ChannelName`], [`Cursor`] and [`Epoch`]: where a message is, and how far somebody has read;
+//! - [`ChannelName`], [`Cursor`], [`StreamCursor`] and [`Epoch`]: where a message is, and how far somebody has read;
 //! - [`Message`] and [`Data`]: what is stored;
 //! - [`Event`]: what a follower of a channel is sent, and [`Encoded`], the same bytes for all of them;
 //! - [`Request`] and [`Command`]: what a client says over WebSocket or WebTransport;
@@ -43,7 +43,7 @@ mod reply;
 pub use channel::{CHANNEL_NAME_BYTES_MAX, ChannelName, ChannelNameError};
 pub use code::Code;
 pub use command::{Command, Request, RequestError};
-pub use cursor::{Cursor, CursorError, Epoch};
+pub use cursor::{CURSOR_PARTS_MAX, Cursor, CursorError, Epoch, StreamCursor};
 pub use data::{DATA_DEPTH_MAX, Data, DataError};
 pub use encoded::Encoded;
 pub use event::Event;
