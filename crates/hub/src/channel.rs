@@ -15,6 +15,8 @@ use crate::tail::{Tail, seq};
 /// A followed channel.
 pub(crate) struct Channel {
     pub(crate) name: ChannelName,
+    /// The one that it is in.
+    pub(crate) log: usize,
     pub(crate) tail: Tail,
     pub(crate) passing: Passing,
     followers: Vec<Follower>,
@@ -45,24 +47,25 @@ pub(crate) struct Heard {
 
 /// All followed channels, and how far the shard has heard the engine.
 pub(crate) struct Channels {
-    watermark: u64,
+    /// By log.
+    watermarks: Box<[u64]>,
     by_name: HashMap<ChannelName, usize>,
     channels: Slab<Channel>,
 }
 
 impl Channels {
-    /// None yet; the engine is heard from `watermark` on.
-    pub(crate) fn new(watermark: u64) -> Self {
+    /// None yet; the engine is heard from these places on, by log.
+    pub(crate) fn new(watermarks: &[u64]) -> Self {
         Self {
-            watermark,
+            watermarks: watermarks.into(),
             by_name: HashMap::new(),
             channels: Slab::new(),
         }
     }
 
-    /// Every message up to here has been heard, and is in the tail of its channel or behind its floor.
-    pub(crate) fn watermark(&self) -> u64 {
-        self.watermark
+    /// Every message of a log up to here has been heard, and is in the tail of its channel or behind its floor.
+    pub(crate) fn watermark(&self, log: usize) -> u64 {
+        self.watermarks[log]
     }
 
     /// The channel under `key`, which its followers hold.
@@ -92,14 +95,20 @@ impl Channels {
         self.by_name.get(name).copied()
     }
 
-    /// Adds a follower; its channel's key and its place there.
-    pub(crate) fn follow(&mut self, name: &ChannelName, follower: Follower) -> (usize, usize) {
+    /// Adds a follower of a channel, which is in `log`; the channel's key and the follower's place there.
+    pub(crate) fn follow(
+        &mut self,
+        name: &ChannelName,
+        log: usize,
+        follower: Follower,
+    ) -> (usize, usize) {
         let key = match self.find(name) {
             Some(key) => key,
             None => {
                 let key = self.channels.insert(Channel {
                     name: name.clone(),
-                    tail: Tail::new(self.watermark),
+                    log,
+                    tail: Tail::new(self.watermarks[log]),
                     passing: Passing::default(),
                     followers: Vec::new(),
                 });
@@ -133,17 +142,18 @@ impl Channels {
         limits: &Limits,
         mut mark: impl FnMut(Follower),
     ) -> Heard {
-        let missed = batch.after > self.watermark;
+        let missed = batch.after > self.watermarks[batch.log];
         if missed {
-            self.forget(batch.after);
+            self.forget(batch.log, batch.after);
         }
+        let watermark = &mut self.watermarks[batch.log];
         let mut touched = Vec::new();
         for event in &batch.events {
             // Heard already: what the engine told between `watch` and `head`, or before a lag.
-            if seq(event) <= self.watermark {
+            if seq(event) <= *watermark {
                 continue;
             }
-            self.watermark = seq(event);
+            *watermark = seq(event);
             if let Some(&key) = self.by_name.get(event.event().channel()) {
                 self.channels[key].tail.push(event.clone(), limits);
                 if touched.last() != Some(&key) {
@@ -195,11 +205,14 @@ impl Channels {
         }
     }
 
-    /// Something up to `head` was missed: the tails forget, and the followers will read.
-    pub(crate) fn forget(&mut self, head: u64) {
-        self.watermark = self.watermark.max(head);
+    /// Something of a log up to `head` was missed: its tails forget, and the followers will read.
+    pub(crate) fn forget(&mut self, log: usize, head: u64) {
+        let watermark = &mut self.watermarks[log];
+        *watermark = head.max(*watermark);
         for (_, channel) in &mut self.channels {
-            channel.tail.forget(self.watermark);
+            if channel.log == log {
+                channel.tail.forget(*watermark);
+            }
         }
     }
 }
@@ -240,16 +253,16 @@ mod tests {
 
     #[test]
     fn what_was_heard_already_is_not_heard_again() {
-        let mut channels = Channels::new(100);
-        let (key, _) = channels.follow(&name("a"), follower(1));
+        let mut channels = Channels::new(&[100]);
+        let (key, _) = channels.follow(&name("a"), 0, follower(1));
         assert_eq!(hear(&mut channels, &batch(98, &[99, 100])), (vec![], false));
-        assert_eq!(channels.watermark(), 100);
+        assert_eq!(channels.watermark(0), 100);
         // The engine's head was read in the middle of what it told.
         assert_eq!(
             hear(&mut channels, &batch(99, &[100, 101])),
             (vec![1], false)
         );
-        assert_eq!(channels.watermark(), 101);
+        assert_eq!(channels.watermark(0), 101);
         let tail = &channels.channel(key).tail;
         assert!(tail.covers(100));
         assert_eq!(tail.at(0).map(|event| seq(event)), Some(101));
@@ -258,32 +271,43 @@ mod tests {
 
     #[test]
     fn a_gap_makes_all_tails_forget() {
-        let mut channels = Channels::new(100);
-        let (a, _) = channels.follow(&name("a"), follower(1));
-        let (b, _) = channels.follow(&name("b"), follower(2));
+        let mut channels = Channels::new(&[100]);
+        let (a, _) = channels.follow(&name("a"), 0, follower(1));
+        let (b, _) = channels.follow(&name("b"), 0, follower(2));
         hear(&mut channels, &batch(100, &[101]));
         assert_eq!(hear(&mut channels, &batch(102, &[103])), (vec![1], true));
         for key in [a, b] {
             let tail = &channels.channel(key).tail;
             assert!(tail.covers(102) && !tail.covers(101));
         }
-        assert_eq!(channels.watermark(), 103);
+        assert_eq!(channels.watermark(0), 103);
+    }
+
+    #[test]
+    fn a_gap_in_one_log_does_not_concern_another() {
+        let mut channels = Channels::new(&[100, 7]);
+        let (a, _) = channels.follow(&name("a"), 0, follower(1));
+        let (b, _) = channels.follow(&name("b"), 1, follower(2));
+        assert_eq!(hear(&mut channels, &batch(102, &[103])), (vec![1], true));
+        assert!(!channels.channel(a).tail.covers(101));
+        assert!(channels.channel(b).tail.covers(7));
+        assert_eq!((channels.watermark(0), channels.watermark(1)), (103, 7));
     }
 
     #[test]
     fn a_new_tail_knows_nothing_of_the_past() {
-        let mut channels = Channels::new(0);
+        let mut channels = Channels::new(&[0]);
         hear(&mut channels, &batch(0, &[1, 2]));
-        let (key, _) = channels.follow(&name("a"), follower(1));
+        let (key, _) = channels.follow(&name("a"), 0, follower(1));
         let tail = &channels.channel(key).tail;
         assert!(tail.covers(2) && !tail.covers(1));
     }
 
     #[test]
     fn followers_stay_dense_and_the_last_takes_the_channel_along() {
-        let mut channels = Channels::new(0);
+        let mut channels = Channels::new(&[0]);
         for session in 0..3 {
-            let (_, place) = channels.follow(&name("a"), follower(session));
+            let (_, place) = channels.follow(&name("a"), 0, follower(session));
             assert_eq!(place, session as usize);
         }
         let key = channels.find(&name("a")).unwrap();

@@ -1,10 +1,12 @@
 //! What a client commands over a framed link, and what it is answered.
 
-use tidings_engine::Query;
-use tidings_wire::{ChannelName, Code, Command, Cursor, Reply, ReplyBody, Request, RequestError};
+use tidings_engine::{EngineError, Query};
+use tidings_wire::{
+    ChannelName, Code, Command, Reply, ReplyBody, Request, RequestError, StreamCursor,
+};
 
 use crate::effect::{Answered, Ask, Effect};
-use crate::session::{Ending, Moment, Pending, Session, World, is_known};
+use crate::session::{Ending, Moment, Pending, Session, World};
 use crate::subscription::Begin;
 use crate::{Identity, Limits, Refusal};
 
@@ -15,7 +17,7 @@ impl Session {
     /// Takes a command that needs nothing but the session. `hello` and `refresh`, whose tokens are
     /// verified outside, are [`handle_hello`](Self::handle_hello) and
     /// [`handle_refresh`](Self::handle_refresh).
-    pub(crate) fn handle(&mut self, request: Request, moment: Moment, world: &mut World<'_>) {
+    pub(crate) fn handle(&mut self, request: Request, moment: &Moment, world: &mut World<'_>) {
         if !self.takes_command(request.req, &world.settings.limits) {
             return;
         }
@@ -44,7 +46,7 @@ impl Session {
         &mut self,
         req: Option<u64>,
         proof: Result<Identity, Refusal>,
-        moment: Moment,
+        moment: &Moment,
         world: &World<'_>,
     ) {
         if !self.takes_command(req, &world.settings.limits) {
@@ -79,7 +81,7 @@ impl Session {
         &mut self,
         req: Option<u64>,
         proof: Result<Identity, Refusal>,
-        moment: Moment,
+        moment: &Moment,
         world: &mut World<'_>,
     ) {
         if !self.takes_command(req, &world.settings.limits) {
@@ -134,6 +136,45 @@ impl Session {
         true
     }
 
+    /// Takes the answer to how far the log of a subscription goes that asked; one that is gone does not. Whether it
+    /// was waited for.
+    pub(crate) fn handle_reached(
+        &mut self,
+        ask: Ask,
+        head: Result<u64, EngineError>,
+        world: &mut World<'_>,
+    ) -> bool {
+        let Some(slot) = self.waiting(ask) else {
+            return false;
+        };
+        let subscription = &mut self.subscriptions[slot];
+        let Begin::Beyond { req, seq, now } = subscription.begin else {
+            return false;
+        };
+        subscription.read = None;
+        let outcome = match head {
+            Ok(head) => {
+                let truncated = seq > head;
+                let start = if truncated { now } else { seq };
+                subscription.own = Some(start);
+                subscription.begin = Begin::of(truncated);
+                let channel = world.channels.channel(subscription.channel);
+                Ok(Some(ReplyBody::Subscribed {
+                    channel: channel.name.clone(),
+                    cursor: world.settings.logs.cursor(channel.log, start),
+                    truncated,
+                }))
+            }
+            // Nobody knows whether the cursor means something.
+            Err(error) => {
+                self.unfollow(slot, world);
+                Err(Refusal::from(error))
+            }
+        };
+        self.answer(req, outcome);
+        true
+    }
+
     /// Whether one more command can be taken; if not, it has been refused.
     fn takes_command(&mut self, req: Option<u64>, limits: &Limits) -> bool {
         if self.ending != Ending::No {
@@ -170,7 +211,7 @@ impl Session {
         &mut self,
         req: Option<u64>,
         command: Command,
-        moment: Moment,
+        moment: &Moment,
         world: &mut World<'_>,
     ) -> Outcome {
         let Some(identity) = self.identity.clone() else {
@@ -258,9 +299,9 @@ impl Session {
         &mut self,
         req: Option<u64>,
         channel: &ChannelName,
-        after: Option<Cursor>,
+        after: Option<StreamCursor>,
         history: Option<u32>,
-        moment: Moment,
+        moment: &Moment,
         world: &mut World<'_>,
     ) -> Outcome {
         let limits = &world.settings.limits;
@@ -285,23 +326,24 @@ impl Session {
             self.follow(channel, Some(0), Begin::Newest { req, count }, world);
             return Ok(None);
         }
-        let known = after
-            .as_ref()
-            .filter(|after| is_known(after, moment, world.settings));
-        let seq = known.map_or(moment.head, |after| after.seq);
+        let logs = &world.settings.logs;
+        let log = logs.of(channel);
+        let now = moment.heads.of(log);
+        let known = after.as_ref().and_then(|after| after.seq(logs.epoch(log)));
+        if let Some(seq) = known.filter(|seq| *seq > now) {
+            // The channel is taken from now on, so that what is said next finds it as if it had begun.
+            let slot = self.follow(channel, Some(0), Begin::Beyond { req, seq, now }, world);
+            let ask = world.effects.ask(world.key);
+            self.subscriptions[slot].read = Some(ask.number);
+            world.effects.push(Effect::Reach { ask, log, seq });
+            return Ok(None);
+        }
+        let seq = known.unwrap_or(now);
         let truncated = after.is_some() && known.is_none();
-        let begin = if truncated {
-            Begin::Lost
-        } else {
-            Begin::Running
-        };
-        self.follow(channel, Some(seq), begin, world);
+        self.follow(channel, Some(seq), Begin::of(truncated), world);
         Ok(Some(ReplyBody::Subscribed {
             channel: channel.clone(),
-            cursor: Cursor {
-                epoch: world.settings.epoch.clone(),
-                seq,
-            },
+            cursor: logs.cursor(log, seq),
             truncated,
         }))
     }

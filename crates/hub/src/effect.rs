@@ -28,6 +28,8 @@ pub(crate) enum Effect {
     Read { query: Query },
     /// Read a page for somebody who asked for it; answered.
     History { ask: Ask, query: Query },
+    /// Find out whether a log goes as far as `seq`; answered.
+    Reach { ask: Ask, log: usize, seq: u64 },
     /// Who is there; answered.
     Presence { ask: Ask, channel: ChannelName },
     /// A connection is in a channel from now on.
@@ -52,6 +54,8 @@ pub(crate) enum Answered {
     History(Result<Page, EngineError>),
     Published(Result<Published, EngineError>),
     Present(Result<Presence, EngineError>),
+    /// The log's head.
+    Reached(Result<u64, EngineError>),
 }
 
 /// What the shell is still to do.

@@ -6,25 +6,28 @@
 //! from [`Fanout::take_marked`].
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use slab::Slab;
 use tidings_engine::{Batch, EngineError, Histogram, Page, Query};
-use tidings_wire::{ChannelName, Code, Cursor, Encoded, MessageId, Request, RequestError, User};
+use tidings_wire::{
+    ChannelName, Code, Encoded, Epoch, MessageId, Request, RequestError, StreamCursor, User,
+};
 
 use crate::census::Census;
 use crate::channel::{Channels, Follower, Moved};
 use crate::effect::{Answered, Ask, Effect, Effects};
 use crate::grace::{Departure, Graces};
 use crate::lane::Run;
+use crate::logs::{Heads, Positions};
 use crate::moving::Left;
 use crate::room::{Offer, Push, Room};
 use crate::session::{Ending, Moment, Session, Settings, World};
 use crate::shard::StreamRequest;
 use crate::step::{Origin, Steps, Stretch};
-use crate::subscription::{Begin, Recovered};
+use crate::subscription::{Begin, Recovered, Subscription};
 use crate::{Identity, Refusal};
 
 /// See the module.
@@ -40,8 +43,8 @@ pub(crate) struct Fanout {
     steps: Steps,
     /// The one that was last given, which the next in step most likely is given too.
     stretch: Stretch,
-    /// Streams whose "now" the watermark has not reached, with that "now".
-    awaiting: Vec<(u64, LinkKey)>,
+    /// Streams whose "now" the watermark of a log has not reached.
+    awaiting: Vec<Awaited>,
     /// Pollers by user and session id, attached or not.
     leases: HashMap<(User, MessageId), usize>,
     /// At most one for each connection, at or before its deadline.
@@ -63,6 +66,13 @@ pub(crate) struct LinkKey {
     link: u64,
 }
 
+/// What a stream waits to be heard.
+struct Awaited {
+    log: usize,
+    seq: u64,
+    link: LinkKey,
+}
+
 impl LinkKey {
     /// The session's place, dense and reused.
     pub(crate) fn session(self) -> usize {
@@ -78,12 +88,26 @@ pub(crate) struct Fresh {
     pub(crate) connection: u64,
 }
 
+/// A stream that is about to begin.
+pub(crate) struct Arrival {
+    identity: Identity,
+    /// Its channels in order, each once.
+    request: StreamRequest,
+    /// Its place in the order of the links, for a later one may begin before it.
+    link: u64,
+    /// By log, what its cursor has that is not known here.
+    pub(crate) beyond: BTreeMap<usize, u64>,
+}
+
+/// Why a link finds nothing.
+const TAKEN_OVER: &str = "another request with the same session has taken over; one at a time";
+
 impl Fanout {
-    /// No sessions yet; the engine is heard from `watermark` on.
-    pub(crate) fn new(settings: Settings, watermark: u64) -> Self {
+    /// No sessions yet; the engine is heard from `heads` on.
+    pub(crate) fn new(settings: Settings, heads: &Heads) -> Self {
         let grace = settings.limits.presence_grace.as_millis() as u64;
         Self {
-            channels: Channels::new(watermark),
+            channels: Channels::new(heads.all()),
             sessions: Slab::new(),
             marks: Vec::new(),
             marked: Vec::new(),
@@ -108,34 +132,61 @@ impl Fanout {
         &mut self,
         identity: Option<Identity>,
         fresh: Fresh,
-        moment: Moment,
+        moment: &Moment,
     ) -> LinkKey {
-        let watermark = self.channels.watermark();
-        let mut session = Session::new(fresh.id, fresh.connection, watermark);
+        let position = Positions::one(0, self.channels.watermark(0));
+        let mut session = Session::new(fresh.id, fresh.connection, position);
         session.present = true;
         if let Some(identity) = identity {
             session.identify(identity, moment);
             session.greet(None, moment, &self.settings);
         }
         let key = self.sessions.insert(session);
-        self.attach(key)
+        let link = self.next_link();
+        self.attach(key, link)
     }
 
-    /// A stream; a poller whose lease still runs goes on with it.
-    pub(crate) fn stream(
+    /// Takes what is asked for a stream. Before it [begins](Self::stream) it is to be found out whether the logs
+    /// go as [far](Arrival::beyond) as its cursor.
+    pub(crate) fn arrive(
         &mut self,
         identity: Identity,
-        request: StreamRequest,
-        fresh: Fresh,
-        moment: Moment,
-    ) -> Result<LinkKey, Refusal> {
-        let mut channels = request.channels;
-        channels.sort_unstable();
-        channels.dedup();
-        if let Err(refusal) = self.check_stream(&identity, &channels) {
-            self.effects.push(Effect::Ended);
-            return Err(refusal);
+        mut request: StreamRequest,
+        heads: &Heads,
+    ) -> Result<Arrival, Refusal> {
+        request.channels.sort_unstable();
+        request.channels.dedup();
+        self.check_stream(&identity, &request.channels)?;
+        let logs = &self.settings.logs;
+        let mut beyond = BTreeMap::new();
+        if let Some(after) = &request.after {
+            for log in request.channels.iter().map(|channel| logs.of(channel)) {
+                let seq = after.seq(logs.epoch(log));
+                beyond.extend(seq.filter(|seq| *seq > heads.of(log)).map(|seq| (log, seq)));
+            }
         }
+        Ok(Arrival {
+            identity,
+            request,
+            link: self.next_link(),
+            beyond,
+        })
+    }
+
+    /// Begins a stream; a poller whose lease still runs goes on with it, unless a later request has. `moment` is of
+    /// when it was certain how far the logs go.
+    pub(crate) fn stream(
+        &mut self,
+        arrival: Arrival,
+        fresh: Fresh,
+        moment: &Moment,
+    ) -> Result<LinkKey, Refusal> {
+        let Arrival {
+            identity,
+            request,
+            link,
+            ..
+        } = arrival;
         let leased = request.session.is_some();
         let id = request.session.unwrap_or(fresh.id);
         let lease = (identity.user.clone(), id);
@@ -143,11 +194,15 @@ impl Fanout {
             Some(key) => {
                 // The one that was counted for this is not needed.
                 self.effects.push(Effect::Ended);
+                if self.sessions[*key].link > Some(link) {
+                    return Err(Refusal::new(Code::Busy, TAKEN_OVER));
+                }
                 *key
             }
             None => {
                 let id = lease.1.clone();
-                let mut session = Session::new(id, fresh.connection, moment.head);
+                let nowhere = Positions::one(0, moment.heads.of(0));
+                let mut session = Session::new(id, fresh.connection, nowhere);
                 session.leased = leased;
                 session.present = leased || request.presence;
                 let key = self.sessions.insert(session);
@@ -159,11 +214,16 @@ impl Fanout {
         };
         self.with(key, |session, world| {
             session.identify(identity, moment);
-            session.resume(&channels, request.after.as_ref(), moment, world);
+            session.resume(&request.channels, request.after.as_ref(), moment, world);
         });
-        let link = self.attach(key);
-        if moment.head > self.channels.watermark() {
-            self.awaiting.push((moment.head, link));
+        let link = self.attach(key, link);
+        let session = &mut self.sessions[key];
+        for (log, _) in session.positions.iter() {
+            let seq = moment.heads.of(log);
+            if seq > self.channels.watermark(log) {
+                self.awaiting.push(Awaited { log, seq, link });
+                session.awaits += 1;
+            }
         }
         Ok(link)
     }
@@ -179,20 +239,21 @@ impl Fanout {
             .try_for_each(|channel| identity.check_read(channel))
     }
 
-    fn attach(&mut self, key: usize) -> LinkKey {
+    fn next_link(&mut self) -> u64 {
         self.links += 1;
+        self.links
+    }
+
+    fn attach(&mut self, key: usize, link: u64) -> LinkKey {
         // Whoever held the session before has to look, and will find that it is not theirs any more.
         self.mark(key);
-        self.sessions[key].link = Some(self.links);
+        self.sessions[key].link = Some(link);
         self.watch_deadline(key);
-        LinkKey {
-            session: key,
-            link: self.links,
-        }
+        LinkKey { session: key, link }
     }
 
     /// A link is gone. Its session ends, or its lease begins to run out.
-    pub(crate) fn detach(&mut self, link: LinkKey, departure: Departure, moment: Moment) {
+    pub(crate) fn detach(&mut self, link: LinkKey, departure: Departure, moment: &Moment) {
         let Some(session) = self.attached(link) else {
             return;
         };
@@ -232,8 +293,10 @@ impl Fanout {
     }
 
     /// Goes on with a session that was taken from elsewhere.
-    pub(crate) fn receive(&mut self, left: Left, moment: Moment) -> LinkKey {
-        let mut session = Session::new(left.id, left.connection, left.position);
+    pub(crate) fn receive(&mut self, left: Left, moment: &Moment) -> LinkKey {
+        let log = self.settings.logs.of(&left.channel);
+        let position = Positions::one(log, left.position);
+        let mut session = Session::new(left.id, left.connection, position);
         session.present = left.present;
         session.identify(left.identity, moment);
         let key = self.sessions.insert(session);
@@ -241,10 +304,11 @@ impl Fanout {
             // It is in the channel already, and to enter twice is to enter once.
             session.follow(&left.channel, None, Begin::Running, world);
         });
-        self.attach(key)
+        let link = self.next_link();
+        self.attach(key, link)
     }
 
-    fn remove(&mut self, key: usize, departure: Departure, moment: Moment) {
+    fn remove(&mut self, key: usize, departure: Departure, moment: &Moment) {
         if departure == Departure::Lost {
             let lost = self.with(key, |session, world| session.stay_present(world.channels));
             for entry in lost {
@@ -294,7 +358,7 @@ impl Fanout {
     // What the client says, and what it is given.
 
     /// Something from a framed link. What is said over a link that was replaced is not heard.
-    pub(crate) fn handle(&mut self, link: LinkKey, said: Said, moment: Moment) {
+    pub(crate) fn handle(&mut self, link: LinkKey, said: Said, moment: &Moment) {
         if self.attached(link).is_none() {
             return;
         }
@@ -312,8 +376,7 @@ impl Fanout {
     pub(crate) fn poll(&mut self, link: LinkKey, room: Room, out: &mut Vec<Push>) {
         let mut offer = Offer::new(room, out);
         if self.attached(link).is_none() {
-            let reason = "another request with the same session has taken over; one at a time";
-            return offer.close(Code::Busy, reason.to_owned());
+            return offer.close(Code::Busy, TAKEN_OVER.to_owned());
         }
         let (more, step) = self.with(link.session, |session, world| {
             session.poll(&mut offer, world);
@@ -337,17 +400,17 @@ impl Fanout {
         let Some((channel, after)) = self.steps.get(session) else {
             return false;
         };
-        let tail = &self.channels.channel(channel).tail;
-        if !tail.covers(after) {
+        let of = self.channels.channel(channel);
+        if !of.tail.covers(after) {
             return false;
         }
         let origin = Origin {
             channel,
             after,
-            watermark: self.channels.watermark(),
+            watermark: self.channels.watermark(of.log),
             room,
         };
-        self.stretch.become_that(origin, tail);
+        self.stretch.become_that(origin, &of.tail);
         if self.stretch.events().is_empty() || give(&self.stretch) {
             self.steps.advance(session, self.stretch.end());
             self.marks[session] = self.stretch.has_more();
@@ -363,7 +426,7 @@ impl Fanout {
     /// A session is no longer in step.
     fn fall_out(&mut self, key: usize) {
         if let Some(position) = self.steps.end(key) {
-            self.sessions[key].position = position;
+            self.sessions[key].positions.set_only(position);
         }
     }
 
@@ -377,8 +440,7 @@ impl Fanout {
 
     /// Whether everything up to now was given and nothing is being read.
     pub(crate) fn is_current(&self, link: LinkKey) -> bool {
-        let current = |session: &Session| session.is_current(&self.channels);
-        !self.is_marked(link) && self.session(link).is_some_and(current)
+        !self.is_marked(link) && self.session(link).is_some_and(Session::is_current)
     }
 
     /// The session of a link that is still its own.
@@ -388,12 +450,20 @@ impl Fanout {
             .filter(|session| session.link == Some(link.link))
     }
 
-    /// How far everything was given to a stream.
-    pub(crate) fn cursor(&self, session: &Session) -> Cursor {
-        Cursor {
-            epoch: self.settings.epoch.clone(),
-            seq: session.position,
-        }
+    /// How far everything was given to a stream that is there.
+    pub(crate) fn cursor(&self, positions: &Positions) -> StreamCursor {
+        self.settings.logs.stream_cursor(positions.iter())
+    }
+
+    /// Which logs the channels of a stream are in, if they are in several.
+    pub(crate) fn epochs(&self, session: &Session) -> Option<BTreeMap<ChannelName, Epoch>> {
+        let epoch = |(_, subscription): (usize, &Subscription)| {
+            let channel = self.channels.channel(subscription.channel);
+            let epoch = self.settings.logs.epoch(channel.log);
+            (channel.name.clone(), epoch.clone())
+        };
+        let are_several = session.positions.len() > 1;
+        are_several.then(|| session.subscriptions.iter().map(epoch).collect())
     }
 
     // What the engine says.
@@ -423,7 +493,7 @@ impl Fanout {
         let mark = |follower: Follower| {
             let key = follower.session as usize;
             if let Some(position) = steps.end(key) {
-                sessions[key].position = position;
+                sessions[key].positions.set_only(position);
             }
             set_mark(marks, marked, key);
         };
@@ -431,24 +501,35 @@ impl Fanout {
         self.channels.handle_passing(event, limits, mark);
     }
 
-    /// Notices were missed; `head` is the engine's, read after that was known.
-    pub(crate) fn handle_lag(&mut self, head: u64) {
-        self.channels.forget(head);
+    /// Notices were missed; `heads` are the engine's, read after that was known.
+    pub(crate) fn handle_lag(&mut self, heads: &Heads) {
+        for (log, head) in heads.iter() {
+            self.channels.forget(log, head);
+        }
         self.mark_all();
         self.release();
     }
 
     /// The answer to a command; whoever does not wait for it any more is not told.
     pub(crate) fn handle_answer(&mut self, ask: Ask, answer: Answered) {
-        let session = self.sessions.get_mut(ask.session);
-        if session.is_some_and(|session| session.handle_answer(ask, answer)) {
+        let Some(session) = self.sessions.get_mut(ask.session) else {
+            return;
+        };
+        let was_waited_for = match answer {
+            Answered::Reached(head) => self.with(ask.session, |session, world| {
+                session.handle_reached(ask, head, world)
+            }),
+            answer => session.handle_answer(ask, answer),
+        };
+        if was_waited_for {
             self.mark(ask.session);
         }
     }
 
     /// A page was read, for whoever still waits for it.
     pub(crate) fn handle_page(&mut self, query: &Query, page: Result<Page, EngineError>) {
-        let epoch = &self.settings.epoch;
+        let logs = &self.settings.logs;
+        let epoch = logs.epoch(logs.of(&query.channel));
         let page = page.map(|page| Rc::new(Recovered::new(query, page, epoch)));
         if let (Ok(page), Some(after)) = (&page, query.after) {
             let limits = &self.settings.limits;
@@ -470,7 +551,7 @@ impl Fanout {
         let asks = self.effects.waiting(query);
         let wanted = asks.iter().any(|ask| {
             let session = self.sessions.get(ask.session);
-            session.is_some_and(|session| session.is_reading(*ask))
+            session.is_some_and(|session| session.waiting(*ask).is_some())
         });
         if !wanted {
             self.effects.end_read(query);
@@ -480,13 +561,14 @@ impl Fanout {
 
     /// Marks the streams whose "now" has been heard of.
     fn release(&mut self) {
-        let watermark = self.channels.watermark();
         let mut awaiting = std::mem::take(&mut self.awaiting);
-        awaiting.retain(|(goal, link)| {
-            if *goal <= watermark && self.session(*link).is_some() {
+        awaiting.retain(|Awaited { log, seq, link }| {
+            let is_heard = *seq <= self.channels.watermark(*log);
+            if is_heard && let Some(session) = self.attached(*link) {
+                session.awaits -= 1;
                 self.mark(link.session);
             }
-            *goal > watermark
+            !is_heard
         });
         self.awaiting = awaiting;
     }
@@ -504,7 +586,7 @@ impl Fanout {
     // Time, and what the shell takes.
 
     /// Ends the sessions whose token, and the leases and graces whose time, is over.
-    pub(crate) fn handle_tick(&mut self, moment: Moment) {
+    pub(crate) fn handle_tick(&mut self, moment: &Moment) {
         while let Some(entry) = self.graces.next_over(moment.tick) {
             self.effects.push(Effect::Leave(entry));
         }
@@ -545,7 +627,7 @@ impl Fanout {
     }
 
     /// Ends all sessions, and all graces.
-    pub(crate) fn end(&mut self, moment: Moment) {
+    pub(crate) fn end(&mut self, moment: &Moment) {
         let keys: Vec<_> = self.sessions.iter().map(|(key, _)| key).collect();
         for key in keys {
             self.remove(key, Departure::Meant, moment);
@@ -589,7 +671,7 @@ impl Fanout {
 
 #[cfg(test)]
 impl Fanout {
-    /// The channels of a session's main lane.
+    /// The channels of a session's main lanes.
     pub(crate) fn live_channels(&self, session: &Session) -> Vec<ChannelName> {
         let subscriptions = session.subscriptions.iter().map(|(_, it)| it);
         subscriptions
@@ -598,11 +680,14 @@ impl Fanout {
             .collect()
     }
 
-    /// Up to where the client of a link has been given its main lane.
-    pub(crate) fn position(&self, link: LinkKey) -> u64 {
+    /// Up to where the client of a link has been given its main lanes.
+    pub(crate) fn positions(&self, link: LinkKey) -> Positions {
         let session = self.session(link).expect("it is attached");
-        let step = self.steps.get(link.session);
-        step.map_or(session.position, |(_, position)| position)
+        let mut positions = session.positions.clone();
+        if let Some((_, position)) = self.steps.get(link.session) {
+            positions.set_only(position);
+        }
+        positions
     }
 
     /// Where a session is seen, and as whom.

@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use tidings_engine::{Draft, Engine, Page, Published, Query};
-use tidings_wire::{ChannelName, Code, Cursor, Data, Heartbeat, MessageId, Presence};
+use tidings_wire::{
+    ChannelName, Code, Cursor, CursorError, Data, Epoch, Heartbeat, MessageId, Presence,
+    StreamCursor,
+};
 
 use crate::clock::Ticks;
 use crate::tickets::Tickets;
@@ -35,7 +38,13 @@ pub struct Hub {
 
 impl Hub {
     /// A hub over `engine`.
+    ///
+    /// # Panics
+    ///
+    /// If the engine has no log, more than [`CURSOR_PARTS_MAX`](tidings_wire::CURSOR_PARTS_MAX), or two with
+    /// the same epoch.
     pub fn new(engine: Arc<dyn Engine>, config: HubConfig) -> Arc<Self> {
+        now(&*engine).expect("an engine's logs fit into a cursor");
         Arc::new(Self {
             engine,
             config,
@@ -56,12 +65,9 @@ impl Hub {
         &self.config
     }
 
-    /// The log's newest place: "now".
-    pub fn now_cursor(&self) -> Cursor {
-        Cursor {
-            epoch: self.engine.epochs()[0].clone(),
-            seq: self.engine.head(0),
-        }
+    /// The newest place of each log: "now".
+    pub fn now_cursor(&self) -> StreamCursor {
+        now(&*self.engine).expect("they were seen to fit as the hub was made")
     }
 
     /// Sessions of all shards, pollers' leases among them.
@@ -176,4 +182,12 @@ impl Hub {
     pub(crate) fn tick(&self) -> u64 {
         self.ticks.now()
     }
+}
+
+fn now(engine: &dyn Engine) -> Result<StreamCursor, CursorError> {
+    let part = |(log, epoch): (usize, &Epoch)| Cursor {
+        epoch: epoch.clone(),
+        seq: engine.head(log),
+    };
+    StreamCursor::new(engine.epochs().iter().enumerate().map(part).collect())
 }

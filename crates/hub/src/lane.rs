@@ -1,10 +1,11 @@
 //! A lane: subscriptions whose messages are sent in one order, behind one position.
 //!
-//! The main lane of a session holds everything that is live (and on a poll or SSE stream, everything).
-//! A subscription that catches up on a framed link has a lane of its own, never goes beyond the main
-//! lane's position, and joins it where it has reached it.
+//! The main lane of a session holds everything that is live (and on a poll or SSE stream, everything) in one log; a
+//! session that follows channels of several logs has one for each, and nothing orders these among one another.
+//! A subscription that catches up on a framed link has a lane of its own, never goes beyond the position of its log's main
+//! lane, and joins it where it has reached it.
 //!
-//! Each channel of a lane is complete up to some `seq`: its tail up to the shard's watermark, a page
+//! Each channel of a lane is complete up to some `seq`: its tail up to the log's watermark, a page
 //! up to where it was read. The least of these is the lane's **horizon**. Everything up to the horizon
 //! is at hand, so it can be sent in order; nothing beyond it may be, for an earlier message of another
 //! channel could still turn up.
@@ -23,8 +24,8 @@ use crate::subscription::{Begin, Subscription};
 /// Which lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lane {
-    /// The session's.
-    Main,
+    /// The session's, in this log.
+    Main(usize),
     /// That of the subscription in this slot, which catches up.
     Own(usize),
 }
@@ -32,7 +33,7 @@ pub(crate) enum Lane {
 impl Lane {
     fn holds(self, slot: usize, subscription: &Subscription) -> bool {
         match self {
-            Self::Main => subscription.own.is_none(),
+            Self::Main(log) => subscription.own.is_none() && subscription.log as usize == log,
             Self::Own(own) => slot == own,
         }
     }
@@ -79,13 +80,16 @@ impl Session {
     /// live waits where a subscription that starts further on will join it, so that their messages
     /// come in one order from there.
     fn cap(&self, lane: Lane, world: &World<'_>) -> u64 {
-        if lane != Lane::Main {
-            return self.position;
+        let log = self.log_of(lane);
+        let position = self.positions.of(log);
+        if lane != Lane::Main(log) {
+            return position;
         }
         self.subscriptions
             .iter()
+            .filter(|(_, subscription)| subscription.log as usize == log)
             .filter_map(|(_, subscription)| {
-                let own = subscription.own.filter(|own| *own > self.position)?;
+                let own = subscription.own.filter(|own| *own > position)?;
                 let channel = world.channels.channel(subscription.channel);
                 subscription.is_running_on(channel, own).then_some(own)
             })
@@ -105,7 +109,8 @@ impl Session {
         world: &World<'_>,
     ) -> Option<u64> {
         runs.clear();
-        let watermark = world.channels.watermark();
+        let log = self.log_of(lane);
+        let watermark = world.channels.watermark(log);
         let mut horizon = None;
         for (slot, subscription) in &mut self.subscriptions {
             if !lane.holds(slot, subscription) {
@@ -117,7 +122,7 @@ impl Session {
                     channel: channel.name.clone(),
                     oldest,
                 };
-                let event = Arc::new(Encoded::new(event, world.settings.epoch.clone()));
+                let event = Arc::new(Encoded::new(event, world.settings.logs.epoch(log).clone()));
                 if !offer.event(event) {
                     return None;
                 }
@@ -176,13 +181,12 @@ impl Session {
         let (mut reading, mut catching_up) = (0, 0);
         for (slot, subscription) in &self.subscriptions {
             let channel = world.channels.channel(subscription.channel);
-            let at = subscription.own.unwrap_or(self.position);
+            let at = self.position_in(subscription);
             must_read |= lane.holds(slot, subscription) && subscription.must_read(at, channel);
             reading += usize::from(!subscription.is_running_on(channel, at));
-            let holds = subscription.page.is_some() || subscription.read.is_some();
-            catching_up += usize::from(subscription.own.is_some() && holds);
+            catching_up += usize::from(subscription.catches_up());
         }
-        let must_wait = lane != Lane::Main && catching_up >= limits.histories;
+        let must_wait = matches!(lane, Lane::Own(_)) && catching_up >= limits.histories;
         if !must_read || must_wait {
             return;
         }
@@ -195,8 +199,8 @@ impl Session {
             let behind = world.settings.namespaces.of(&channel.name).behind;
             let (after, limit) = match (subscription.begin, behind) {
                 (Begin::Newest { count, .. }, _) => (None, count),
-                (Begin::Running | Begin::Lost, Behind::Everything) => (Some(position), limit),
-                (Begin::Running | Begin::Lost, Behind::Newest) => (None, 1),
+                (_, Behind::Everything) => (Some(position), limit),
+                (_, Behind::Newest) => (None, 1),
             };
             let ask = world.effects.ask(world.key);
             subscription.read = Some(ask.number);
@@ -210,18 +214,31 @@ impl Session {
         }
     }
 
+    fn log_of(&self, lane: Lane) -> usize {
+        match lane {
+            Lane::Main(log) => log,
+            Lane::Own(slot) => self.subscriptions[slot].log as usize,
+        }
+    }
+
     fn position_of(&self, lane: Lane) -> u64 {
         match lane {
-            Lane::Main => self.position,
-            Lane::Own(slot) => self.subscriptions[slot].own.unwrap_or(self.position),
+            Lane::Main(log) => self.positions.of(log),
+            Lane::Own(slot) => self.position_in(&self.subscriptions[slot]),
         }
+    }
+
+    /// How far the client has been given a channel.
+    pub(crate) fn position_in(&self, subscription: &Subscription) -> u64 {
+        let main = || self.positions.of(subscription.log as usize);
+        subscription.own.unwrap_or_else(main)
     }
 
     /// Moves a lane. Nothing of an empty page can overtake what is live, so that a lane of its own goes
     /// to the end of it at once: it must not hold its turn to read until the shard has heard as much.
     fn set_position(&mut self, lane: Lane, position: u64) {
         match lane {
-            Lane::Main => self.position = position,
+            Lane::Main(log) => self.positions.set(log, position),
             Lane::Own(slot) => {
                 let subscription = &mut self.subscriptions[slot];
                 let end = subscription.finish_page().unwrap_or(0);
@@ -230,16 +247,17 @@ impl Session {
         }
     }
 
-    /// Lets the subscription in `slot` join the main lane, if it has reached it and holds nothing up.
+    /// Lets the subscription in `slot` join its main lane, if it has reached it and holds nothing up.
     pub(crate) fn join(&mut self, slot: usize, world: &World<'_>) {
         let subscription = &mut self.subscriptions[slot];
-        if subscription.own != Some(self.position) {
+        let position = self.positions.of(subscription.log as usize);
+        if subscription.own != Some(position) {
             return;
         }
-        subscription.pass(self.position);
+        subscription.pass(position);
         let channel = world.channels.channel(subscription.channel);
         let free = subscription.page.is_none() && subscription.hole.is_none();
-        if free && subscription.is_running_on(channel, self.position) {
+        if free && subscription.is_running_on(channel, position) {
             subscription.own = None;
         }
     }

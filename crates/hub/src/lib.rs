@@ -47,7 +47,7 @@
 //!     session: None,
 //!     presence: false,
 //! };
-//! let mut link = shard.stream(alice.clone(), request)?;
+//! let mut link = shard.stream(alice.clone(), request).await?;
 //! let mut pushes = Vec::new();
 //! hub.publish(&alice, lobby, Data::from_text("hi"), None).await?;
 //! while pushes.is_empty() {
@@ -71,6 +71,7 @@ mod hub;
 mod lane;
 mod limits;
 mod link;
+mod logs;
 mod moving;
 mod passing;
 mod policies;

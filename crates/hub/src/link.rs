@@ -3,14 +3,18 @@
 //! The transport hands in what its client said (`handle*`), asks for as much as it can write
 //! (`poll`), and waits (`ready`) when there was nothing. It never looks inside a message.
 
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tidings_wire::{Command, Cursor, Heartbeat, MessageId, Request, RequestError, User};
+use tidings_wire::{
+    ChannelName, Command, Epoch, Heartbeat, MessageId, Request, RequestError, StreamCursor, User,
+};
 
 use crate::fanout::{LinkKey, Said};
 use crate::grace::Departure;
+use crate::logs::{Heads, Positions};
 use crate::moving::Left;
 use crate::room::{Push, Room};
 use crate::shard::Shard;
@@ -30,8 +34,10 @@ pub struct Link {
 
 /// What a stream was given, kept for when another link has taken its session over.
 struct Stream {
-    cursor: Cursor,
-    newest: u64,
+    positions: Positions,
+    /// The heads of its logs as it began.
+    newest: Positions,
+    epochs: Option<Box<BTreeMap<ChannelName, Epoch>>>,
     truncated: bool,
 }
 
@@ -41,13 +47,18 @@ impl Link {
         Self::new(shard, key, None)
     }
 
-    /// That of a poll or an SSE stream.
-    pub(crate) fn stream(shard: Shard, key: LinkKey) -> Self {
+    /// That of a poll or an SSE stream; the logs' heads as it began.
+    pub(crate) fn stream(shard: Shard, key: LinkKey, heads: &Heads) -> Self {
         let fanout = shard.0.fanout.borrow();
         let session = fanout.session(key).expect("it was just attached");
+        let mut newest = session.positions.clone();
+        for (log, _) in session.positions.iter() {
+            newest.set(log, heads.of(log));
+        }
         let stream = Stream {
-            cursor: fanout.cursor(session),
-            newest: session.goal,
+            positions: session.positions.clone(),
+            newest,
+            epochs: fanout.epochs(session).map(Box::new),
             truncated: session.truncated,
         };
         drop(fanout);
@@ -100,7 +111,7 @@ impl Link {
     fn say(&mut self, said: Said) {
         let inner = &self.shard.0;
         let moment = inner.moment();
-        inner.act(|fanout| fanout.handle(self.key, said, moment));
+        inner.act(|fanout| fanout.handle(self.key, said, &moment));
     }
 
     /// Fills `room` with answers, passing events and messages, appended to `out`.
@@ -111,7 +122,7 @@ impl Link {
             if let Some(stream) = stream
                 && let Some(session) = fanout.session(*key)
             {
-                stream.cursor.seq = session.position;
+                stream.positions.clone_from(&session.positions);
                 stream.truncated = session.truncated;
             }
         });
@@ -179,17 +190,27 @@ impl Link {
 
     /// Everything up to here was given by [`poll`](Self::poll). Polls and SSE streams; on a framed link
     /// each subscription has a cursor of its own, and this is now.
-    pub fn cursor(&self) -> Cursor {
+    pub fn cursor(&self) -> StreamCursor {
         match &self.stream {
-            Some(stream) => stream.cursor.clone(),
+            Some(stream) => self.cursor_of(&stream.positions),
             None => self.shard.hub().now_cursor(),
         }
     }
 
-    /// The newest `seq` of the log as the stream began: a reader that knows of one beyond it has it from an end
+    /// The newest place of each log as the stream began: a reader that knows of one beyond it has it from an end
     /// that the log has lost. `None` on a framed link, where each subscription tells that by itself.
-    pub fn newest(&self) -> Option<u64> {
-        self.stream.as_ref().map(|stream| stream.newest)
+    pub fn newest(&self) -> Option<StreamCursor> {
+        let stream = self.stream.as_ref()?;
+        Some(self.cursor_of(&stream.newest))
+    }
+
+    fn cursor_of(&self, positions: &Positions) -> StreamCursor {
+        self.shard.0.fanout.borrow().cursor(positions)
+    }
+
+    /// Which log each channel of a stream is in; `None` if they are all in one, and on a framed link.
+    pub fn epochs(&self) -> Option<&BTreeMap<ChannelName, Epoch>> {
+        self.stream.as_ref()?.epochs.as_deref()
     }
 
     /// Whether the client of a poll or an SSE stream has a hole that nothing can fill (a poll's
@@ -232,6 +253,6 @@ impl Drop for Link {
             inner.waiting.borrow_mut().forget(self.key.session());
         }
         let moment = inner.moment();
-        inner.act(|fanout| fanout.detach(self.key, self.departure, moment));
+        inner.act(|fanout| fanout.detach(self.key, self.departure, &moment));
     }
 }

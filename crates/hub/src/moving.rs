@@ -54,7 +54,7 @@ impl Shard {
         moving.has_arrived = true;
         let moment = self.0.moment();
         let left = moving.left.clone();
-        let key = self.0.act(|fanout| fanout.receive(left, moment));
+        let key = self.0.act(|fanout| fanout.receive(left, &moment));
         Link::framed(self.clone(), key)
     }
 }

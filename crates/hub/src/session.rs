@@ -11,34 +11,34 @@ use std::rc::Rc;
 use slab::Slab;
 use tidings_engine::{EngineError, Entry};
 use tidings_wire::{
-    ChannelName, Code, Cursor, Epoch, Heartbeat, MessageId, PROTOCOL_VERSION, Reply, ReplyBody,
-    User,
+    ChannelName, Code, Heartbeat, MessageId, PROTOCOL_VERSION, Reply, ReplyBody, StreamCursor, User,
 };
 
 use crate::channel::{Channels, Follower, Moved};
 use crate::effect::{Ask, Effect, Effects};
 use crate::lane::{Lane, Run};
+use crate::logs::{Heads, Logs, Positions};
 use crate::room::Offer;
 use crate::subscription::{Begin, Kept, Recovered, Subscription};
 use crate::{Behind, Identity, Limits, NamespacePolicies, auth};
 
 /// What never changes while a shard runs.
 pub(crate) struct Settings {
-    pub(crate) epoch: Epoch,
+    pub(crate) logs: Logs,
     pub(crate) limits: Limits,
     pub(crate) namespaces: NamespacePolicies,
     pub(crate) heartbeat: Heartbeat,
 }
 
-/// The time, and the log's head, as the shell read them.
-#[derive(Clone, Copy, Debug, Default)]
+/// The time, and the logs' heads, as the shell read them.
+#[derive(Clone, Debug)]
 pub(crate) struct Moment {
     /// Milliseconds since the Unix epoch: what clients are told.
     pub(crate) at: u64,
     /// Milliseconds that only ever grow: what deadlines are measured by.
     pub(crate) tick: u64,
-    /// The engine's head.
-    pub(crate) head: u64,
+    /// The engine's.
+    pub(crate) heads: Heads,
 }
 
 /// What a session works on besides itself.
@@ -71,12 +71,9 @@ pub(crate) struct Session {
     /// Whether somebody is to look at the deadline.
     pub(crate) watched: bool,
 
-    /// The main lane's: the client has been sent everything up to here.
-    pub(crate) position: u64,
+    /// The main lanes': the client has been sent everything up to here.
+    pub(crate) positions: Positions,
     pub(crate) subscriptions: Slab<Subscription>,
-    /// The log's head as the stream began. What was acknowledged to somebody before is not behind it, so "now" is
-    /// not before it.
-    pub(crate) goal: u64,
     /// Whether a hole was told.
     pub(crate) truncated: bool,
 
@@ -89,8 +86,11 @@ pub(crate) struct Session {
     pub(crate) more: bool,
     /// Whether, after the last poll, something was still to be read.
     behind: bool,
-    /// Whether lanes that catch up go first next time, so that neither side starves the other.
-    own_first: bool,
+    /// Moves on with each poll, so that no lane starves another.
+    turn: u8,
+    /// A stream's: in how many logs it has not been heard yet what they had as it began. What was acknowledged to
+    /// somebody before was among that, so "now" is not before it.
+    pub(crate) awaits: u8,
 }
 
 /// A command whose answer the engine is still to give.
@@ -114,7 +114,7 @@ pub(crate) enum Ending {
 
 impl Session {
     /// A session without channels, of somebody who may not be known yet.
-    pub(crate) fn new(id: MessageId, connection: u64, position: u64) -> Self {
+    pub(crate) fn new(id: MessageId, connection: u64, positions: Positions) -> Self {
         Self {
             id,
             identity: None,
@@ -124,9 +124,8 @@ impl Session {
             leased: false,
             deadline: None,
             watched: false,
-            position,
+            positions,
             subscriptions: Slab::new(),
-            goal: 0,
             truncated: false,
             replies: VecDeque::new(),
             pending: Vec::new(),
@@ -134,7 +133,8 @@ impl Session {
             ending: Ending::No,
             more: false,
             behind: true,
-            own_first: false,
+            turn: 0,
+            awaits: 0,
         }
     }
 
@@ -144,7 +144,7 @@ impl Session {
     }
 
     /// Knows from now on who is there; when that ends, in milliseconds since the Unix epoch.
-    pub(crate) fn identify(&mut self, identity: Identity, moment: Moment) -> Option<u64> {
+    pub(crate) fn identify(&mut self, identity: Identity, moment: &Moment) -> Option<u64> {
         let expires = identity.expires.map(auth::unix_millis);
         self.deadline = expires.map(|expires| moment.tick + expires.saturating_sub(moment.at));
         self.identity = Some(identity);
@@ -152,7 +152,7 @@ impl Session {
     }
 
     /// The first answer on a framed link.
-    pub(crate) fn greet(&mut self, req: Option<u64>, moment: Moment, settings: &Settings) {
+    pub(crate) fn greet(&mut self, req: Option<u64>, moment: &Moment, settings: &Settings) {
         let Some(identity) = &self.identity else {
             return;
         };
@@ -161,11 +161,9 @@ impl Session {
             body: ReplyBody::Hello {
                 session: self.id.clone(),
                 user: identity.user.clone(),
-                cursor: Cursor {
-                    epoch: settings.epoch.clone(),
-                    seq: moment.head,
-                },
+                cursor: settings.logs.stream_cursor(moment.heads.iter()),
                 newest: None,
+                epochs: None,
                 heartbeat: settings.heartbeat,
                 version: PROTOCOL_VERSION,
             },
@@ -177,58 +175,73 @@ impl Session {
     pub(crate) fn resume(
         &mut self,
         channels: &[ChannelName],
-        after: Option<&Cursor>,
-        moment: Moment,
+        after: Option<&StreamCursor>,
+        moment: &Moment,
         world: &mut World<'_>,
     ) {
-        let known = after.filter(|after| is_known(after, moment, world.settings));
-        self.position = known.map_or(moment.head, |after| after.seq);
-        self.goal = moment.head;
-        self.truncated = after.is_some() && known.is_none();
-        self.ending = Ending::No;
-        self.behind = true;
-        let begin = match self.truncated {
-            true => Begin::Lost,
-            false => Begin::Running,
-        };
         let slots: Vec<_> = self.subscriptions.iter().map(|(slot, _)| slot).collect();
         for slot in slots {
-            let subscription = &mut self.subscriptions[slot];
-            if channels.contains(&world.channels.channel(subscription.channel).name) {
-                subscription.restart(begin);
-            } else {
+            let channel = self.subscriptions[slot].channel;
+            if !channels.contains(&world.channels.channel(channel).name) {
                 self.unfollow(slot, world);
             }
         }
+        let logs = &world.settings.logs;
+        let head = |log| moment.heads.of(log);
+        let known = |log| after?.seq(logs.epoch(log)).filter(|seq| *seq <= head(log));
+        let is_lost = |log| after.is_some() && known(log).is_none();
+        let start = |log| known(log).unwrap_or(head(log));
+        let first = channels.first().map_or(0, |channel| logs.of(channel));
+        self.positions = Positions::one(first, start(first));
         for channel in channels {
-            if self.subscription_to(channel, world.channels).is_none() {
+            let log = logs.of(channel);
+            self.positions.add(log, start(log));
+        }
+        self.truncated = self.positions.iter().any(|(log, _)| is_lost(log));
+        self.awaits = 0;
+        self.ending = Ending::No;
+        self.behind = true;
+        for channel in channels {
+            let begin = Begin::of(is_lost(logs.of(channel)));
+            if let Some(slot) = self.subscription_to(channel, world.channels) {
+                self.subscriptions[slot].restart(begin);
+            } else {
                 self.follow(channel, None, begin, world);
             }
         }
     }
 
-    /// Follows `name`, and enters it if the session is to be seen there.
+    /// Follows `name`, and enters it if the session is to be seen there; the subscription's slot.
     pub(crate) fn follow(
         &mut self,
         name: &ChannelName,
         own: Option<u64>,
         begin: Begin,
         world: &mut World<'_>,
-    ) {
+    ) -> usize {
         if self.subscriptions.capacity() == 0 {
             // Many follow one channel, and a slab begins with room for four.
             self.subscriptions.reserve_exact(1);
         }
+        let log = world.settings.logs.of(name);
+        let watermark = world.channels.watermark(log);
+        if self.subscriptions.is_empty() && self.positions.log(0) != log {
+            self.positions = Positions::one(log, watermark);
+        }
+        // Nothing that came before is live.
+        self.positions.add(log, watermark);
         let entry = self.subscriptions.vacant_entry();
+        let slot = entry.key();
         let follower = Follower {
             session: world.key as u32,
-            subscription: entry.key() as u32,
+            subscription: slot as u32,
         };
-        let (channel, place) = world.channels.follow(name, follower);
+        let (channel, place) = world.channels.follow(name, log, follower);
         let entered = self.present && world.settings.namespaces.of(name).presence;
         entry.insert(Subscription {
             channel,
             place,
+            log: log as u32,
             passing: world.channels.channel(channel).passing.next(),
             own,
             begin,
@@ -240,11 +253,16 @@ impl Session {
         if entered && let Some(entry) = self.entry(name) {
             world.effects.push(Effect::Enter(entry));
         }
+        slot
     }
 
     /// Follows the channel of `slot` no longer.
     pub(crate) fn unfollow(&mut self, slot: usize, world: &mut World<'_>) {
         let subscription = self.subscriptions.remove(slot);
+        let mut others = self.subscriptions.iter();
+        if self.positions.len() > 1 && others.all(|(_, it)| it.log != subscription.log) {
+            self.positions.remove(subscription.log as usize);
+        }
         let name = world.channels.channel(subscription.channel).name.clone();
         if subscription.entered
             && let Some(entry) = self.entry(&name)
@@ -318,8 +336,8 @@ impl Session {
 
     /// Whether everything up to now was given. Of use only while nothing has marked it since the
     /// last poll.
-    pub(crate) fn is_current(&self, channels: &Channels) -> bool {
-        !self.more && !self.behind && self.goal <= channels.watermark()
+    pub(crate) fn is_current(&self) -> bool {
+        !self.more && !self.behind && self.awaits == 0
     }
 
     /// The channel and the position of a session that is to be given nothing, after a poll, but what comes
@@ -331,8 +349,9 @@ impl Session {
         }
         let (_, subscription) = self.subscriptions.iter().next()?;
         let channel = channels.channel(subscription.channel);
-        let runs = subscription.own.is_none() && subscription.is_running_on(channel, self.position);
-        runs.then_some((subscription.channel, self.position))
+        let position = self.positions.of(channel.log);
+        let runs = subscription.own.is_none() && subscription.is_running_on(channel, position);
+        runs.then_some((subscription.channel, position))
     }
 
     /// Whether, as far as the last poll found, something is still to be given to the client that is there.
@@ -355,17 +374,29 @@ impl Session {
     /// Fills all lanes in turn for as long as one of them gets on.
     fn fill_lanes(&mut self, offer: &mut Offer<'_>, world: &mut World<'_>) {
         self.join_all(world);
-        self.own_first = !self.own_first;
-        if self.own_first {
+        self.turn = self.turn.wrapping_add(1);
+        if self.turn % 2 == 1 {
             self.fill_own_lanes(offer, world);
         }
         loop {
-            let main = self.fill(Lane::Main, offer, world);
+            let main = self.fill_main_lanes(offer, world);
             let own = self.fill_own_lanes(offer, world);
             if !(main || own) || offer.ran_out() {
                 return;
             }
         }
+    }
+
+    fn fill_main_lanes(&mut self, offer: &mut Offer<'_>, world: &mut World<'_>) -> bool {
+        let mut moved = false;
+        let count = self.positions.len();
+        for lane in 0..count {
+            let log = self
+                .positions
+                .log((usize::from(self.turn / 2) + lane) % count);
+            moved |= self.fill(Lane::Main(log), offer, world);
+        }
+        moved
     }
 
     fn fill_own_lanes(&mut self, offer: &mut Offer<'_>, world: &mut World<'_>) -> bool {
@@ -390,14 +421,13 @@ impl Session {
     }
 
     fn is_behind(&self, world: &World<'_>) -> bool {
-        let watermark = world.channels.watermark();
         self.subscriptions.iter().any(|(_, subscription)| {
-            let position = subscription.own.unwrap_or(self.position);
+            let watermark = world.channels.watermark(subscription.log as usize);
             subscription.begin != Begin::Running
                 || subscription.page.is_some()
                 || subscription.hole.is_some()
                 || subscription.read.is_some()
-                || position < watermark
+                || self.position_in(subscription) < watermark
         })
     }
 
@@ -408,12 +438,12 @@ impl Session {
         page: &Result<Rc<Recovered>, EngineError>,
         world: &World<'_>,
     ) -> bool {
-        let position = self.position;
-        let Some(subscription) = self.waiting(ask) else {
+        let Some(slot) = self.waiting(ask) else {
             return false;
         };
+        let position = self.position_in(&self.subscriptions[slot]);
+        let subscription = &mut self.subscriptions[slot];
         subscription.read = None;
-        let position = subscription.own.unwrap_or(position);
         let page = match page {
             Ok(page) => page,
             Err(error) => {
@@ -441,15 +471,14 @@ impl Session {
                     Behind::Newest => page.first().unwrap_or(0),
                 });
             }
+            // Nothing is read before it is judged.
+            Begin::Beyond { .. } => {}
             Begin::Newest { req, .. } => {
                 let start = page.first().map_or(page.head, |first| first - 1);
                 subscription.own = Some(start);
                 let body = ReplyBody::Subscribed {
                     channel: channel.clone(),
-                    cursor: Cursor {
-                        epoch: world.settings.epoch.clone(),
-                        seq: start,
-                    },
+                    cursor: world.settings.logs.cursor(subscription.log as usize, start),
                     truncated: false,
                 };
                 self.replies.push_back(Reply { req, body });
@@ -458,22 +487,11 @@ impl Session {
         true
     }
 
-    fn waiting(&mut self, ask: Ask) -> Option<&mut Subscription> {
-        self.subscriptions
-            .iter_mut()
-            .map(|(_, subscription)| subscription)
-            .find(|subscription| subscription.read == Some(ask.number))
-    }
-
-    /// Whether a subscription waits for this page.
-    pub(crate) fn is_reading(&self, ask: Ask) -> bool {
+    /// The slot of the subscription that waits for this answer.
+    pub(crate) fn waiting(&self, ask: Ask) -> Option<usize> {
         self.subscriptions
             .iter()
-            .any(|(_, subscription)| subscription.read == Some(ask.number))
+            .find(|(_, subscription)| subscription.read == Some(ask.number))
+            .map(|(slot, _)| slot)
     }
-}
-
-/// Whether a client's cursor means something in this log.
-pub(crate) fn is_known(cursor: &Cursor, moment: Moment, settings: &Settings) -> bool {
-    cursor.epoch == settings.epoch && cursor.seq <= moment.head
 }

@@ -5,6 +5,7 @@
 //! that under load a link is woken once for many messages.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::future::{Future, poll_fn, ready};
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
@@ -12,8 +13,8 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use tidings_engine::{Answer, Draft, EngineError, Notice, Page, Query, Watch};
-use tidings_wire::{ChannelName, Cursor, MessageId};
+use tidings_engine::{Answer, Draft, Engine, EngineError, Notice, Page, Query, Responder, Watch};
+use tidings_wire::{ChannelName, MessageId, StreamCursor};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::spawn_local;
 use tokio::time::{MissedTickBehavior, interval, sleep};
@@ -21,6 +22,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use crate::census::{Census, Lags};
 use crate::effect::{Answered, Ask, Effect};
 use crate::fanout::{Fanout, Fresh};
+use crate::logs::{Heads, Logs};
 use crate::session::{Moment, Settings};
 use crate::waiting::Waiting;
 use crate::{Hub, Identity, Link, Refusal, Room, Stretch, auth, clock, random};
@@ -53,6 +55,8 @@ pub(crate) struct Inner {
     drafts: RefCell<Vec<(Ask, Draft)>>,
     /// Reads for those who are behind take turns.
     reads: Semaphore,
+    /// Who waits to know whether a log goes as far as some `seq`: whoever came with the same cursor waits for one answer.
+    reaches: RefCell<HashMap<(usize, u64), Vec<Responder<u64>>>>,
     /// Kept for its room.
     marked: RefCell<Vec<u32>>,
     lags: RefCell<Lags>,
@@ -67,7 +71,7 @@ pub struct StreamRequest {
     /// nothing, and shows that it would.
     pub channels: Vec<ChannelName>,
     /// From behind this cursor on; absent: from now.
-    pub after: Option<Cursor>,
+    pub after: Option<StreamCursor>,
     /// A poller's own id: it holds a lease of presence, and what passes between two polls.
     pub session: Option<MessageId>,
     /// Whether the stream is seen in its channels for as long as it is open. SSE: yes; polls: no,
@@ -79,12 +83,13 @@ impl Shard {
     /// A shard on this thread. Must be called inside a `LocalSet`, where its task then lives until
     /// the engine ends or the last `Shard` and [`Link`] are dropped.
     pub fn start(hub: Arc<Hub>) -> Self {
-        // First the watch, then the head: what is committed in between is heard twice, not never.
+        // First the watch, then the heads: what is committed in between is heard twice, not never.
         let watch = hub.engine().watch();
-        let head = hub.engine().head(0);
+        let heads = heads(&**hub.engine());
+        let engine = hub.engine().clone();
         let config = hub.config();
         let settings = Settings {
-            epoch: hub.engine().epochs()[0].clone(),
+            logs: Logs::new(hub.engine().epochs(), move |it| engine.log_of(it)),
             limits: config.limits.clone(),
             namespaces: config.namespaces.clone(),
             heartbeat: config.heartbeat,
@@ -93,8 +98,9 @@ impl Shard {
         let inner = Rc::new(Inner {
             hears,
             drafts: RefCell::default(),
+            reaches: RefCell::default(),
             reads: Semaphore::new(config.limits.reads),
-            fanout: RefCell::new(Fanout::new(settings, head)),
+            fanout: RefCell::new(Fanout::new(settings, &heads)),
             waiting: RefCell::default(),
             marked: RefCell::default(),
             lags: RefCell::new(Lags::new()),
@@ -127,13 +133,31 @@ impl Shard {
             connection,
         };
         let moment = self.0.moment();
-        let key = self.0.act(|fanout| fanout.connect(identity, fresh, moment));
+        let key = self
+            .0
+            .act(|fanout| fanout.connect(identity, fresh, &moment));
         Ok(Link::framed(self.clone(), key))
     }
 
-    /// A poll or an SSE stream: channels fixed now, messages of all of them in the order of `seq`, one
-    /// cursor. Refusals: `forbidden`, `limit_reached`, `busy`, `bad_request` without channels.
-    pub fn stream(&self, identity: Identity, request: StreamRequest) -> Result<Link, Refusal> {
+    /// A poll or an SSE stream: channels fixed now, messages of all of them that are in one log in the order of `seq`,
+    /// one cursor. At once, unless the cursor is from beyond what is known here, as a cursor of another node may be. Refusals:
+    /// `forbidden`, `limit_reached`, `busy`, `unavailable`. Dropping the future asks for nothing.
+    pub async fn stream(
+        &self,
+        identity: Identity,
+        request: StreamRequest,
+    ) -> Result<Link, Refusal> {
+        let heads = self.0.heads();
+        let arrival = self
+            .0
+            .fanout
+            .borrow_mut()
+            .arrive(identity, request, &heads)?;
+        let reach = |(log, seq): (&usize, &u64)| self.0.reach(*log, *seq);
+        let answers: Vec<_> = arrival.beyond.iter().map(reach).collect();
+        for answer in answers {
+            answer.await?;
+        }
         let connection = self.0.hub.admit()?;
         let fresh = Fresh {
             id: random::id(),
@@ -142,8 +166,8 @@ impl Shard {
         let moment = self.0.moment();
         let key = self
             .0
-            .act(|fanout| fanout.stream(identity, request, fresh, moment))?;
-        Ok(Link::stream(self.clone(), key))
+            .act(|fanout| fanout.stream(arrival, fresh, &moment))?;
+        Ok(Link::stream(self.clone(), key, &moment.heads))
     }
 }
 
@@ -205,12 +229,16 @@ impl Inner {
         let _ = told.await;
     }
 
-    /// The time and the head, for the pure part.
+    fn heads(&self) -> Heads {
+        heads(&**self.hub.engine())
+    }
+
+    /// The time and the heads, for the pure part.
     pub(crate) fn moment(&self) -> Moment {
         Moment {
             at: auth::unix_millis(clock::wall()),
             tick: self.hub.tick(),
-            head: self.hub.engine().head(0),
+            heads: self.heads(),
         }
     }
 
@@ -281,6 +309,9 @@ impl Inner {
             Effect::History { ask, query } => {
                 self.bring(ask, engine.read(query), Answered::History);
             }
+            Effect::Reach { ask, log, seq } => {
+                self.bring(ask, self.reach(log, seq), Answered::Reached);
+            }
             Effect::Presence { ask, channel } => {
                 self.bring(ask, engine.present(channel), Answered::Present);
             }
@@ -344,6 +375,25 @@ impl Inner {
         });
     }
 
+    /// The head of a log when it is certain whether it goes as far as `seq`; those who ask for the same share one answer.
+    fn reach(self: &Rc<Self>, log: usize, seq: u64) -> Answer<u64> {
+        let (responder, answer) = Answer::pending();
+        let mut reaches = self.reaches.borrow_mut();
+        let waiting = reaches.entry((log, seq)).or_default();
+        waiting.push(responder);
+        if waiting.len() == 1 {
+            let inner = self.clone();
+            spawn_local(async move {
+                let head = inner.hub.engine().reach(log, seq).await;
+                let waiting = inner.reaches.borrow_mut().remove(&(log, seq));
+                for responder in waiting.into_iter().flatten() {
+                    responder.answer(head.clone());
+                }
+            });
+        }
+        answer
+    }
+
     /// Reads a page when its turn has come, again and again while that fails for now.
     async fn read(self: &Rc<Self>, query: Query) {
         let mut pause = RETRY_AFTER;
@@ -373,7 +423,7 @@ impl Drop for Inner {
     fn drop(&mut self) {
         let moment = self.moment();
         let mut fanout = self.fanout.borrow_mut();
-        fanout.end(moment);
+        fanout.end(&moment);
         let engine = self.hub.engine();
         for effect in fanout.take_effects() {
             match effect {
@@ -383,6 +433,11 @@ impl Drop for Inner {
             }
         }
     }
+}
+
+fn heads(engine: &dyn Engine) -> Heads {
+    let logs = 0..engine.epochs().len();
+    Heads::new(logs.map(|log| engine.head(log)))
 }
 
 /// Hears the engine and the clock for as long as there is a shard.
@@ -411,7 +466,7 @@ async fn pump(
                     return;
                 };
                 let moment = inner.moment();
-                inner.act(|fanout| fanout.handle_tick(moment));
+                inner.act(|fanout| fanout.handle_tick(&moment));
                 continue;
             }
         };
@@ -435,7 +490,7 @@ async fn pump(
                     }
                     Notice::Passing(event) => fanout.handle_passing(event),
                     Notice::Lagged => {
-                        fanout.handle_lag(inner.hub.engine().head(0));
+                        fanout.handle_lag(&inner.heads());
                         inner.handle_missed();
                     }
                 }

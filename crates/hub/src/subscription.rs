@@ -14,16 +14,18 @@ pub(crate) struct Subscription {
     /// The channel's key, and the place in its list of followers.
     pub(crate) channel: usize,
     pub(crate) place: usize,
+    /// The channel's log.
+    pub(crate) log: u32,
     /// The number of the next passing event.
     pub(crate) passing: u64,
     /// How far the client has been sent, for as long as it catches up by itself; `None`: it goes with
-    /// the session's main lane, whose position is its own.
+    /// the session's main lane of its log, whose position is its own.
     pub(crate) own: Option<u64>,
     /// How it begins.
     pub(crate) begin: Begin,
     /// What was read from the log and not sent yet.
     pub(crate) page: Option<Kept>,
-    /// The number of the read that is under way.
+    /// The number of the read that is under way, or of the question how far the log goes.
     pub(crate) read: Option<u64>,
     /// The client is to be told of a hole; the oldest message kept (0: none).
     pub(crate) hole: Option<u64>,
@@ -40,6 +42,20 @@ pub(crate) enum Begin {
     Lost,
     /// With the newest so many messages; only when they are read is it known where it starts.
     Newest { req: Option<u64>, count: usize },
+    /// Behind `seq`, if the log is found to go as far; else with a hole, from `now` on, where it was known to end. This
+    /// server may know less than the one that gave the cursor.
+    Beyond {
+        req: Option<u64>,
+        seq: u64,
+        now: u64,
+    },
+}
+
+impl Begin {
+    /// At once, with a hole or without.
+    pub(crate) fn of(is_lost: bool) -> Self {
+        if is_lost { Self::Lost } else { Self::Running }
+    }
 }
 
 /// A page of the log as events, encoded once for all who asked for it.
@@ -202,6 +218,12 @@ impl Subscription {
     /// Whether nothing behind `position` is at hand, and no read is under way to bring it.
     pub(crate) fn must_read(&self, position: u64, channel: &Channel) -> bool {
         self.page.is_none() && self.read.is_none() && !self.is_running_on(channel, position)
+    }
+
+    /// Whether it holds or reads a page by itself, of which only so many are allowed at a time.
+    pub(crate) fn catches_up(&self) -> bool {
+        let holds = self.page.is_some() || self.read.is_some();
+        self.own.is_some() && holds && !matches!(self.begin, Begin::Beyond { .. })
     }
 
     /// Whether it goes on from the channel's tail.

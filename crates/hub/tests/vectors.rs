@@ -91,7 +91,11 @@ impl Stage {
             namespaces: [("few".to_owned(), few)].into(),
         };
         let clock = Arc::new(ManualClock::new(NOW));
-        let log = Arc::new(NamedLog::new(Epoch::new("e").unwrap(), clock, retention));
+        let log = Arc::new(NamedLog::new(
+            vec![Epoch::new("e").unwrap()],
+            clock,
+            retention,
+        ));
         let silent = NamespacePolicy {
             presence: false,
             ..NamespacePolicy::default()

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::{ChannelName, Code, Cursor, Data, Format, MessageId};
+use crate::{ChannelName, Code, Data, Format, MessageId, StreamCursor};
 
 /// A command, and the number that its answer will carry.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,8 +25,8 @@ pub enum Command {
     Subscribe {
         /// Which.
         channel: ChannelName,
-        /// From behind this cursor on; absent: from now.
-        after: Option<Cursor>,
+        /// From behind this cursor on, that of the channel or of a stream that it was in; absent: from now.
+        after: Option<StreamCursor>,
         /// The last so many messages first; only without `after`.
         history: Option<u32>,
     },
@@ -130,7 +130,7 @@ struct Fields {
 #[serde(untagged)]
 enum Place {
     Seq(u64),
-    Cursor(Cursor),
+    Cursor(StreamCursor),
 }
 
 impl Fields {

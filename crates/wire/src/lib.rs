@@ -49,7 +49,7 @@ pub use encoded::Encoded;
 pub use event::Event;
 pub use format::Format;
 pub use message::{MESSAGE_ID_BYTES_MAX, Message, MessageId, MessageIdError, User};
-pub use reply::{Heartbeat, Presence, Present, Reply, ReplyBody};
+pub use reply::{Heartbeat, Newest, Presence, Present, Reply, ReplyBody};
 
 /// The version of the protocol that this crate speaks, as `hello` tells it.
 pub const PROTOCOL_VERSION: u32 = 1;

@@ -1,10 +1,11 @@
 //! What the hub says to one client: answers, and what concerns its connection alone.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
-use crate::{ChannelName, Code, Cursor, Message, MessageId, User};
+use crate::{ChannelName, Code, Cursor, Epoch, Message, MessageId, StreamCursor, User};
 
 /// An answer, with the number of the request that it answers.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -45,11 +46,14 @@ pub enum ReplyBody {
         session: MessageId,
         /// Who the server takes the client for.
         user: User,
-        /// The log's newest place: "now".
-        cursor: Cursor,
-        /// On a stream, whose `cursor` is where it begins: the log's newest `seq` as it did.
+        /// The newest place of each log: "now".
+        cursor: StreamCursor,
+        /// On a stream, whose `cursor` is where it begins: where the logs ended as it did.
         #[serde(skip_serializing_if = "Option::is_none")]
-        newest: Option<u64>,
+        newest: Option<Newest>,
+        /// On a stream whose channels are in several logs: which one each is in.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        epochs: Option<BTreeMap<ChannelName, Epoch>>,
         /// When to be alarmed by silence.
         heartbeat: Heartbeat,
         /// The protocol's version.
@@ -114,6 +118,25 @@ pub enum ReplyBody {
         /// Why, for people.
         message: String,
     },
+}
+
+/// Where the logs end that a stream reads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Newest {
+    /// There is one: its newest `seq`.
+    Seq(u64),
+    /// There are several: the newest place of each.
+    Cursor(StreamCursor),
+}
+
+impl From<StreamCursor> for Newest {
+    fn from(cursor: StreamCursor) -> Self {
+        match cursor.parts() {
+            [one] => Self::Seq(one.seq),
+            _ => Self::Cursor(cursor),
+        }
+    }
 }
 
 /// When a client should ping and when it should give a connection up.

@@ -9,7 +9,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use tidings_wire::{
     ChannelName, Code, Command, Cursor, DATA_DEPTH_MAX, Data, DataError, Encoded, Epoch, Event,
-    Format, Heartbeat, Message, MessageId, Presence, Present, Reply, ReplyBody, Request, User,
+    Format, Heartbeat, Message, MessageId, Presence, Present, Reply, ReplyBody, Request,
+    StreamCursor, User,
 };
 
 fn channel() -> ChannelName {
@@ -162,8 +163,9 @@ fn every_reply_is_the_protocols_object_in_both_formats() {
             ReplyBody::Hello {
                 session: user("s"),
                 user: user("alice"),
-                cursor: cursor.clone(),
+                cursor: cursor.clone().into(),
                 newest: None,
+                epochs: None,
                 heartbeat,
                 version: 1,
             },
@@ -174,12 +176,33 @@ fn every_reply_is_the_protocols_object_in_both_formats() {
             ReplyBody::Hello {
                 session: user("s"),
                 user: user("alice"),
-                cursor: cursor.clone(),
-                newest: Some(7),
+                cursor: cursor.clone().into(),
+                newest: Some(
+                    StreamCursor::from(Cursor {
+                        seq: 7,
+                        ..cursor.clone()
+                    })
+                    .into(),
+                ),
+                epochs: None,
                 heartbeat,
                 version: 1,
             },
             json!({"type": "hello", "session": "s", "user": "alice", "cursor": "k3f9-5", "newest": 7,
+                   "heartbeat": {"interval": 20000, "timeout": 5000, "tries": 2}, "version": 1}),
+        ),
+        (
+            ReplyBody::Hello {
+                session: user("s"),
+                user: user("alice"),
+                cursor: "k3f9-5.p0q2-1".parse().unwrap(),
+                newest: Some("k3f9-7.p0q2-1".parse::<StreamCursor>().unwrap().into()),
+                epochs: Some([(channel(), epoch())].into()),
+                heartbeat,
+                version: 1,
+            },
+            json!({"type": "hello", "session": "s", "user": "alice", "cursor": "k3f9-5.p0q2-1",
+                   "newest": "k3f9-7.p0q2-1", "epochs": {"chat:lobby": "k3f9"},
                    "heartbeat": {"interval": 20000, "timeout": 5000, "tries": 2}, "version": 1}),
         ),
         (
@@ -265,7 +288,18 @@ fn every_reply_is_the_protocols_object_in_both_formats() {
 
 #[test]
 fn sse_carries_the_cursor_of_a_message_and_the_type_of_the_rest() {
-    let sse = |event| String::from_utf8(Encoded::new(event, epoch()).sse().to_vec()).unwrap();
+    let sse = |event| {
+        let encoded = Encoded::new(event, epoch());
+        let text = String::from_utf8(encoded.sse().to_vec()).unwrap();
+        let rest = encoded.sse_without_id();
+        assert_eq!(
+            text.strip_prefix("id: k3f9-48213\n")
+                .unwrap_or(&text)
+                .as_bytes(),
+            rest
+        );
+        text
+    };
     // A line break in the data would end the field: compact JSON has none.
     let text = sse(message(Data::from_json("{\n \"a\": \"\\n\"\n}").unwrap()));
     assert!(
@@ -286,10 +320,7 @@ fn sse_carries_the_cursor_of_a_message_and_the_type_of_the_rest() {
 #[test]
 fn every_command_is_read_in_both_formats() {
     let name = channel;
-    let after = Cursor {
-        epoch: epoch(),
-        seq: 5,
-    };
+    let after = |text: &str| Some(text.parse().unwrap());
     let cases = [
         (
             json!({"type": "hello", "token": "t"}),
@@ -302,7 +333,15 @@ fn every_command_is_read_in_both_formats() {
             json!({"type": "subscribe", "channel": "chat:lobby", "after": "k3f9-5"}),
             Command::Subscribe {
                 channel: name(),
-                after: Some(after),
+                after: after("k3f9-5"),
+                history: None,
+            },
+        ),
+        (
+            json!({"type": "subscribe", "channel": "chat:lobby", "after": "k3f9-5.p0q2-7"}),
+            Command::Subscribe {
+                channel: name(),
+                after: after("k3f9-5.p0q2-7"),
                 history: None,
             },
         ),

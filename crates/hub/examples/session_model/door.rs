@@ -1,12 +1,13 @@
 //! A transport's end of a link, without the transport.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::pin::pin;
 use std::task::{Context, Waker};
 
 use serde_json::{Value, json};
 use tidings_hub::{Link, Push, Refusal, Room, Shard, StreamRequest};
-use tidings_wire::{Format, Request, RequestError};
+use tidings_wire::{ChannelName, Epoch, Format, Newest, Request, RequestError};
 
 /// See the module.
 pub(crate) struct Door(Link);
@@ -19,13 +20,13 @@ impl Door {
     }
 
     /// As a poll or an SSE stream opens one.
-    pub(crate) fn stream(
+    pub(crate) async fn stream(
         shard: &Shard,
         user: &str,
         request: StreamRequest,
     ) -> Result<Self, Refusal> {
         let who = shard.hub().authenticate(Some(&format!("guest:{user}")))?;
-        Ok(Self(shard.stream(who, request)?))
+        Ok(Self(shard.stream(who, request).await?))
     }
 
     /// How far everything was given.
@@ -33,9 +34,14 @@ impl Door {
         self.0.cursor().to_string()
     }
 
-    /// The log's end as the stream began.
-    pub(crate) fn newest(&self) -> Option<u64> {
-        self.0.newest()
+    /// The logs' ends as the stream began.
+    pub(crate) fn newest(&self) -> Option<Newest> {
+        self.0.newest().map(Newest::from)
+    }
+
+    /// Which log each channel is in, if they are in several.
+    pub(crate) fn epochs(&self) -> Option<&BTreeMap<ChannelName, Epoch>> {
+        self.0.epochs()
     }
 
     /// Takes a frame of the client's.
@@ -64,7 +70,7 @@ impl Door {
             }
         }
         Ok(
-            json!({ "frames": frames, "cursor": self.cursor(), "newest": self.newest(), "closed": closed }),
+            json!({ "frames": frames, "cursor": self.cursor(), "newest": self.newest(), "epochs": self.epochs(), "closed": closed }),
         )
     }
 

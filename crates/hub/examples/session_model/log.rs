@@ -1,4 +1,4 @@
-//! A log in memory under a name of our choice, which can come back after a restart with less in it.
+//! Logs in memory under names of our choice, which can come back after a restart with less in them.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,22 +8,27 @@ use tidings_engine::{
 };
 use tidings_wire::{ChannelName, Data, Epoch, Event, Message, MessageId, Presence, User};
 
-/// An engine whose epoch is told and not made, and which remembers what it committed.
+/// An engine whose epochs are told and not made, and which remembers what it committed.
 pub(crate) struct NamedLog {
     engine: MemoryEngine,
-    epoch: Epoch,
+    epochs: Vec<Epoch>,
     clock: Arc<ManualClock>,
     watch: Mutex<Watch>,
 }
 
 impl NamedLog {
-    /// An empty one.
-    pub(crate) fn new(epoch: Epoch, clock: Arc<ManualClock>, retention: RetentionPolicies) -> Self {
-        let engine = MemoryEngine::with_policies(clock.clone(), retention, DEDUP_WINDOW);
+    /// Empty ones, one of each name.
+    pub(crate) fn new(
+        epochs: Vec<Epoch>,
+        clock: Arc<ManualClock>,
+        retention: RetentionPolicies,
+    ) -> Self {
+        let logs = epochs.len();
+        let engine = MemoryEngine::with_logs(logs, clock.clone(), retention, DEDUP_WINDOW);
         let watch = Mutex::new(engine.watch());
         Self {
             engine,
-            epoch,
+            epochs,
             clock,
             watch,
         }
@@ -74,23 +79,24 @@ impl NamedLog {
         Ok(())
     }
 
-    /// Leaves `count` `seq`s out, as the log does after a loss of power. Here they are messages of a channel
+    /// Leaves `count` `seq`s out of each log, as a log does after a loss of power. Here they are messages of channels
     /// that nobody follows.
-    pub(crate) async fn leave_out(
-        &self,
-        channel: &ChannelName,
-        count: u64,
-    ) -> Result<(), EngineError> {
-        for _ in 0..count {
-            let id = format!("gap-{}", self.head(0));
-            let published = self.engine.publish(Draft {
-                channel: channel.clone(),
-                id: MessageId::new(&id).expect("it is short"),
-                from: User::new("nobody").expect("it is short"),
-                data: Data::from_text(""),
-                at: None,
-            });
-            published.await?;
+    pub(crate) async fn leave_out(&self, count: u64) -> Result<(), EngineError> {
+        for log in 0..self.epochs.len() {
+            let mut names = (0..).filter_map(|n| ChannelName::new(&format!("gap:{n}")).ok());
+            let channel = names.find(|name| self.log_of(name) == log);
+            let channel = channel.expect("every log has names");
+            for _ in 0..count {
+                let id = format!("gap-{}", self.head(log));
+                let published = self.engine.publish(Draft {
+                    channel: channel.clone(),
+                    id: MessageId::new(&id).expect("it is short"),
+                    from: User::new("nobody").expect("it is short"),
+                    data: Data::from_text(""),
+                    at: None,
+                });
+                published.await?;
+            }
         }
         Ok(())
     }
@@ -98,7 +104,11 @@ impl NamedLog {
 
 impl Engine for NamedLog {
     fn epochs(&self) -> &[Epoch] {
-        std::slice::from_ref(&self.epoch)
+        &self.epochs
+    }
+
+    fn log_of(&self, channel: &ChannelName) -> usize {
+        self.engine.log_of(channel)
     }
 
     fn head(&self, log: usize) -> u64 {

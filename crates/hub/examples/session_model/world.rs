@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tidings_engine::{Engine, EngineError, ManualClock, Retention, RetentionPolicies};
 use tidings_hub::{Auth, Hub, HubConfig, Limits, NamespacePolicies, Room, Shard, StreamRequest};
-use tidings_wire::{ChannelName, Cursor, Epoch, Format, Heartbeat, Message, Request};
+use tidings_wire::{ChannelName, Epoch, Format, Heartbeat, Message, Request, StreamCursor};
 use tokio::task::LocalSet;
 use tokio::time::sleep;
 
@@ -23,8 +23,10 @@ const BEGINNING: u64 = 1_700_000_000_000;
 /// How a world is. What is absent is as the server has it.
 #[derive(Clone, Deserialize)]
 pub(crate) struct Settings {
-    /// The log's name.
+    /// The log's name. Of several each has this, and a letter behind it.
     epoch: String,
+    /// How many logs there are: one, if it is absent.
+    logs: Option<u8>,
     /// The newest so many of each channel of the namespace `few` are kept.
     few: u64,
     /// [`Limits::tail_events`].
@@ -43,12 +45,12 @@ pub(crate) struct Settings {
 pub(crate) enum Op {
     /// A framed link opens, of this number.
     Connect { link: u64, user: String },
-    /// A stream opens; answered by its `cursor`, and the log's `newest` seq.
+    /// A stream opens; answered by its `cursor`, the `newest` of its logs, and their `epochs` by channel if they are several.
     Stream {
         link: u64,
         user: String,
         channels: Vec<ChannelName>,
-        after: Option<Cursor>,
+        after: Option<StreamCursor>,
     },
     /// A frame arrives over a framed link.
     Say { link: u64, frame: Value },
@@ -62,7 +64,7 @@ pub(crate) enum Op {
     },
     /// Fetches the answers that have come to a desk: `frames`.
     Fetch { desk: u64 },
-    /// A transport can write: answered by `frames`, the stream's `cursor` and `newest`, and why it is `closed`.
+    /// A transport can write: answered by `frames`, the stream's `cursor`, `newest` and `epochs`, and why it is `closed`.
     Offer {
         link: u64,
         bytes: usize,
@@ -160,8 +162,9 @@ impl World {
                     session: None,
                     presence: true,
                 };
-                let door = Door::stream(self.shard()?, &user, request).map_err(|it| it.detail)?;
-                let told = json!({ "cursor": door.cursor(), "newest": door.newest() });
+                let door = Door::stream(self.shard()?, &user, request).await;
+                let door = door.map_err(|it| it.detail)?;
+                let told = json!({ "cursor": door.cursor(), "newest": door.newest(), "epochs": door.epochs() });
                 self.doors.insert(link, door);
                 return Ok(told);
             }
@@ -226,7 +229,7 @@ impl World {
         self.log = Arc::new(open(&self.settings, epoch, self.clock.clone())?);
         self.log.refill(&self.messages).await?;
         self.clock.set(now);
-        self.log.leave_out(&ChannelName::new("gap")?, gap).await?;
+        self.log.leave_out(gap).await?;
         self.messages.clear();
         self.told = 0;
         Ok(())
@@ -256,7 +259,15 @@ fn open(
         default: Retention::default(),
         namespaces: [("few".to_owned(), few)].into(),
     };
-    Ok(NamedLog::new(Epoch::new(epoch)?, clock, retention))
+    let epochs = match settings.logs.unwrap_or(1) {
+        1 => vec![Epoch::new(epoch)?],
+        logs => {
+            let letters = (b'a'..).take(logs.into()).map(char::from);
+            let epochs = letters.map(|letter| Epoch::new(&format!("{epoch}{letter}")));
+            epochs.collect::<Result<_, _>>()?
+        }
+    };
+    Ok(NamedLog::new(epochs, clock, retention))
 }
 
 fn start(settings: &Settings, log: Arc<dyn Engine>) -> Shard {

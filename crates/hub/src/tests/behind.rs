@@ -6,6 +6,7 @@ use tidings_engine::{Page, Query};
 use tidings_wire::{Event, Message};
 
 use super::message;
+use crate::logs::Heads;
 use crate::{Limits, Push, Room};
 
 use super::play::*;
@@ -166,7 +167,7 @@ fn whatever_else_happens_to_it_has_a_follower_fall_out_of_step() {
             play.command(subscribe("b", None));
         },
         |play| play.fanout.handle_passing(message("a", 0)),
-        |play| play.fanout.handle_lag(101),
+        |play| play.fanout.handle_lag(&Heads::One(101)),
         |play| play.commit(&[102, 103, 104], "a"),
     ];
     for case in cases {
@@ -194,7 +195,7 @@ fn a_page_for_where_one_was_before_tells_of_no_hole() {
     play.commit(&[101], "a");
     assert_eq!(seqs(&play.poll()), [99, 100, 101]);
     // The tail forgets, and the log has deleted what was read so slowly.
-    play.fanout.handle_lag(102);
+    play.fanout.handle_lag(&Heads::One(102));
     let late = Page {
         truncated: true,
         oldest: 101,

@@ -9,6 +9,7 @@ use super::message;
 use crate::effect::{Answered, Effect};
 use crate::fanout::{Fanout, Said};
 use crate::grace::Departure;
+use crate::logs::Heads;
 use crate::session::Moment;
 use crate::{Limits, Permissions, Push, Room};
 
@@ -87,7 +88,7 @@ fn bad_frames_in_a_row_end_the_session_and_good_ones_forgive() {
             detail: "nonsense".into(),
         };
         play.fanout
-            .handle(play.link, Said::Nonsense(error), moment());
+            .handle(play.link, Said::Nonsense(error), &moment());
     };
     nonsense(&mut play);
     nonsense(&mut play);
@@ -191,16 +192,16 @@ fn the_answer_to_a_session_that_is_gone_is_ignored() {
     let mut play = Play::new(Limits::default());
     play.refused(subscribe("a", Some(5)));
     let stale = play.reads().remove(0);
-    play.fanout.detach(play.link, Departure::Meant, moment());
+    play.fanout.detach(play.link, Departure::Meant, &moment());
     // The next session has the same place.
-    let link = play.fanout.connect(Some(alice()), fresh(), moment());
+    let link = play.fanout.connect(Some(alice()), fresh(), &moment());
     assert_eq!(link.session(), play.link.session());
     play.link = link;
     play.poll();
     play.refused(subscribe("a", Some(50)));
     play.fanout.handle_page(&stale, Ok(page(&[6], 100)));
     assert!(play.poll().is_empty());
-    play.fanout.detach(play.link, Departure::Meant, moment());
+    play.fanout.detach(play.link, Departure::Meant, &moment());
     play.fanout.check_empty();
 }
 
@@ -283,21 +284,19 @@ fn a_lease_ends_on_time_and_not_before() {
         presence: false,
     };
     let at = |tick| Moment { tick, ..moment() };
-    let first = fanout
-        .stream(alice(), request.clone(), fresh(), at(0))
-        .unwrap();
-    fanout.detach(first, Departure::Lost, at(5));
-    fanout.handle_tick(at(14));
-    let second = fanout.stream(alice(), request, fresh(), at(14)).unwrap();
-    fanout.handle_tick(at(100));
+    let first = stream(&mut fanout, request.clone(), &at(0)).unwrap();
+    fanout.detach(first, Departure::Lost, &at(5));
+    fanout.handle_tick(&at(14));
+    let second = stream(&mut fanout, request, &at(14)).unwrap();
+    fanout.handle_tick(&at(100));
     assert!(
         fanout.session(second).is_some(),
         "no lease ends under a link"
     );
-    fanout.detach(second, Departure::Lost, at(100));
-    fanout.handle_tick(at(109));
+    fanout.detach(second, Departure::Lost, &at(100));
+    fanout.handle_tick(&at(109));
     fanout.take_effects();
-    fanout.handle_tick(at(110));
+    fanout.handle_tick(&at(110));
     assert!(matches!(
         fanout.take_effects()[..],
         [Effect::Leave(_), Effect::Ended]
@@ -345,6 +344,6 @@ fn whatever_comes_for_a_session_wakes_it_once() {
             events,
         });
     });
-    wakes(&mut play, &|fanout| fanout.handle_lag(200));
+    wakes(&mut play, &|fanout| fanout.handle_lag(&Heads::One(200)));
     wakes(&mut play, &|fanout| fanout.handle_passing(message("a", 0)));
 }

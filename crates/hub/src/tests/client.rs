@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tidings_wire::{ChannelName, Cursor, Event, Message, MessageId};
+use tidings_wire::{ChannelName, Epoch, Event, Message, MessageId, StreamCursor};
 
 use super::truth::Truth;
 
@@ -21,7 +21,7 @@ pub(super) enum Shape {
 impl Shape {
     pub(super) const ALL: [Self; 4] = [Self::ShortPoll, Self::LongPoll, Self::Stream, Self::Framed];
 
-    /// Whether one cursor covers all channels, whose messages come in one order.
+    /// Whether one cursor covers all channels, whose messages come in one order a log.
     pub(super) fn is_ordered(self) -> bool {
         self != Self::Framed
     }
@@ -61,13 +61,15 @@ pub(super) struct Client {
     pub(super) shape: Shape,
     pub(super) session: Option<MessageId>,
     pub(super) views: BTreeMap<ChannelName, View>,
+    /// Which log each channel is in.
+    epochs: BTreeMap<ChannelName, Epoch>,
     /// Ordered shapes: everything up to here is had.
-    pub(super) cursor: Option<Cursor>,
+    pub(super) cursor: Option<StreamCursor>,
     /// The newest link.
     pub(super) link: Option<usize>,
     brought: BTreeMap<(usize, ChannelName), Brought>,
-    /// Ordered shapes: the newest `seq` of any channel that a link brought.
-    order: BTreeMap<usize, u64>,
+    /// Ordered shapes: the newest `seq` of any channel of a log that a link brought.
+    order: BTreeMap<(usize, String), u64>,
     /// Framed: what is published and not acknowledged.
     pub(super) outbox: BTreeMap<MessageId, ChannelName>,
     /// With the link that brought it, unless the same session goes on over many links.
@@ -75,13 +77,14 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(name: String, shape: Shape, channels: &[ChannelName]) -> Self {
+    pub(super) fn new(name: String, shape: Shape, epochs: BTreeMap<ChannelName, Epoch>) -> Self {
         let view = |channel: &ChannelName| (channel.clone(), View::default());
         Self {
             name,
             shape,
             session: None,
-            views: channels.iter().map(view).collect(),
+            views: epochs.keys().map(view).collect(),
+            epochs,
             cursor: None,
             link: None,
             brought: BTreeMap::new(),
@@ -93,6 +96,11 @@ impl Client {
 
     pub(super) fn channels(&self) -> Vec<ChannelName> {
         self.views.keys().cloned().collect()
+    }
+
+    /// The log that a channel of its own is in.
+    pub(super) fn epoch(&self, channel: &ChannelName) -> &Epoch {
+        &self.epochs[channel]
     }
 
     /// A link starts to bring `channel` behind `seq`. `lost`: the client's cursor meant nothing.
@@ -134,7 +142,8 @@ impl Client {
         let (name, seq) = (&self.name, message.seq);
         let current = self.link == Some(link);
         if self.shape.is_ordered() {
-            let order = self.order.entry(link).or_default();
+            let log = self.epochs[&message.channel].to_string();
+            let order = self.order.entry((link, log)).or_default();
             assert!(*order < seq, "{name}: {seq} came after {order}");
             *order = seq;
         }
@@ -158,7 +167,7 @@ impl Client {
         view.got.push(seq);
         view.last = seq;
         if current && let Some(cursor) = self.cursor.as_mut().filter(|_| !self.shape.is_poll()) {
-            cursor.seq = seq;
+            cursor.advance(&self.epochs[&message.channel], seq);
         }
     }
 
@@ -190,25 +199,30 @@ impl Client {
         }
     }
 
-    /// Whether it has all that there is up to `head`, or knows that it is lost.
-    pub(super) fn has_all(&self, truth: &Truth, head: u64) -> bool {
+    /// Whether it has all that there is up to each channel's `head`, or knows that it is lost.
+    pub(super) fn has_all(&self, truth: &Truth, head: impl Fn(&ChannelName) -> u64) -> bool {
         self.outbox.is_empty()
             && self.views.iter().all(|(channel, view)| {
                 let start = view.start.unwrap_or(0);
-                let newest = truth.between(channel, start, head + 1).last();
+                let newest = truth.between(channel, start, head(channel) + 1).last();
                 view.start.is_some() && newest.is_none_or(|newest| newest <= view.last)
             })
     }
 
     /// Every message was seen once and in order, or is in a hole that was told, and gone.
-    pub(super) fn check(&self, truth: &Truth, head: u64, oldest: impl Fn(&ChannelName) -> u64) {
+    pub(super) fn check(
+        &self,
+        truth: &Truth,
+        head: impl Fn(&ChannelName) -> u64,
+        oldest: impl Fn(&ChannelName) -> u64,
+    ) {
         assert!(self.outbox.is_empty(), "{}: not acknowledged", self.name);
         for (channel, view) in &self.views {
             let start = view.start.expect("it has begun");
             assert!(view.got.is_sorted(), "{}: out of order", self.name);
             let got: BTreeSet<_> = view.got.iter().copied().collect();
             assert_eq!(got.len(), view.got.len(), "{}: twice", self.name);
-            for seq in truth.between(channel, start, head + 1) {
+            for seq in truth.between(channel, start, head(channel) + 1) {
                 let told = |hole: &(u64, u64)| hole.0 < seq && seq < hole.1;
                 let is_told = view.holes.iter().any(told);
                 assert!(

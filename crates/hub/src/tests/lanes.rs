@@ -6,6 +6,7 @@ use tidings_wire::Request;
 use super::message;
 use crate::fanout::Said;
 use crate::grace::Departure;
+use crate::logs::Heads;
 use crate::session::Moment;
 use crate::{Limits, Push, Room};
 
@@ -84,7 +85,7 @@ fn those_who_lost_the_same_share_one_read() {
     play.refused(subscribe("a", Some(5)));
     let mut links = vec![play.link];
     for _ in 0..3 {
-        play.link = play.fanout.connect(Some(alice()), fresh(), moment());
+        play.link = play.fanout.connect(Some(alice()), fresh(), &moment());
         play.poll();
         play.refused(subscribe("a", Some(5)));
         links.push(play.link);
@@ -92,7 +93,7 @@ fn those_who_lost_the_same_share_one_read() {
     let reads = play.reads();
     assert_eq!(reads.len(), 1);
     // One of them goes while it is read.
-    play.fanout.detach(links[1], Departure::Lost, moment());
+    play.fanout.detach(links[1], Departure::Lost, &moment());
     assert!(!play.fanout.gives_up(&reads[0]));
     play.fanout.handle_page(&reads[0], Ok(page(&[6, 7], 100)));
     let mut first = Vec::new();
@@ -112,7 +113,7 @@ fn those_who_lost_the_same_share_one_read() {
     );
     // From then on it is in memory for whoever is no further behind; others have a read of their own.
     for (after, reads, given) in [(6, 0, vec![7]), (5, 0, vec![6, 7]), (4, 1, vec![])] {
-        play.link = play.fanout.connect(Some(alice()), fresh(), moment());
+        play.link = play.fanout.connect(Some(alice()), fresh(), &moment());
         play.poll();
         play.command(subscribe("a", Some(after)));
         assert_eq!(seqs(&play.poll()), given);
@@ -150,10 +151,11 @@ fn what_is_live_waits_for_who_starts_further_on() {
         command: subscribe("a", None),
     };
     let later = Moment {
-        head: 102,
+        heads: Heads::One(102),
         ..moment()
     };
-    play.fanout.handle(play.link, Said::Request(request), later);
+    play.fanout
+        .handle(play.link, Said::Request(request), &later);
     play.poll();
     let batch = Batch {
         log: 0,

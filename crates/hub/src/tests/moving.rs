@@ -29,7 +29,7 @@ fn a_session_goes_on_behind_what_it_was_given() {
 
     let mut other = Play::new(Limits::default());
     other.commit(&[101, 102], "a");
-    other.link = other.fanout.receive(left, moment());
+    other.link = other.fanout.receive(left, &moment());
     let names = |effect: &Effect| match effect {
         Effect::Enter(entry) => Some(entry.channel.clone()),
         _ => None,

@@ -1,12 +1,11 @@
 //! The clients' side of the virtual world: they reach for a link, hear what comes, and command.
 
-use tidings_engine::Engine;
 use tidings_testkit::Line;
 use tidings_wire::{
-    ChannelName, Command, Cursor, Data, Event, MessageId, Reply, ReplyBody, Request,
+    ChannelName, Command, Cursor, Data, Event, MessageId, Reply, ReplyBody, Request, StreamCursor,
 };
 
-use super::transports::{Connection, Down, Up};
+use super::transports::{Connection, Down, Start, Up};
 use super::world::{Plan, World};
 use crate::room::Push;
 
@@ -19,8 +18,9 @@ impl World {
             link: None,
             up: Line::default(),
             down: Line::default(),
-            start: 0,
-            lost: false,
+            arrival: None,
+            asked: None,
+            start: None,
             answer_by: 0,
             limit: rng.usize(1..12),
             high_water: rng.usize(1..3000),
@@ -39,21 +39,22 @@ impl World {
             return;
         }
         let mut after = self.clients[number].cursor.clone();
-        // Now and then the cursor is of a log that was there before.
-        let lost = after.is_some() && self.fault(30);
-        if lost {
-            after = Some("before-7".parse().unwrap());
+        // Now and then a log is another one than there was before, or the cursor says nothing of it.
+        if let Some(after) = &mut after
+            && self.fault(30)
+        {
+            *after = self.misread(after);
         }
         let connection = self.connection(number);
         // Now and then a request comes twice.
         if self.clients[number].shape.is_poll() && self.fault(8) {
             let twin = self.connection(number);
             let after = after.clone();
-            self.send_up(twin, Up::Open { after, lost });
+            self.send_up(twin, Up::Open { after });
             self.plan(3000..3001, Plan::ServerLoses(twin));
         }
         self.clients[number].link = Some(connection);
-        self.send_up(connection, Up::Open { after, lost });
+        self.send_up(connection, Up::Open { after });
         if self.clients[number].shape.is_poll() {
             // A poll that is not answered is given up.
             self.plan(1500..1501, Plan::ClientLoses(connection));
@@ -61,13 +62,26 @@ impl World {
         }
     }
 
+    /// The cursor with a part that means nothing, or with one part less.
+    fn misread(&mut self, cursor: &StreamCursor) -> StreamCursor {
+        let mut parts = cursor.parts().to_vec();
+        let place = self.rng.usize(0..parts.len());
+        if parts.len() > 1 && self.rng.bool() {
+            parts.remove(place);
+        } else {
+            parts[place] = "before-7".parse().unwrap();
+        }
+        StreamCursor::new(parts).unwrap()
+    }
+
     pub(super) fn arrives_down(&mut self, number: usize, down: Down) {
         let client = self.connections[number].client;
         match down {
-            Down::Opened { start, lost } => self.stream_starts(number, start, lost),
+            Down::Opened(start) => {
+                self.stream_starts(number, &start);
+            }
             Down::Answer {
                 start,
-                lost,
                 cursor,
                 pushes,
                 truncated,
@@ -76,8 +90,8 @@ impl World {
                     Push::Event(event) => matches!(event.event(), Event::Truncated { .. }),
                     _ => false,
                 });
+                let lost = self.stream_starts(number, &start);
                 assert_eq!(told || lost, truncated, "the answer says what is in it");
-                self.stream_starts(number, start, lost);
                 self.take(number, pushes);
                 if self.clients[client].link == Some(number) {
                     self.clients[client].cursor = Some(cursor);
@@ -89,19 +103,25 @@ impl World {
         }
     }
 
-    fn stream_starts(&mut self, number: usize, start: u64, lost: bool) {
+    /// A stream starts; whether a channel's part of the cursor meant nothing.
+    fn stream_starts(&mut self, number: usize, Start { cursor, asked }: &Start) -> bool {
         let client = &mut self.clients[self.connections[number].client];
+        let mut are_lost = false;
         for channel in client.channels() {
-            client.starts(number, &channel, start, lost);
+            let epoch = client.epoch(&channel);
+            let lost = asked.as_ref().is_some_and(|it| it.seq(epoch).is_none());
+            are_lost |= lost;
+            let seq = cursor
+                .seq(epoch)
+                .expect("a stream's cursor has each of its logs");
+            client.starts(number, &channel, seq, lost);
         }
         // Who has begun already, and hears this from an old link, knows better.
         let current = client.link == Some(number);
-        if current && (client.cursor.is_none() || lost) {
-            client.cursor = Some(Cursor {
-                epoch: self.engine.epochs()[0].clone(),
-                seq: start,
-            });
+        if current && (client.cursor.is_none() || are_lost) {
+            client.cursor = Some(cursor.clone());
         }
+        are_lost
     }
 
     fn take(&mut self, number: usize, pushes: Vec<Push>) {
@@ -141,7 +161,15 @@ impl World {
                 self.truth.check_ack(&id, seq);
                 self.clients[client].outbox.remove(&id);
             }
-            ReplyBody::Error { code, .. } => assert!(code.is_transient(), "{code}"),
+            ReplyBody::Error { code, .. } => {
+                assert!(code.is_transient(), "{code}");
+                let awaited = &mut self.connections[number].subscribes;
+                let place = awaited.iter().position(|(req, ..)| Some(*req) == reply.req);
+                if let Some(place) = place {
+                    let (_, channel, _) = awaited.remove(place);
+                    self.subscribe(number, channel);
+                }
+            }
             _ => {}
         }
     }
@@ -165,9 +193,9 @@ impl World {
         let lost = last.is_some() && self.fault(30);
         let after = match lost {
             true => Some("before-7".parse().unwrap()),
-            false => last.map(|seq| Cursor {
-                epoch: self.engine.epochs()[0].clone(),
-                seq,
+            false => last.map(|seq| {
+                let epoch = self.clients[client].epoch(&channel).clone();
+                Cursor { epoch, seq }.into()
             }),
         };
         let history = (after.is_none() && self.chance(2)).then(|| self.rng.u32(1..6));

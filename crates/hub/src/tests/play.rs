@@ -11,8 +11,12 @@ use tidings_wire::{
 use super::message;
 use crate::effect::{Ask, Effect};
 use crate::fanout::{Fanout, Fresh, LinkKey, Said};
+use crate::logs::{Heads, Logs};
 use crate::session::{Moment, Settings};
-use crate::{Auth, Behind, Identity, Limits, NamespacePolicies, NamespacePolicy, Push, Room};
+use crate::{
+    Auth, Behind, Identity, Limits, NamespacePolicies, NamespacePolicy, Push, Refusal, Room,
+    StreamRequest,
+};
 
 pub(super) const ROOM: Room = Room {
     bytes: 1 << 20,
@@ -39,7 +43,7 @@ pub(super) fn fanout(limits: Limits) -> Fanout {
     };
     namespaces.namespaces.insert("now".into(), policy);
     let settings = Settings {
-        epoch: Epoch::new("e").unwrap(),
+        logs: Logs::new(&[Epoch::new("e").unwrap()], |_| 0),
         limits,
         namespaces,
         heartbeat: Heartbeat {
@@ -48,14 +52,14 @@ pub(super) fn fanout(limits: Limits) -> Fanout {
             tries: 1,
         },
     };
-    Fanout::new(settings, 100)
+    Fanout::new(settings, &Heads::One(100))
 }
 
 pub(super) fn moment() -> Moment {
     Moment {
         at: 0,
         tick: 0,
-        head: 100,
+        heads: Heads::One(100),
     }
 }
 
@@ -77,6 +81,17 @@ pub(super) fn channel(name: &str) -> ChannelName {
     ChannelName::new(name).unwrap()
 }
 
+/// A stream of alice's, whose cursor is of what is known.
+pub(super) fn stream(
+    fanout: &mut Fanout,
+    request: StreamRequest,
+    moment: &Moment,
+) -> Result<LinkKey, Refusal> {
+    let arrival = fanout.arrive(alice(), request, &moment.heads)?;
+    assert!(arrival.beyond.is_empty());
+    fanout.stream(arrival, fresh(), moment)
+}
+
 impl Play {
     pub(super) fn new(limits: Limits) -> Self {
         Self::of(limits, alice())
@@ -84,7 +99,7 @@ impl Play {
 
     pub(super) fn of(limits: Limits, identity: Identity) -> Self {
         let mut fanout = fanout(limits);
-        let link = fanout.connect(Some(identity), fresh(), moment());
+        let link = fanout.connect(Some(identity), fresh(), &moment());
         let mut play = Self {
             fanout,
             link,
@@ -108,7 +123,7 @@ impl Play {
             command,
         };
         self.fanout
-            .handle(self.link, Said::Request(request), moment());
+            .handle(self.link, Said::Request(request), &moment());
         self.req
     }
 
@@ -159,9 +174,9 @@ impl Play {
 pub(super) fn subscribe(name: &str, after: Option<u64>) -> Command {
     Command::Subscribe {
         channel: channel(name),
-        after: after.map(|seq| Cursor {
-            epoch: Epoch::new("e").unwrap(),
-            seq,
+        after: after.map(|seq| {
+            let epoch = Epoch::new("e").unwrap();
+            Cursor { epoch, seq }.into()
         }),
         history: None,
     }

@@ -168,11 +168,11 @@ fn who_is_lost_leaves_after_the_grace_and_who_says_so_at_once() {
         let mut play = Play::new(Limits::default());
         play.refused(subscribe("a", None));
         play.fanout.take_effects();
-        play.fanout.detach(play.link, departure, at(1));
+        play.fanout.detach(play.link, departure, &at(1));
         assert_eq!(left(&mut play.fanout), (leaves, 1));
-        play.fanout.handle_tick(at(5000));
+        play.fanout.handle_tick(&at(5000));
         assert_eq!(left(&mut play.fanout), (0, 0));
-        play.fanout.handle_tick(at(5001));
+        play.fanout.handle_tick(&at(5001));
         assert_eq!(left(&mut play.fanout), (1 - leaves, 0));
         play.fanout.check_empty();
     }
@@ -195,10 +195,10 @@ fn what_is_not_followed_any_longer_is_left_at_once() {
         session: Some(MessageId::new("tab").unwrap()),
         presence: false,
     };
-    let both = fanout.stream(alice(), request(&["a", "b"]), fresh(), at(0));
-    fanout.detach(both.unwrap(), Departure::Lost, at(0));
+    let both = stream(&mut fanout, request(&["a", "b"]), &at(0));
+    fanout.detach(both.unwrap(), Departure::Lost, &at(0));
     fanout.take_effects();
-    let one = fanout.stream(alice(), request(&["a"]), fresh(), at(1));
+    let one = stream(&mut fanout, request(&["a"]), &at(1));
     assert_eq!(left(&mut fanout).0, 1);
     assert!(one.is_ok());
 }
@@ -208,8 +208,8 @@ fn nobody_is_left_when_the_shard_ends() {
     let mut play = Play::new(Limits::default());
     play.refused(subscribe("a", None));
     play.fanout.take_effects();
-    play.fanout.detach(play.link, Departure::Lost, at(1));
-    play.fanout.end(at(2));
+    play.fanout.detach(play.link, Departure::Lost, &at(1));
+    play.fanout.end(&at(2));
     assert_eq!(left(&mut play.fanout), (1, 1));
     play.fanout.check_empty();
 }

@@ -1,23 +1,25 @@
 //! The transports of the virtual world: a connection is opened, served when its session is marked,
 //! and gone when a line is cut.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
+use tidings_engine::Engine;
 use tidings_testkit::Line;
-use tidings_wire::{ChannelName, Cursor, MessageId, Request};
+use tidings_wire::{ChannelName, MessageId, Request, StreamCursor};
 
 use super::client::Shape;
 use super::world::{Plan, World};
-use crate::fanout::{Fresh, LinkKey, Said};
+use crate::fanout::{Arrival, Fresh, LinkKey, Said};
 use crate::grace::Departure;
+use crate::logs::Positions;
 use crate::room::{Push, Room};
 use crate::{Auth, Identity, StreamRequest};
 
 /// What a client says.
 pub(super) enum Up {
     Open {
-        after: Option<Cursor>,
-        lost: bool,
+        after: Option<StreamCursor>,
     },
     Request(Request),
     /// A client closes its framed link in order.
@@ -28,18 +30,21 @@ pub(super) enum Up {
 pub(super) enum Down {
     /// A poll's answer; `start` is for the tests alone.
     Answer {
-        start: u64,
-        lost: bool,
-        cursor: Cursor,
+        start: Start,
+        cursor: StreamCursor,
         pushes: Vec<Push>,
         truncated: bool,
     },
     /// A stream begins.
-    Opened {
-        start: u64,
-        lost: bool,
-    },
+    Opened(Start),
     Pushes(Vec<Push>),
+}
+
+/// Where a stream starts, and what it was asked to.
+#[derive(Clone)]
+pub(super) struct Start {
+    pub(super) cursor: StreamCursor,
+    pub(super) asked: Option<StreamCursor>,
 }
 
 /// A transport's connection; its number is never used again.
@@ -49,8 +54,10 @@ pub(super) struct Connection {
     pub(super) link: Option<LinkKey>,
     pub(super) up: Line,
     pub(super) down: Line,
-    pub(super) start: u64,
-    pub(super) lost: bool,
+    /// A request whose cursor is still to be judged.
+    pub(super) arrival: Option<Arrival>,
+    pub(super) asked: Option<StreamCursor>,
+    pub(super) start: Option<Start>,
     /// A poll is answered at the latest at this time, and with at most so many events.
     pub(super) answer_by: u64,
     pub(super) limit: usize,
@@ -73,47 +80,95 @@ impl World {
             .unwrap()
     }
 
-    fn open(&mut self, number: usize, after: Option<Cursor>, lost: bool) {
+    fn open(&mut self, number: usize, after: Option<StreamCursor>) {
         let (client, shard) = (
             self.connections[number].client,
             self.connections[number].shard,
         );
         let identity = self.identity(client);
-        let moment = self.moment();
-        self.made += 1;
-        let fresh = Fresh {
-            id: MessageId::new(&format!("s{}", self.made)).unwrap(),
-            connection: number as u64,
-        };
+        let moment = self.moment(shard);
         let (shape, session) = (
             self.clients[client].shape,
             self.clients[client].session.clone(),
         );
-        let channels = self.clients[client].channels();
-        let link = self.act(shard, |fanout| match shape {
-            Shape::Framed => fanout.connect(Some(identity), fresh, moment),
-            _ => {
-                let request = StreamRequest {
-                    channels,
-                    after,
-                    session,
-                    presence: shape == Shape::Stream,
-                };
-                let link = fanout.stream(identity, request, fresh, moment);
-                link.expect("guests may everything")
-            }
+        if shape == Shape::Framed {
+            let fresh = self.fresh(number);
+            let link = self.act(shard, |fanout| {
+                fanout.connect(Some(identity), fresh, &moment)
+            });
+            return self.lead_on(number, link);
+        }
+        let request = StreamRequest {
+            channels: self.clients[client].channels(),
+            after: after.clone(),
+            session,
+            presence: shape == Shape::Stream,
+        };
+        let arrival = self.act(shard, |fanout| {
+            fanout.arrive(identity, request, &moment.heads)
         });
+        let arrival = arrival.expect("guests may everything");
+        let is_beyond = !arrival.beyond.is_empty();
+        let connection = &mut self.connections[number];
+        connection.arrival = Some(arrival);
+        connection.asked = after;
+        if is_beyond {
+            let is_known = !self.fault(10);
+            return self.plan(0..60, Plan::Begin(number, is_known));
+        }
+        self.begin(number, true);
+    }
+
+    /// A stream begins, if its client is still there; or is refused, for nobody knows how far the logs go.
+    pub(super) fn begin(&mut self, number: usize, is_known: bool) {
+        let Some(arrival) = self.connections[number].arrival.take() else {
+            return;
+        };
+        let shard = self.connections[number].shard;
+        if !is_known {
+            return self.plan(0..100, Plan::ClientLoses(number));
+        }
+        if !arrival.beyond.is_empty() {
+            self.knows_all(shard);
+        }
+        let (moment, fresh) = (self.moment(shard), self.fresh(number));
+        let link = self.act(shard, |fanout| fanout.stream(arrival, fresh, &moment));
+        match link {
+            Ok(link) => self.lead_on(number, link),
+            // A later request of the same session has begun before.
+            Err(_) => self.plan(0..100, Plan::ClientLoses(number)),
+        }
+    }
+
+    fn fresh(&mut self, number: usize) -> Fresh {
+        self.made += 1;
+        Fresh {
+            id: MessageId::new(&format!("s{}", self.made)).unwrap(),
+            connection: number as u64,
+        }
+    }
+
+    /// A connection's session has begun.
+    fn lead_on(&mut self, number: usize, link: LinkKey) {
+        let (client, shard) = (
+            self.connections[number].client,
+            self.connections[number].shard,
+        );
+        let shape = self.clients[client].shape;
         let wait = if shape == Shape::LongPoll { 300 } else { 0 };
         // Whoever had the session is woken, to find that it has it no more.
         let before = self.lead(link, shard, number);
-        let start = self.shards[shard].fanout.session(link).unwrap().position;
+        let fanout = &self.shards[shard].fanout;
+        let start = Start {
+            cursor: fanout.cursor(&fanout.session(link).unwrap().positions),
+            asked: self.connections[number].asked.clone(),
+        };
         let connection = &mut self.connections[number];
         connection.link = Some(link);
-        connection.start = start;
-        connection.lost = lost;
-        connection.answer_by = moment.tick + wait;
+        connection.start = Some(start.clone());
+        connection.answer_by = self.timeline.now() + wait;
         if shape == Shape::Stream {
-            self.send_down(number, Down::Opened { start, lost });
+            self.send_down(number, Down::Opened(start));
         }
         if let Some(before) = before {
             self.plan(0..3, Plan::Serve(before));
@@ -126,6 +181,7 @@ impl World {
         let now = self.timeline.now();
         let connection = &mut self.connections[number];
         let shard = connection.shard;
+        connection.arrival = None;
         let Some(link) = connection.link.take() else {
             return;
         };
@@ -136,8 +192,8 @@ impl World {
         if *place == Some(number) {
             *place = None;
         }
-        let moment = self.moment();
-        self.act(shard, |fanout| fanout.detach(link, departure, moment));
+        let moment = self.moment(shard);
+        self.act(shard, |fanout| fanout.detach(link, departure, &moment));
     }
 
     /// Moves a framed link's session to the next shard, if it is in step.
@@ -152,8 +208,9 @@ impl World {
         };
         self.shards[from].connections[link.session()] = None;
         self.hear_all(to);
-        let moment = self.moment();
-        let link = self.act(to, |fanout| fanout.receive(left, moment));
+        self.share_known(from, to);
+        let moment = self.moment(to);
+        let link = self.act(to, |fanout| fanout.receive(left, &moment));
         self.lead(link, to, number);
         let connection = &mut self.connections[number];
         connection.link = Some(link);
@@ -246,9 +303,8 @@ impl World {
         }
         let session = fanout.session(link).unwrap();
         let answer = Down::Answer {
-            start: connection.start,
-            lost: connection.lost,
-            cursor: fanout.cursor(session),
+            start: connection.start.clone().unwrap(),
+            cursor: fanout.cursor(&session.positions),
             pushes,
             truncated: session.truncated,
         };
@@ -256,36 +312,40 @@ impl World {
         self.detach(number, Departure::Lost);
     }
 
-    /// The channels of the main lane, and where it is.
-    fn live_channels(&self, shard: usize, link: LinkKey) -> (Vec<ChannelName>, u64) {
+    /// The channels of the main lanes, and where these are.
+    fn live_channels(&self, shard: usize, link: LinkKey) -> (Vec<ChannelName>, Positions) {
         let fanout = &self.shards[shard].fanout;
         match fanout.session(link) {
-            Some(session) => (fanout.live_channels(session), fanout.position(link)),
-            None => (Vec::new(), 0),
+            Some(session) => (fanout.live_channels(session), fanout.positions(link)),
+            None => (Vec::new(), Positions::one(0, 0)),
         }
     }
 
-    /// What is live comes in the order of `seq`, behind where the lane was and up to where it is.
+    /// What is live comes in the order of `seq` in each log, behind where its lane was and up to where it is.
     fn check_live(
         &self,
         shard: usize,
         link: LinkKey,
-        (live, before): &(Vec<ChannelName>, u64),
+        (live, before): &(Vec<ChannelName>, Positions),
         pushes: &[Push],
     ) {
-        let after = self.shards[shard].fanout.position(link);
-        let mut last = *before;
-        assert!(last <= after, "a position went back");
+        let after = self.shards[shard].fanout.positions(link);
+        let mut last: BTreeMap<_, _> = before.iter().collect();
+        for (log, after) in after.iter() {
+            assert!(last[&log] <= after, "a position went back");
+        }
         for push in pushes {
             if let Push::Event(event) = push
                 && let Some(seq) = event.seq()
                 && live.contains(event.event().channel())
             {
+                let log = self.engine.log_of(event.event().channel());
+                let (last, after) = (last.get_mut(&log).unwrap(), after.of(log));
                 assert!(
-                    last < seq && seq <= after,
+                    *last < seq && seq <= after,
                     "{seq} after {last}, up to {after}"
                 );
-                last = seq;
+                *last = seq;
             }
         }
     }
@@ -308,14 +368,15 @@ impl World {
 
     pub(super) fn arrives_up(&mut self, number: usize, up: Up) {
         match up {
-            Up::Open { after, lost } => self.open(number, after, lost),
+            Up::Open { after } => self.open(number, after),
             Up::Close => self.detach(number, Departure::Meant),
             Up::Request(request) => {
                 let connection = &self.connections[number];
-                let (shard, moment) = (connection.shard, self.moment());
-                if let Some(link) = connection.link {
+                let (shard, link) = (connection.shard, connection.link);
+                let moment = self.moment(shard);
+                if let Some(link) = link {
                     self.act(shard, |fanout| {
-                        fanout.handle(link, Said::Request(request), moment);
+                        fanout.handle(link, Said::Request(request), &moment);
                     });
                 }
             }

@@ -1,6 +1,6 @@
 //! What was really committed, and in which order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tidings_engine::Published;
 use tidings_wire::{ChannelName, MessageId};
@@ -8,7 +8,7 @@ use tidings_wire::{ChannelName, MessageId};
 /// Every message that the engine took.
 #[derive(Default)]
 pub(super) struct Truth {
-    by_seq: BTreeMap<u64, ChannelName>,
+    by_channel: BTreeMap<ChannelName, BTreeSet<u64>>,
     by_id: BTreeMap<MessageId, u64>,
 }
 
@@ -24,7 +24,8 @@ impl Truth {
             );
             return;
         }
-        self.by_seq.insert(published.seq, channel.clone());
+        let seqs = self.by_channel.entry(channel.clone()).or_default();
+        seqs.insert(published.seq);
         let before = self.by_id.insert(published.id.clone(), published.seq);
         assert_eq!(before, None, "{} was stored twice", published.id);
     }
@@ -45,9 +46,7 @@ impl Truth {
         after: u64,
         before: u64,
     ) -> impl Iterator<Item = u64> {
-        self.by_seq
-            .range(after + 1..before.max(after + 1))
-            .filter(move |(_, name)| *name == channel)
-            .map(|(seq, _)| *seq)
+        let seqs = self.by_channel.get(channel).into_iter();
+        seqs.flat_map(move |seqs| seqs.range(after + 1..before.max(after + 1)).copied())
     }
 }

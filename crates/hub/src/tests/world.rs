@@ -22,6 +22,7 @@ use super::truth::Truth;
 use crate::effect::{Answered, Ask, Effect};
 use crate::fanout::Fanout;
 use crate::grace::Departure;
+use crate::logs::{Heads, Logs};
 use crate::session::{Moment, Settings};
 use crate::{Behind, Limits, NamespacePolicies, NamespacePolicy};
 
@@ -34,6 +35,8 @@ pub(super) enum Plan {
     /// The shell brings an answer back.
     Bring(usize, Ask, Answered),
     BringPage(usize, Query, Page),
+    /// It is known, or not, how far the logs go that a stream is to read.
+    Begin(usize, bool),
     /// A transport was woken, or its poll's wait is over.
     Serve(usize),
     /// A transport has written so many bytes.
@@ -61,6 +64,8 @@ pub(super) enum Plan {
 pub(super) struct ShardPlay {
     pub(super) fanout: Fanout,
     watch: Watch,
+    /// By log, what is known to be committed where it is: as if each shard were a node of a cluster.
+    known: Vec<u64>,
     /// By session: which connection its link belongs to.
     pub(super) connections: Vec<Option<usize>>,
 }
@@ -100,7 +105,8 @@ impl World {
             namespaces: [("few".to_owned(), few)].into(),
         };
         let clock = Arc::new(ManualClock::new(BEGINNING));
-        let engine = MemoryEngine::with_policies(clock.clone(), retention, DEDUP_WINDOW);
+        let logs = *rng.choice([&1, &3]).unwrap();
+        let engine = MemoryEngine::with_logs(logs, clock.clone(), retention, DEDUP_WINDOW);
         let engine = Arc::new(engine);
         let limits = Limits {
             tail_events: *rng.choice([&0, &1, &3, &8, &512]).unwrap(),
@@ -137,8 +143,9 @@ impl World {
             behind: Behind::Newest,
             ..NamespacePolicy::default()
         };
+        let engine = self.engine.clone();
         let settings = Settings {
-            epoch: self.engine.epochs()[0].clone(),
+            logs: Logs::new(self.engine.epochs(), move |it| engine.log_of(it)),
             limits: limits.clone(),
             namespaces: NamespacePolicies {
                 namespaces: [("now".to_owned(), newest)].into(),
@@ -152,8 +159,9 @@ impl World {
         };
         self.timeline.plan(100, Plan::Tick(self.shards.len()));
         self.shards.push(ShardPlay {
-            fanout: Fanout::new(settings, self.engine.head(0)),
+            fanout: Fanout::new(settings, &self.heads()),
             watch,
+            known: self.heads().all().to_vec(),
             connections: Vec::new(),
         });
     }
@@ -163,8 +171,12 @@ impl World {
         let number = self.clients.len();
         let count = self.rng.usize(1..=self.channels.len());
         let channels = self.rng.choose_multiple(self.channels.iter(), count);
-        let channels: Vec<_> = channels.into_iter().cloned().collect();
-        let mut client = Client::new(format!("{shape:?} {number}"), shape, &channels);
+        let epochs = channels.into_iter().map(|channel| {
+            let log = self.engine.log_of(channel);
+            (channel.clone(), self.engine.epochs()[log].clone())
+        });
+        let epochs = epochs.collect();
+        let mut client = Client::new(format!("{shape:?} {number}"), shape, epochs);
         // Leases are a shard's own: over two of them a session's signals may come twice.
         if shape.is_poll() && self.shards.len() == 1 && self.rng.bool() {
             client.session = Some(MessageId::new(&format!("tab-{number}")).unwrap());
@@ -225,7 +237,7 @@ impl World {
     }
 
     pub(super) fn has_all(&self) -> bool {
-        let head = self.engine.head(0);
+        let head = |channel: &ChannelName| self.head(channel);
         self.clients
             .iter()
             .all(|client| client.has_all(&self.truth, head))
@@ -233,7 +245,7 @@ impl World {
 
     /// Every client must have everything now.
     pub(super) fn check_seen(&self) {
-        let head = self.engine.head(0);
+        let head = |channel: &ChannelName| self.head(channel);
         let oldest = |channel: &ChannelName| self.read_oldest(channel);
         for client in &self.clients {
             client.check(&self.truth, head, oldest);
@@ -247,10 +259,10 @@ impl World {
         }
         let moment = Moment {
             tick: self.timeline.now() + 1_000_000,
-            ..self.moment()
+            ..self.moment(0)
         };
         for shard in 0..self.shards.len() {
-            self.act(shard, |fanout| fanout.handle_tick(moment));
+            self.act(shard, |fanout| fanout.handle_tick(&moment));
             self.shards[shard].fanout.check_empty();
         }
         while let Some(plan) = self.timeline.advance() {
@@ -284,6 +296,7 @@ impl World {
             Plan::BringPage(shard, query, page) => {
                 self.act(shard, |fanout| fanout.handle_page(&query, Ok(page)));
             }
+            Plan::Begin(connection, is_known) => self.begin(connection, is_known),
             Plan::Serve(connection) => self.serve(connection),
             Plan::Written(connection, bytes) => {
                 self.connections[connection].unsent -= bytes;
@@ -316,8 +329,8 @@ impl World {
             }
             Plan::Cut => self.cut(),
             Plan::Tick(shard) => {
-                let moment = self.moment();
-                self.act(shard, |fanout| fanout.handle_tick(moment));
+                let moment = self.moment(shard);
+                self.act(shard, |fanout| fanout.handle_tick(&moment));
                 if shard == 0 {
                     // Between two looks every shard has looked at the clock.
                     self.look_at_presence();
@@ -337,11 +350,43 @@ impl World {
         MessageId::new(&format!("m{}", self.made)).unwrap()
     }
 
-    pub(super) fn moment(&self) -> Moment {
+    /// What is committed at all.
+    fn heads(&self) -> Heads {
+        let logs = 0..self.engine.epochs().len();
+        Heads::new(logs.map(|log| self.engine.head(log)))
+    }
+
+    fn head(&self, channel: &ChannelName) -> u64 {
+        self.engine.head(self.engine.log_of(channel))
+    }
+
+    /// As it is for a shard, which learns now and then what is committed.
+    pub(super) fn moment(&mut self, shard: usize) -> Moment {
+        if !self.fault(2) {
+            self.knows_all(shard);
+        }
         Moment {
             at: BEGINNING + self.timeline.now(),
             tick: self.timeline.now(),
-            head: self.engine.head(0),
+            heads: Heads::new(self.shards[shard].known.iter().copied()),
+        }
+    }
+
+    /// A shard has learnt everything that is committed.
+    pub(super) fn knows_all(&mut self, shard: usize) {
+        self.shards[shard].known = self.heads().all().to_vec();
+    }
+
+    /// Whatever is told to a shard is known there.
+    fn knows(&mut self, shard: usize, log: usize, seq: u64) {
+        let known = &mut self.shards[shard].known[log];
+        *known = seq.max(*known);
+    }
+
+    /// Two shards of one node know the same.
+    pub(super) fn share_known(&mut self, from: usize, to: usize) {
+        for (log, seq) in self.shards[from].known.clone().into_iter().enumerate() {
+            self.knows(to, log, seq);
         }
     }
 
@@ -377,6 +422,7 @@ impl World {
         while let Some(notice) = self.shards[shard].watch.try_next() {
             match notice {
                 Notice::Committed(batch) => {
+                    self.knows(shard, batch.log, batch.head());
                     self.act(shard, |fanout| fanout.handle_batch(&batch));
                 }
                 Notice::Passing(event) => self.act(shard, |fanout| fanout.handle_passing(event)),
@@ -393,29 +439,40 @@ impl World {
             let Some(notice) = self.shards[shard].watch.try_next() else {
                 return;
             };
-            let head = self.engine.head(0);
             match notice {
-                _ if self.fault(40) => self.act(shard, |fanout| fanout.handle_lag(head)),
+                _ if self.fault(40) => self.lag(shard),
                 Notice::Committed(batch) => {
                     let batch = self.next_batch(shard, batch);
+                    self.knows(shard, batch.log, batch.head());
                     self.act(shard, |fanout| fanout.handle_batch(&batch));
                 }
                 Notice::Passing(event) => self.act(shard, |fanout| fanout.handle_passing(event)),
-                Notice::Lagged => self.act(shard, |fanout| fanout.handle_lag(head)),
+                Notice::Lagged => self.lag(shard),
             }
         }
         self.plan(0..5, Plan::Hear(shard));
     }
 
-    /// The batch, or it and the next one in one, or the next one alone.
+    fn lag(&mut self, shard: usize) {
+        self.knows_all(shard);
+        let heads = self.heads();
+        self.act(shard, |fanout| fanout.handle_lag(&heads));
+    }
+
+    /// The batch, or it and the next one in one, or the next one of its log alone.
     fn next_batch(&mut self, shard: usize, batch: Arc<Batch>) -> Arc<Batch> {
         if !self.chance(3) {
             return batch;
         }
         match self.shards[shard].watch.try_next() {
+            Some(Notice::Committed(next)) if next.log != batch.log => {
+                self.knows(shard, batch.log, batch.head());
+                self.act(shard, |fanout| fanout.handle_batch(&batch));
+                next
+            }
             Some(Notice::Committed(next)) if self.fault(3) => next,
             Some(Notice::Committed(next)) => Arc::new(Batch {
-                log: 0,
+                log: batch.log,
                 after: batch.after,
                 events: batch.events.iter().chain(&next.events).cloned().collect(),
             }),
@@ -453,7 +510,12 @@ impl World {
                 from,
                 data,
                 id,
-            } => (ask, self.store(channel, from, data, id.unwrap())),
+            } => {
+                let log = self.engine.log_of(&channel);
+                let answer = self.store(channel, from, data, id.unwrap());
+                self.knows(shard, log, self.engine.head(log));
+                (ask, answer)
+            }
             Effect::Read { query } if self.fault(10) => {
                 // It failed for now: again after a pause, if somebody still wants it.
                 if !self.shards[shard].fanout.gives_up(&query) {
@@ -464,8 +526,17 @@ impl World {
             }
             Effect::Read { query } => {
                 let page = self.engine.read(query.clone()).wait().unwrap();
+                self.knows(shard, self.engine.log_of(&query.channel), page.head);
                 let delay = if self.rough { 0..100 } else { 0..3 };
                 return self.plan(delay, Plan::BringPage(shard, query, page));
+            }
+            Effect::Reach { ask, .. } if self.fault(10) => {
+                (ask, Answered::Reached(Err(EngineError::Busy)))
+            }
+            Effect::Reach { ask, log, .. } => {
+                let head = self.engine.head(log);
+                self.knows(shard, log, head);
+                (ask, Answered::Reached(Ok(head)))
             }
             Effect::History { ask, query } => {
                 (ask, Answered::History(self.engine.read(query).wait()))

@@ -9,7 +9,8 @@ use tidings_hub::{
     StreamRequest,
 };
 use tidings_wire::{
-    ChannelName, Command, Cursor, Data, Event, Heartbeat, MessageId, Reply, ReplyBody, Request,
+    ChannelName, Command, Data, Event, Heartbeat, MessageId, Reply, ReplyBody, Request,
+    StreamCursor,
 };
 use tokio::task::LocalSet;
 use tokio::time::timeout;
@@ -66,8 +67,9 @@ impl House {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 
-    pub(crate) fn stream(&self, request: StreamRequest) -> Link {
-        self.shard.stream(self.guest("reader"), request).unwrap()
+    pub(crate) async fn stream(&self, request: StreamRequest) -> Link {
+        let link = self.shard.stream(self.guest("reader"), request);
+        link.await.unwrap()
     }
 
     pub(crate) async fn connect(&self, name: &str) -> Link {
@@ -90,7 +92,7 @@ pub(crate) fn channel(name: &str) -> ChannelName {
     ChannelName::new(name).unwrap()
 }
 
-pub(crate) fn request(channels: &[&str], after: Option<Cursor>) -> StreamRequest {
+pub(crate) fn request(channels: &[&str], after: Option<StreamCursor>) -> StreamRequest {
     StreamRequest {
         channels: channels.iter().map(|name| channel(name)).collect(),
         after,
@@ -99,7 +101,7 @@ pub(crate) fn request(channels: &[&str], after: Option<Cursor>) -> StreamRequest
     }
 }
 
-pub(crate) fn poller(channels: &[&str], after: Option<Cursor>) -> StreamRequest {
+pub(crate) fn poller(channels: &[&str], after: Option<StreamCursor>) -> StreamRequest {
     StreamRequest {
         session: Some(MessageId::new("tab-1").unwrap()),
         ..request(channels, after)
@@ -135,6 +137,11 @@ pub(crate) async fn reply(link: &mut Link) -> ReplyBody {
         Push::Reply(Reply { body, .. }) => body,
         other => panic!("not a reply: {other:?}"),
     }
+}
+
+/// How far a stream has everything in the only log.
+pub(crate) fn seq(link: &Link) -> u64 {
+    link.cursor().parts()[0].seq
 }
 
 /// Polls as a short poll does: until current.

@@ -183,7 +183,7 @@ fn a_lag_is_measured_once_for_each_batch_that_was_given_to_followers() {
         house.publish_before("nobody's", "1").await;
         assert_eq!(lags(), 2, "nobody follows it");
         // And by a task of its own, which was woken.
-        let mut stream = house.stream(request(&["b"], None));
+        let mut stream = house.stream(request(&["b"], None)).await;
         poll(&mut stream, ROOM);
         house.publish_before("b", "1").await;
         assert_eq!(lags(), 3);

@@ -179,7 +179,7 @@ impl Doors {
             ));
         }
         match Answer::of(&parts.headers) {
-            Answer::EventStream => sse::answer(self, parts),
+            Answer::EventStream => sse::answer(self, parts).await,
             Answer::Object(format) => poll::answer(self, parts, format).await,
         }
     }

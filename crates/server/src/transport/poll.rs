@@ -1,5 +1,6 @@
 //! Short and long polls: one answer, at once or when something happens.
 
+use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response};
 use tidings_hub::{Link, Push, Refusal, Room, StreamRequest};
-use tidings_wire::{Cursor, Encoded, Format, Heartbeat, Reply};
+use tidings_wire::{ChannelName, Encoded, Epoch, Format, Heartbeat, Newest, Reply, StreamCursor};
 use tokio::time::{Instant, sleep};
 
 use super::stream::{EventsRequest, Wait};
@@ -48,7 +49,7 @@ pub(crate) async fn answer(
         session: request.session,
         presence: false,
     };
-    let link = doors.shard.stream(identity, stream)?;
+    let link = doors.shard.stream(identity, stream).await?;
     let mut poll = Poll {
         link,
         counted: Counted::new(&doors.counts, transport),
@@ -162,7 +163,7 @@ impl Poll {
 
     fn encode(&self, reconnect: Option<Reply>) -> Vec<u8> {
         // Who waits has been told before, by the answer that it has its cursor from: of when silence is alarming,
-        // and of the log's end, which it was at then.
+        // and of the logs' ends, at which it was then.
         let is_told = self.wait == Wait::Not || !self.reads;
         let answer = Answer {
             cursor: &self.link.cursor(),
@@ -170,7 +171,8 @@ impl Poll {
             reconnect,
             truncated: self.link.was_truncated(),
             more: self.reads && (self.link.has_more() || !self.link.is_current()),
-            newest: is_told.then(|| self.link.newest()).flatten(),
+            newest: self.link.newest().filter(|_| is_told).map(Newest::from),
+            epochs: self.link.epochs(),
             heartbeat: is_told.then(|| self.link.heartbeat()),
         };
         match self.format {
@@ -182,13 +184,14 @@ impl Poll {
 
 /// The object of an answer, put together around events that are encoded already.
 struct Answer<'a> {
-    cursor: &'a Cursor,
+    cursor: &'a StreamCursor,
     events: &'a [Arc<Encoded>],
     /// Behind the events, as one of them.
     reconnect: Option<Reply>,
     truncated: bool,
     more: bool,
-    newest: Option<u64>,
+    newest: Option<Newest>,
+    epochs: Option<&'a BTreeMap<ChannelName, Epoch>>,
     heartbeat: Option<Heartbeat>,
 }
 
@@ -207,8 +210,13 @@ impl Answer<'_> {
         }
         let rest = format!("],\"truncated\":{},\"more\":{}", self.truncated, self.more);
         out.extend_from_slice(rest.as_bytes());
-        if let Some(newest) = self.newest {
-            out.extend_from_slice(format!(",\"newest\":{newest}").as_bytes());
+        if let Some(newest) = &self.newest {
+            out.extend_from_slice(b",\"newest\":");
+            Format::Json.encode_into(newest, &mut out);
+        }
+        if let Some(epochs) = &self.epochs {
+            out.extend_from_slice(b",\"epochs\":");
+            Format::Json.encode_into(epochs, &mut out);
         }
         if let Some(heartbeat) = &self.heartbeat {
             out.extend_from_slice(b",\"heartbeat\":");
@@ -219,8 +227,10 @@ impl Answer<'_> {
     }
 
     fn cbor(&self) -> Vec<u8> {
-        // RFC 8949, section 3: major type 5 is a map, here of four to six pairs; 4 is an array.
-        let told = u8::from(self.newest.is_some()) + u8::from(self.heartbeat.is_some());
+        // RFC 8949, section 3: major type 5 is a map, here of four to seven pairs; 4 is an array.
+        let told = u8::from(self.newest.is_some())
+            + u8::from(self.epochs.is_some())
+            + u8::from(self.heartbeat.is_some());
         let mut out = vec![0xa4 + told];
         let entry = |key: &str, out: &mut Vec<u8>| Format::Cbor.encode_into(&key, out);
         entry("cursor", &mut out);
@@ -244,6 +254,10 @@ impl Answer<'_> {
             entry("newest", &mut out);
             Format::Cbor.encode_into(newest, &mut out);
         }
+        if let Some(epochs) = &self.epochs {
+            entry("epochs", &mut out);
+            Format::Cbor.encode_into(epochs, &mut out);
+        }
         if let Some(heartbeat) = &self.heartbeat {
             entry("heartbeat", &mut out);
             Format::Cbor.encode_into(heartbeat, &mut out);
@@ -255,7 +269,7 @@ impl Answer<'_> {
 #[cfg(test)]
 mod tests {
     use serde::Deserialize;
-    use tidings_wire::{ChannelName, Epoch, Event, ReplyBody};
+    use tidings_wire::{Event, ReplyBody};
 
     use super::*;
 
@@ -265,7 +279,8 @@ mod tests {
         events: Vec<ReadEvent>,
         truncated: bool,
         more: bool,
-        newest: Option<u64>,
+        newest: Option<Newest>,
+        epochs: Option<BTreeMap<ChannelName, Epoch>>,
         heartbeat: Option<ReadHeartbeat>,
     }
 
@@ -298,10 +313,7 @@ mod tests {
             Arc::new(Encoded::new(event, epoch.clone()))
         };
         let events: Vec<_> = (0..300).map(event).collect();
-        let cursor = Cursor {
-            epoch: epoch.clone(),
-            seq: 7,
-        };
+        let cursor = "e-7".parse().unwrap();
         let mut answer = Answer {
             cursor: &cursor,
             events: &events,
@@ -309,16 +321,17 @@ mod tests {
             truncated: true,
             more: false,
             newest: None,
+            epochs: None,
             heartbeat: None,
         };
         for read in both(&answer) {
             assert_eq!(read.cursor, "e-7");
             assert!(read.truncated && !read.more && read.heartbeat.is_none());
-            assert_eq!(read.newest, None);
+            assert_eq!((read.newest, read.epochs), (None, None));
             let oldest = read.events.iter().map(|event| event.oldest);
             assert!(oldest.eq(0..300));
         }
-        answer.newest = Some(9);
+        answer.newest = Some(Newest::Seq(9));
         answer.heartbeat = Some(Heartbeat {
             interval: 20_000,
             timeout: 5000,
@@ -328,7 +341,16 @@ mod tests {
             assert_eq!(read.events.len(), 300);
             let beat = read.heartbeat.unwrap();
             assert_eq!((beat.interval, beat.timeout, beat.tries), (20_000, 5000, 2));
-            assert_eq!(read.newest, Some(9));
+            assert_eq!(read.newest, Some(Newest::Seq(9)));
+        }
+        let epochs = [(ChannelName::new("a").unwrap(), epoch.clone())].into();
+        answer.epochs = Some(&epochs);
+        let newest = Newest::Cursor("e-9.f-2".parse().unwrap());
+        answer.newest = Some(newest.clone());
+        for read in both(&answer) {
+            assert_eq!(read.newest.as_ref(), Some(&newest));
+            assert_eq!(read.epochs.as_ref(), Some(&epochs));
+            assert!(read.heartbeat.is_some());
         }
         answer.reconnect = Some(Reply::unasked(ReplyBody::Reconnect { after_ms: 7 }));
         for events in [&events[..], &[]] {

@@ -16,7 +16,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response};
 use tidings_hub::{Link, Push, Refusal, Room, StreamRequest};
-use tidings_wire::{Format, PROTOCOL_VERSION, Reply, ReplyBody};
+use tidings_wire::{Encoded, Format, Newest, PROTOCOL_VERSION, Reply, ReplyBody, StreamCursor};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::stream::EventsRequest;
@@ -44,20 +44,18 @@ const FIRST_HEARTBEAT_AFTER: Duration = Duration::from_secs(1);
 const RETRY_MS: std::ops::RangeInclusive<u64> = 1000..=2000;
 
 /// Begins a stream.
-pub(crate) fn answer(doors: &Doors, parts: &Parts) -> Result<Answered, Refusal> {
+pub(crate) async fn answer(doors: &Doors, parts: &Parts) -> Result<Answered, Refusal> {
     let app = &doors.app;
     let request = EventsRequest::parse(parts, &app.hub.config().limits)?;
     let identity = access::identify(&app.hub, &app.origins, parts)?;
-    let link = doors.shard.stream(
-        identity,
-        StreamRequest {
-            channels: request.channels,
-            after: request.after,
-            // Leases are for pollers: a stream is present for as long as it is open.
-            session: None,
-            presence: true,
-        },
-    )?;
+    let stream = StreamRequest {
+        channels: request.channels,
+        after: request.after,
+        // Leases are for pollers: a stream is present for as long as it is open.
+        session: None,
+        presence: true,
+    };
+    let link = doors.shard.stream(identity, stream).await?;
     let stream = EventStream::new(doors, link);
     let mut response = Response::new(stream);
     let headers = response.headers_mut();
@@ -83,6 +81,8 @@ pub(crate) struct EventStream {
     /// When to look whether the reader is to hear of its cursor.
     alarm: Pin<Box<Sleep>>,
     cursor_sent_at: Instant,
+    /// Where the reader is, if the channels are in several logs: then a message's own place is not all of it.
+    cursor: Option<StreamCursor>,
     /// Whether a cursor followed that of the hello, which shows the client that small pieces come through.
     is_proven: bool,
     /// Empty between two streams but for its room, which all of a shard share.
@@ -106,6 +106,7 @@ impl EventStream {
         let drain = doors.app.drain.clone();
         let now = Instant::now();
         Self {
+            cursor: link.epochs().map(|_| link.cursor()),
             link,
             counted: Counted::new(&doors.counts, Transport::Sse),
             drained: Box::pin(drain.clone().into_begun()),
@@ -175,7 +176,8 @@ impl EventStream {
                 session,
                 user,
                 cursor: cursor.clone(),
-                newest: self.link.newest(),
+                newest: self.link.newest().map(Newest::from),
+                epochs: self.link.epochs().cloned(),
                 heartbeat: self.link.heartbeat(),
                 version: PROTOCOL_VERSION,
             });
@@ -193,11 +195,15 @@ impl EventStream {
         self.link.poll(ROOM, &mut pushes);
         let piece = self.piece_of(&mut pushes);
         self.pushes.set(pushes);
+        if self.cursor.is_some() {
+            // Beyond the last message that there was, perhaps.
+            self.cursor = Some(self.link.cursor());
+        }
         piece
     }
 
     fn piece_of(&mut self, pushes: &mut Vec<Push>) -> Option<Bytes> {
-        if let [Push::Event(event)] = &pushes[..] {
+        if let ([Push::Event(event)], None) = (&pushes[..], &self.cursor) {
             // The usual case by far: one event, whose bytes all followers share.
             self.note_event(event.seq());
             let piece = event.sse().clone();
@@ -209,7 +215,7 @@ impl EventStream {
             match push {
                 Push::Event(event) => {
                     self.note_event(event.seq());
-                    out.extend_from_slice(event.sse());
+                    self.write_shared(&event, &mut out);
                 }
                 // Only framed transports ask.
                 Push::Reply(_) => {}
@@ -221,6 +227,16 @@ impl EventStream {
             }
         }
         (!out.is_empty()).then(|| out.into())
+    }
+
+    /// Writes what all followers are given, with the cursor of this reader where it is not all the same.
+    fn write_shared(&mut self, event: &Encoded, out: &mut Vec<u8>) {
+        let (Some(cursor), Some(seq)) = (&mut self.cursor, event.seq()) else {
+            return out.extend_from_slice(event.sse());
+        };
+        cursor.advance(event.epoch(), seq);
+        out.extend_from_slice(format!("id: {cursor}\n").as_bytes());
+        out.extend_from_slice(event.sse_without_id());
     }
 
     fn note_event(&mut self, seq: Option<u64>) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::HeaderName;
 use http::request::Parts;
 use tidings_hub::{Limits, Refusal};
-use tidings_wire::{ChannelName, Code, Cursor, MessageId};
+use tidings_wire::{ChannelName, Code, MessageId, StreamCursor};
 
 use crate::http::negotiate::preferred_wait;
 use crate::http::problem::refusal;
@@ -20,7 +20,7 @@ pub(crate) struct EventsRequest {
     /// Which channels, in one stream; none in a probe, which looks whether streams get through.
     pub(crate) channels: Vec<ChannelName>,
     /// From behind this cursor on.
-    pub(crate) after: Option<Cursor>,
+    pub(crate) after: Option<StreamCursor>,
     /// The poller's own id.
     pub(crate) session: Option<MessageId>,
     /// At most so many events in one answer.
@@ -128,7 +128,7 @@ impl EventsRequest {
     }
 }
 
-fn cursor(name: &str, text: &str) -> Result<Cursor, Refusal> {
+fn cursor(name: &str, text: &str) -> Result<StreamCursor, Refusal> {
     text.parse()
         .map_err(|error| bad(format!("{name}: {error}")))
 }
@@ -215,6 +215,7 @@ mod tests {
         };
         assert_eq!(after(&[]), "e-1");
         assert_eq!(after(&[("last-event-id", "e-7")]), "e-7");
+        assert_eq!(after(&[("last-event-id", "e-7.f-2")]), "e-7.f-2");
         assert_eq!(after(&[("last-event-id", "")]), "e-1");
         assert!(parse("channel=a", &[("last-event-id", "seven")]).is_err());
         assert!(parse("channel=a&after=7", &[]).is_err());

@@ -7,20 +7,21 @@ mod print;
 mod sse;
 mod websocket;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tidings_wire::{ChannelName, Cursor};
+use tidings_wire::{ChannelName, Cursor, Epoch, Newest, StreamCursor};
 use tokio::time::sleep;
 
 use super::ServerArgs;
 use super::client::{ANSWER_WITHIN, Client, Failure, object};
 use crate::fault::Fault;
 use heartbeat::Heartbeat;
-use place::{Loss, Place};
+use place::{Beginning, Loss, Place};
 use print::{Event, Printer};
 
 /// Print the messages of channels as they come.
@@ -42,7 +43,7 @@ pub(super) struct SubscribeArgs {
     transport: Over,
     /// Everything behind this cursor, which an earlier answer of the server gave.
     #[arg(long, value_name = "CURSOR")]
-    after: Option<Cursor>,
+    after: Option<StreamCursor>,
     /// The last N messages of each channel first.
     #[arg(long, value_name = "N", conflicts_with = "after")]
     history: Option<u32>,
@@ -122,12 +123,25 @@ struct Reader {
 
 #[derive(Deserialize)]
 struct PollAnswer {
-    cursor: Cursor,
+    cursor: StreamCursor,
     events: Vec<Box<RawValue>>,
     more: bool,
     /// In the answer to a poll that does not wait, as is the next.
-    newest: Option<u64>,
+    newest: Option<Newest>,
     heartbeat: Option<Heartbeat>,
+    epochs: Option<BTreeMap<String, Epoch>>,
+}
+
+/// Where the logs end of a stream that is at `cursor`.
+fn ends(cursor: &StreamCursor, newest: Option<&Newest>) -> Option<StreamCursor> {
+    match (newest?, cursor.parts()) {
+        (Newest::Cursor(ends), _) => Some(ends.clone()),
+        (Newest::Seq(seq), [only]) => {
+            let epoch = only.epoch.clone();
+            Some(Cursor { epoch, seq: *seq }.into())
+        }
+        (Newest::Seq(_), _) => None,
+    }
 }
 
 #[derive(Deserialize)]
@@ -140,7 +154,7 @@ impl Reader {
     async fn read(&mut self, over: Over, history: &mut Option<u32>) -> Result<(), Failure> {
         if self.place.lowest().is_none() {
             let answer = self.poll(Duration::ZERO).await?;
-            self.begin(None, &answer.cursor, answer.newest);
+            self.begin_poll(&answer);
         }
         if let Some(limit) = *history {
             self.read_history(limit).await?;
@@ -185,7 +199,7 @@ impl Reader {
         let mut wait = Duration::ZERO;
         loop {
             let answer = self.poll(wait).await?;
-            self.begin(None, &answer.cursor, answer.newest);
+            self.begin_poll(&answer);
             for event in &answer.events {
                 self.handle(event.get())?;
             }
@@ -226,10 +240,20 @@ impl Reader {
         format!("/v1/events?{}{after}", channels.join("&"))
     }
 
-    /// The server begins at `cursor`, and its log ends at `end`, if that is known.
-    fn begin(&mut self, channel: Option<&str>, cursor: &Cursor, end: Option<u64>) {
+    fn begin_poll(&mut self, answer: &PollAnswer) {
+        let ends = ends(&answer.cursor, answer.newest.as_ref());
+        let beginning = Beginning {
+            cursor: &answer.cursor,
+            ends: ends.as_ref(),
+            epochs: answer.epochs.as_ref(),
+        };
+        self.begin(None, &beginning);
+    }
+
+    /// The server begins, with this channel or with all.
+    fn begin(&mut self, channel: Option<&str>, beginning: &Beginning<'_>) {
         self.progress = true;
-        match self.place.begin(channel, cursor, end) {
+        match self.place.begin(channel, beginning) {
             None => {}
             Some(Loss::Log) => {
                 eprintln!("tidings: the server has a new log; going on from its now");

@@ -1,13 +1,16 @@
 //! Reading server-sent events (WHATWG HTML, section 9.2.6).
 
+use std::collections::BTreeMap;
+
 use http_body_util::BodyExt;
 use serde::Deserialize;
-use tidings_wire::Cursor;
+use tidings_wire::{Epoch, Newest, StreamCursor};
 use tokio::time::timeout;
 
 use super::super::client::{ANSWER_WITHIN, Failure};
 use super::heartbeat::Heartbeat;
-use super::{Never, Reader, Stop};
+use super::place::Beginning;
+use super::{Never, Reader, Stop, ends};
 use crate::fault::Fault;
 
 /// The longest event that is kept in memory, in bytes; the server's largest is far smaller.
@@ -47,18 +50,25 @@ pub(super) async fn read(reader: &mut Reader) -> Result<Never, Stop> {
 
 #[derive(Deserialize)]
 struct Hello {
-    newest: Option<u64>,
+    newest: Option<Newest>,
+    epochs: Option<BTreeMap<String, Epoch>>,
     heartbeat: Option<Heartbeat>,
 }
 
 fn handle(reader: &mut Reader, event: &Whole) -> Result<(), Stop> {
-    let cursor: Option<Cursor> = event.id.as_ref().and_then(|id| id.parse().ok());
+    let cursor: Option<StreamCursor> = event.id.as_ref().and_then(|id| id.parse().ok());
     match (event.name.as_str(), &cursor) {
         ("hello", _) => {
             let hello: Hello = serde_json::from_str(&event.data).map_err(Failure::passing)?;
             reader.heed(hello.heartbeat);
             if let Some(cursor) = &cursor {
-                reader.begin(None, cursor, hello.newest);
+                let ends = ends(cursor, hello.newest.as_ref());
+                let beginning = Beginning {
+                    cursor,
+                    ends: ends.as_ref(),
+                    epochs: hello.epochs.as_ref(),
+                };
+                reader.begin(None, &beginning);
             }
         }
         ("error", _) => {

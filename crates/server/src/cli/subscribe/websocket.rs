@@ -5,11 +5,12 @@ use serde_json::json;
 use tidings_websocket::handshake::client;
 use tidings_websocket::tokio::{HandshakeError, Options, open};
 use tidings_websocket::{Event, keepalive};
-use tidings_wire::Cursor;
+use tidings_wire::StreamCursor;
 use tokio::time::timeout;
 
 use super::super::client::{Failure, frame_limits};
 use super::heartbeat::Heartbeat;
+use super::place::Beginning;
 use super::{Never, Reader, Stop};
 use crate::fault::Fault;
 
@@ -19,7 +20,7 @@ struct Frame<'a> {
     #[serde(rename = "type")]
     kind: &'a str,
     channel: Option<String>,
-    cursor: Option<Cursor>,
+    cursor: Option<StreamCursor>,
     #[serde(default)]
     truncated: bool,
     heartbeat: Option<Heartbeat>,
@@ -50,7 +51,7 @@ pub(super) async fn read(reader: &mut Reader) -> Result<Never, Stop> {
     let hello = json!({"type": "hello", "token": reader.client.token()});
     let mut frames = vec![hello];
     for (req, channel) in reader.place.channels().enumerate() {
-        let after = reader.place.of(channel).map(Cursor::to_string);
+        let after = reader.place.of(channel).map(StreamCursor::to_string);
         frames.push(json!({"type": "subscribe", "req": req, "channel": channel, "after": after}));
     }
     for frame in frames {
@@ -91,8 +92,12 @@ fn handle(reader: &mut Reader, json: &str) -> Result<(), Stop> {
     match (frame.kind, &frame.cursor) {
         ("subscribed", Some(cursor)) => {
             // Who asked from beyond the log's end is told where that is.
-            let end = frame.truncated.then_some(cursor.seq);
-            reader.begin(frame.channel.as_deref(), cursor, end);
+            let beginning = Beginning {
+                cursor,
+                ends: frame.truncated.then_some(cursor),
+                epochs: None,
+            };
+            reader.begin(frame.channel.as_deref(), &beginning);
         }
         ("hello", _) => reader.heed(frame.heartbeat),
         ("pong", _) => {}
