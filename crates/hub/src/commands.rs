@@ -103,13 +103,9 @@ impl Session {
     /// Takes the answer to something that the session asked; one that it no longer waits for is
     /// ignored. Whether it was waited for.
     pub(crate) fn handle_answer(&mut self, ask: Ask, answer: Answered) -> bool {
-        let Some(place) = self.pending.iter().position(|(n, _)| *n == ask.number) else {
+        let Some(pending) = self.take_pending(ask) else {
             return false;
         };
-        let (_, pending) = self.pending.swap_remove(place);
-        if self.pending.is_empty() {
-            self.pending.shrink_to_fit();
-        }
         let (req, outcome) = match (pending, answer) {
             (Pending::Publish { req }, Answered::Published(result)) => {
                 let body = |it: tidings_engine::Published| ReplyBody::Published {
@@ -136,27 +132,32 @@ impl Session {
         true
     }
 
-    /// Takes the answer to how far the log of a subscription goes that asked; one that is gone does not. Whether it
-    /// was waited for.
+    /// Takes the answer to how far the log of a channel goes, and begins the subscription that asked, unless it was
+    /// left. Whether it was waited for.
     pub(crate) fn handle_reached(
         &mut self,
         ask: Ask,
         head: Result<u64, EngineError>,
         world: &mut World<'_>,
     ) -> bool {
-        let Some(slot) = self.waiting(ask) else {
+        let Some(Pending::Subscribe { req }) = self.take_pending(ask) else {
             return false;
         };
+        let Some(slot) = self.waiting(ask) else {
+            return true; // it was left meanwhile
+        };
         let subscription = &mut self.subscriptions[slot];
-        let Begin::Beyond { req, seq, now } = subscription.begin else {
-            return false;
+        let Begin::Beyond { seq } = subscription.begin else {
+            return true;
         };
         subscription.read = None;
         let outcome = match head {
             Ok(head) => {
                 let truncated = seq > head;
-                let start = if truncated { now } else { seq };
-                subscription.own = Some(start);
+                if !truncated {
+                    subscription.own = Some(seq);
+                }
+                let start = subscription.own.unwrap_or(seq);
                 subscription.begin = Begin::of(truncated);
                 let channel = world.channels.channel(subscription.channel);
                 Ok(Some(ReplyBody::Subscribed {
@@ -173,6 +174,17 @@ impl Session {
         };
         self.answer(req, outcome);
         true
+    }
+
+    /// What an answer is for, if that is still waited for.
+    fn take_pending(&mut self, ask: Ask) -> Option<Pending> {
+        let mut numbers = self.pending.iter().map(|(number, _)| *number);
+        let place = numbers.position(|number| number == ask.number)?;
+        let (_, pending) = self.pending.swap_remove(place);
+        if self.pending.is_empty() {
+            self.pending.shrink_to_fit();
+        }
+        Some(pending)
     }
 
     /// Whether one more command can be taken; if not, it has been refused.
@@ -332,8 +344,8 @@ impl Session {
         let known = after.as_ref().and_then(|after| after.seq(logs.epoch(log)));
         if let Some(seq) = known.filter(|seq| *seq > now) {
             // The channel is taken from now on, so that what is said next finds it as if it had begun.
-            let slot = self.follow(channel, Some(0), Begin::Beyond { req, seq, now }, world);
-            let ask = world.effects.ask(world.key);
+            let slot = self.follow(channel, Some(now), Begin::Beyond { seq }, world);
+            let ask = self.ask(Pending::Subscribe { req }, world);
             self.subscriptions[slot].read = Some(ask.number);
             world.effects.push(Effect::Reach { ask, log, seq });
             return Ok(None);

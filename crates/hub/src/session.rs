@@ -99,6 +99,7 @@ pub(crate) enum Pending {
     Publish { req: Option<u64> },
     History { req: Option<u64> },
     Presence { req: Option<u64> },
+    Subscribe { req: Option<u64> },
 }
 
 /// Whether and why a session ends.

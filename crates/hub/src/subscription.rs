@@ -42,13 +42,9 @@ pub(crate) enum Begin {
     Lost,
     /// With the newest so many messages; only when they are read is it known where it starts.
     Newest { req: Option<u64>, count: usize },
-    /// Behind `seq`, if the log is found to go as far; else with a hole, from `now` on, where it was known to end. This
-    /// server may know less than the one that gave the cursor.
-    Beyond {
-        req: Option<u64>,
-        seq: u64,
-        now: u64,
-    },
+    /// Behind `seq`, if the log is found to go as far, for another server may know more of it; else with a hole, from
+    /// its own place on, which is where the log was known to end.
+    Beyond { seq: u64 },
 }
 
 impl Begin {

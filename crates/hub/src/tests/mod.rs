@@ -2,14 +2,16 @@
 //!
 //! A [`world`] plays shards and an engine without a runtime, with [`transports`] and [`people`] at
 //! their ends; [`client`] is what a good client does; [`truth`] knows what was committed; [`delivery`]
-//! sends seeded weather over all of them, and [`presence`] watches who is told to come and go. [`bounds`], [`lanes`], [`behind`] and [`moving`] ask sessions directly, through
+//! sends seeded weather over all of them, and [`presence`] watches who is told to come and go. [`bounds`], [`lanes`], [`logs`], [`beyond`], [`behind`] and [`moving`] ask sessions directly, through
 //! [`play`].
 
 mod behind;
+mod beyond;
 mod bounds;
 mod client;
 mod delivery;
 mod lanes;
+mod logs;
 mod moving;
 mod people;
 mod play;
@@ -24,6 +26,11 @@ use tidings_wire::{ChannelName, Data, Encoded, Epoch, Event, Message, MessageId,
 
 /// A message of a channel as an event.
 pub(crate) fn message(channel: &str, seq: u64) -> Arc<Encoded> {
+    message_in("e", channel, seq)
+}
+
+/// The same in the log `epoch`.
+pub(crate) fn message_in(epoch: &str, channel: &str, seq: u64) -> Arc<Encoded> {
     let message = Message {
         channel: ChannelName::new(channel).unwrap(),
         seq,
@@ -33,6 +40,6 @@ pub(crate) fn message(channel: &str, seq: u64) -> Arc<Encoded> {
         from: User::new("alice").unwrap(),
         data: Data::from_text("hi"),
     };
-    let epoch = Epoch::new("e").unwrap();
+    let epoch = Epoch::new(epoch).unwrap();
     Arc::new(Encoded::new(Event::Message(Arc::new(message)), epoch))
 }

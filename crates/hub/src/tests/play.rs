@@ -30,7 +30,14 @@ pub(super) struct Play {
     pub(super) req: u64,
 }
 
+/// A shard over one log, `e`, that has heard everything up to 100.
 pub(super) fn fanout(limits: Limits) -> Fanout {
+    let logs = Logs::new(&[Epoch::new("e").unwrap()], |_| 0);
+    fanout_over(logs, &Heads::One(100), limits)
+}
+
+/// The same over other logs.
+pub(super) fn fanout_over(logs: Logs, heads: &Heads, limits: Limits) -> Fanout {
     let mut namespaces = NamespacePolicies::default();
     let policy = NamespacePolicy {
         presence: false,
@@ -43,7 +50,7 @@ pub(super) fn fanout(limits: Limits) -> Fanout {
     };
     namespaces.namespaces.insert("now".into(), policy);
     let settings = Settings {
-        logs: Logs::new(&[Epoch::new("e").unwrap()], |_| 0),
+        logs,
         limits,
         namespaces,
         heartbeat: Heartbeat {
@@ -52,7 +59,7 @@ pub(super) fn fanout(limits: Limits) -> Fanout {
             tries: 1,
         },
     };
-    Fanout::new(settings, &Heads::One(100))
+    Fanout::new(settings, heads)
 }
 
 pub(super) fn moment() -> Moment {
@@ -144,6 +151,7 @@ impl Play {
         let ask = |effect| match effect {
             Effect::Publish { ask, .. }
             | Effect::History { ask, .. }
+            | Effect::Reach { ask, .. }
             | Effect::Presence { ask, .. } => Some(ask),
             _ => None,
         };

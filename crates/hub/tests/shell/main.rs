@@ -12,6 +12,7 @@ use tidings_hub::{Auth, Claims, Limits, Push, Room, Secret, StreamRequest, auth}
 use tidings_wire::{Code, Command, Data, MessageId, Reply, ReplyBody, Request};
 use tokio::time::timeout;
 
+mod beyond;
 mod house;
 mod listed;
 
