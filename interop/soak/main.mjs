@@ -179,7 +179,7 @@ class Soak {
 		for (const weather of this.#weathers) weather.begin();
 		await this.#all('publish');
 		const end = performance.now() + ms;
-		const { everyMs } = this.#subject;
+		const everyMs = this.#options.every * 1000 || this.#subject.everyMs;
 		// The first time is half a period after the beginning, the last one as long before the end.
 		for (let next = performance.now() + everyMs / 2; next < end; next += everyMs) {
 			await pause(Math.max(0, next - performance.now()));

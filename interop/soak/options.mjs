@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
  * @property {number} clients
  * @property {number} rate messages published in a second, by all of them
  * @property {number} seed of the weather
+ * @property {number} every seconds something fails; 0: as usual
  * @property {'embedded' | 'nats'} engine one server with a log of its own, or three on a NATS cluster of three
  * @property {string} out folder of the report
  */
@@ -17,6 +18,7 @@ const NUMBERS = {
 	minutes: { usual: 15, least: 0.5, most: 24 * 60, about: 'of bad weather' },
 	clients: { usual: 2000, least: 20, most: 20_000, about: 'over all transports' },
 	rate: { usual: 40, least: 1, most: 10_000, about: 'messages published in a second, by all of them' },
+	every: { usual: 0, least: 0, most: 3600, about: 'seconds between two failures; 0: 60, with NATS 30' },
 	seed: { usual: 1, least: 0, most: 2 ** 31, about: "of the weather's dice" },
 };
 
@@ -43,6 +45,7 @@ export function parse(words) {
 		clients: Math.round(number('clients')),
 		rate: number('rate'),
 		seed: number('seed'),
+		every: number('every'),
 		out: values['out'] ?? 'target/soak',
 	};
 }

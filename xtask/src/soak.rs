@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::shell::{self, Shell, Verdict};
-use crate::tools::{Tool, Tools};
+use crate::tools::{Tool, Tools, nats_server};
 
 /// A soak is bounded by its own `--minutes`, at most a day; this is for the build before it, and for what hangs.
 const LIMIT: Duration = Duration::from_secs(26 * 60 * 60);
@@ -18,7 +18,7 @@ pub(crate) fn run(words: &mut dyn Iterator<Item = String>) -> Result<ExitCode, S
 }
 
 fn soak(shell: &Shell, words: Vec<String>) -> Verdict {
-    Tools::default().provide(&[Tool::Node, Tool::NodePackages], shell)?;
+    Tools::default().provide(&[Tool::Node, Tool::NodePackages, Tool::NatsServer], shell)?;
     let programs = "build --release --package tidings --package tidings-testkit --bins";
     shell.cargo(programs).run()?;
     let release = shell.target().join("release");
@@ -29,5 +29,6 @@ fn soak(shell: &Shell, words: Vec<String>) -> Verdict {
         .args(words)
         .env("TIDINGS_BIN", release.join("tidings"))
         .env("TIDINGS_MIDDLEBOX", release.join("middlebox"))
+        .env("TIDINGS_NATS_SERVER", nats_server(shell))
         .run()
 }

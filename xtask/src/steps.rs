@@ -164,7 +164,29 @@ pub(crate) const STEPS: &[Step] = &[
         limit: matrix::LIMIT,
         run: |shell| against_ours(shell, &["interop/resilience"], &[]),
     },
+    Step {
+        name: "cluster",
+        about: "three servers on three of NATS, of which all fail in turn: nothing lost or doubled",
+        needs: &[Tool::Node, Tool::NodePackages, Tool::NatsServer],
+        limit: minutes(15),
+        run: cluster,
+    },
 ];
+
+/// The soak, short: each failure once, a few clients.
+fn cluster(shell: &Shell) -> Verdict {
+    build(shell)?;
+    let words = "--engine nats --clients 100 --rate 20 --minutes 2.5 --every 20";
+    let soak = shell
+        .call("node")
+        .words("interop/soak/main.mjs")
+        .words(words);
+    soak.option("--out", shell.target().join("cluster"))
+        .env("TIDINGS_BIN", shell.built("tidings"))
+        .env("TIDINGS_MIDDLEBOX", shell.built("middlebox"))
+        .env("TIDINGS_NATS_SERVER", nats_server(shell))
+        .run()
+}
 
 fn types(shell: &Shell) -> Verdict {
     let tsc = shell.path("interop/node_modules/typescript/bin/tsc");
