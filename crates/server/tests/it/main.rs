@@ -12,6 +12,7 @@ mod balance;
 mod bench;
 mod certificates;
 mod cli;
+mod cluster;
 mod compression;
 mod cuts;
 mod dark;

@@ -15,7 +15,9 @@ use crate::support::websocket::Frames;
 const PAGE: &str = include_str!("../../../../docs/metrics.md");
 
 /// The families that the page explains of a server, but for those of a section: name, kind, labels.
-fn explained_without(section: &str) -> BTreeMap<&'static str, (&'static str, Vec<&'static str>)> {
+pub(crate) fn explained_without(
+    section: &str,
+) -> BTreeMap<&'static str, (&'static str, Vec<&'static str>)> {
     let sections = PAGE.split("\n### ");
     let lines = sections
         .filter(|it| !it.starts_with(section))

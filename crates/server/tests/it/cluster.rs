@@ -1,0 +1,161 @@
+//! Several servers on NATS are one, and say so when NATS is away.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use tidings_testkit::nats::Server as Nats;
+
+use crate::metrics::explained_without;
+use crate::support::server::{Server, tidings};
+use crate::support::until;
+
+fn config(nats: &Nats) -> String {
+    format!("engine = \"{}\"\n", nats.url())
+}
+
+fn events(answer: &Value) -> Vec<u64> {
+    let events = answer["events"].as_array().unwrap();
+    events
+        .iter()
+        .map(|it| it["seq"].as_u64().unwrap())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cursor_of_one_server_is_good_at_the_others() {
+    let nats = Nats::start("");
+    let servers = [(); 3].map(|()| Server::configured(&config(&nats)));
+    let begin = servers[0].get("/v1/events?channel=a").await.json();
+    let mut cursor = begin["cursor"].as_str().unwrap().to_owned();
+    for round in 1..=30 {
+        // Published at one, and asked for at the next one with what the one before has said.
+        let seq = servers[round % 3].publish("a", &round.to_string()).await;
+        let path = format!("/v1/events?channel=a&wait=10&after={cursor}");
+        let answer = servers[(round + 1) % 3].get(&path).await.json();
+        assert_eq!(
+            (&answer["truncated"], events(&answer)),
+            (&Value::Bool(false), vec![seq])
+        );
+        cursor = answer["cursor"].as_str().unwrap().to_owned();
+    }
+    let history = servers[2]
+        .get("/v1/channels/a/messages?limit=100")
+        .await
+        .json();
+    assert_eq!(history["messages"].as_array().unwrap().len(), 30);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_nats_is_away_a_server_is_not_ready_and_stores_nothing() {
+    let nats = Nats::start("");
+    let server = Server::configured(&config(&nats));
+    server.publish("a", "1").await;
+    assert_eq!(server.get("/readyz").await.status, 200);
+    nats.kill();
+    until("it to be known", async || {
+        (server.get("/readyz").await.status == 503).then_some(())
+    })
+    .await;
+    assert_eq!(
+        server.get("/healthz").await.status,
+        200,
+        "a restart would not help"
+    );
+    let body = br#"{"data":2,"id":"two"}"#;
+    let path = "/v1/channels/a/messages";
+    let json = [("content-type", "application/json")];
+    let refused = server.ask("POST", path, &json, body).await;
+    assert_eq!(
+        (refused.status, refused.problem().as_str()),
+        (503, "unavailable")
+    );
+    assert!(refused.header("retry-after").is_some());
+    assert_eq!(server.get(path).await.status, 503, "history is in NATS");
+    nats.restart();
+    until("it to be well", async || {
+        (server.get("/readyz").await.status == 200).then_some(())
+    })
+    .await;
+    // The client says it again.
+    let stored = server.ask("POST", path, &json, body).await.json();
+    assert_eq!(stored["seq"], 2);
+    let messages = server.get(path).await.json()["messages"]
+        .as_array()
+        .unwrap()
+        .len();
+    assert_eq!(messages, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_metrics_of_a_cluster_are_explained() {
+    let nats = Nats::start("");
+    let servers = [(); 2].map(|()| Server::configured(&config(&nats)));
+    servers[0].publish("a", "1").await;
+    until("the servers to know each other", async || {
+        let metrics = servers[1].metrics().await;
+        let is_there = metrics.value("tidings_nats_nodes") == 2.0
+            && metrics.value("tidings_nats_messages_total{way=\"live\"}") == 1.0;
+        is_there.then_some(())
+    })
+    .await;
+    let metrics = servers[0].metrics().await;
+    assert_eq!(metrics.value("tidings_messages_published_total"), 1.0);
+    assert_eq!(metrics.value("tidings_nats_up"), 1.0);
+    assert_eq!(
+        metrics.value("tidings_nats_stream_head{stream=\"TD_any_0\"}"),
+        1.0
+    );
+    let mut explained = explained_without("The log\n");
+    explained.remove("tidings_messages_deleted_total");
+    let told: BTreeMap<_, _> = metrics.families().collect();
+    assert_eq!(
+        told.keys().copied().collect::<Vec<_>>(),
+        explained.keys().copied().collect::<Vec<_>>()
+    );
+    for (name, family) in told {
+        let (kind, labels) = &explained[name];
+        assert_eq!(family.kind, *kind, "{name}");
+        assert_eq!(family.labels(), *labels, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nats_is_looked_at_without_being_changed() {
+    let nats = Nats::start("");
+    let look = |what: &str| {
+        let output = tidings()
+            .args(["nats", what, "--engine", &nats.url()])
+            .output()
+            .unwrap();
+        (
+            output.status.code(),
+            String::from_utf8(output.stdout).unwrap(),
+        )
+    };
+    for what in ["plan", "plan", "check"] {
+        let (code, text) = look(what);
+        assert!(
+            text.contains("stream   TD_any_0: is to be made\n"),
+            "{text}"
+        );
+        assert_eq!(code, Some(if what == "plan" { 0 } else { 1 }));
+    }
+    let server = Server::configured(&config(&nats));
+    let (code, text) = look("check");
+    assert!(
+        text.contains("stream   TD_any_0: is as it should be\n"),
+        "{text}"
+    );
+    assert_eq!(code, Some(0));
+    drop(server);
+    let nowhere = tidings()
+        .args(["nats", "check", "--engine", "nats://127.0.0.1:1"])
+        .output()
+        .unwrap();
+    assert_eq!(nowhere.status.code(), Some(2));
+    assert!(
+        String::from_utf8(nowhere.stderr)
+            .unwrap()
+            .contains("nats-server --jetstream")
+    );
+}
