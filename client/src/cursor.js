@@ -19,6 +19,20 @@ export function parseCursor(text) {
 }
 
 /**
+ * Reads the cursor of a stream, whose channels may be in several logs: the `EPOCH-SEQ` of each, joined by `.`.
+ * @param {string} text
+ * @returns {Map<string, number>} seqs by epoch
+ * @throws {TypeError} for anything else
+ */
+export const parseStreamCursor = (text) =>
+	new Map(
+		text.split('.').map((part) => {
+			const { epoch, seq } = parseCursor(part);
+			return [epoch, seq];
+		}),
+	);
+
+/**
  * @param {Cursor} cursor
  * @returns {string}
  */

@@ -8,7 +8,7 @@
  * @import { Cursor } from './cursor.js'
  * @import { Message, Page, Range } from './wire/frames.js'
  */
-import { formatCursor, parseCursor } from './cursor.js';
+import { formatCursor, parseCursor, parseStreamCursor } from './cursor.js';
 
 /** Most messages held during a gap; those beyond it are read from history in their turn. */
 export const HELD_MAX = 256;
@@ -150,9 +150,8 @@ export class Subscription {
 	 * @param {string} text
 	 */
 	handleCursor(text) {
-		const { epoch, seq } = parseCursor(text);
 		const cursor = this.#place;
-		if (cursor?.epoch === epoch && !this.#page) cursor.seq = Math.max(cursor.seq, seq);
+		if (cursor && !this.#page) cursor.seq = Math.max(cursor.seq, parseStreamCursor(text).get(cursor.epoch) ?? 0);
 	}
 
 	/** @param {Range} range */

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { begin, start } from '../src/transport/places.js';
+import { advance, begin, part, start } from '../src/transport/places.js';
 
 /** Channels `a`, `b`, … at their cursors. */
 const places = (...cursors) => cursors.map((after, at) => ({ channel: 'abc'[at], req: at, after }));
@@ -36,10 +36,50 @@ test('a log that ends before the lowest place has lost them all, also if it does
 	}
 });
 
-test('where another channel is of another log the stream begins now, which may be before a place', () => {
-	assert.deepEqual(told(begin(places('old-1', 'e-4', 'e-9'), 'e-6', 6)), [
-		['a', 'e-6', false],
-		['b', 'e-6', false],
+test('a channel whose log is another one by now begins where the others are', () => {
+	const of = places('old-1', 'e-4', 'e-9');
+	assert.equal(start(of), 'old-1.e-4');
+	assert.deepEqual(told(begin(of, 'e-4', 6)), [
+		['a', 'e-4', false],
+		['b', 'e-4', false],
 		['c', 'e-6', true],
 	]);
+});
+
+test('channels of several logs are read from the lowest place in each', () => {
+	const epochs = { a: 'e', b: 'f', c: 'e' };
+	const of = places('e-4', 'f-70', 'e-9');
+	assert.equal(start(of), 'e-4.f-70');
+	assert.deepEqual(told(begin(of, 'e-4.f-70', 'e-9.f-71', epochs)), [
+		['a', 'e-4', false],
+		['b', 'f-70', false],
+		['c', 'e-9', false],
+	]);
+	advance(of, 'e-6.f-72');
+	assert.deepEqual(
+		of.map(({ after }) => after),
+		['e-6', 'f-72', 'e-9'],
+	);
+	assert.equal(start(of), 'e-6.f-72');
+	assert.deepEqual(told(begin(of, 'e-6.f-72', 'e-9.f-72', epochs)), [], 'said once');
+});
+
+test('of several logs the one that has lost its end is cut, and a new one begins now', () => {
+	const of = places('e-4', 'f-70', 'e-9');
+	assert.deepEqual(told(begin(of, 'e-4.g-3', 'e-8.g-3', { a: 'e', b: 'g', c: 'e' })), [
+		['a', 'e-4', false],
+		['b', 'g-3', false],
+		['c', 'e-8', true],
+	]);
+	const others = places('e-4', 'f-70');
+	assert.deepEqual(told(begin(others, 'e-4.f-60', 'e-8.f-60', { a: 'e', b: 'f' })), [
+		['a', 'e-4', false],
+		['b', 'f-60', true],
+	]);
+});
+
+test("a channel's part of a cursor is that of its log", () => {
+	assert.deepEqual(part('e-4', 'a'), { epoch: 'e', seq: 4 });
+	assert.deepEqual(part('e-4.f-7', 'a', { a: 'f', b: 'e' }), { epoch: 'f', seq: 7 });
+	assert.throws(() => part('4', 'a'), TypeError);
 });

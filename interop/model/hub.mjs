@@ -17,12 +17,12 @@ const EXAMPLES =
 
 /**
  * How a world is; as `Settings` of the example's `world.rs`.
- * @typedef {{ epoch: string, few: number, tail?: number, page?: number, commands?: number, histories?: number }} Settings
+ * @typedef {{ epoch: string, logs: number, few: number, tail?: number, page?: number, commands?: number, histories?: number }} Settings
  */
 
 /**
  * Something to do; as `Op` of the example's `world.rs`.
- * @typedef {'now'
+ * @typedef {{ now: { user: string, channels: string[] } }
  *   | { connect: { link: number, user: string } }
  *   | { stream: { link: number, user: string, channels: string[], after?: string } }
  *   | { say: { link: number, frame: Command } }
@@ -36,8 +36,8 @@ const EXAMPLES =
  *   | { restart: { keep?: number, gap: number, epoch: string } }} Op
  */
 
-/** What an op is answered; null where there is nothing to say. @typedef {{ frames?: Frame[], cursor?: string, newest?: number, closed?: string }} Answer */
-/** `seq`, channel, `id`, `at` of a message of the log. @typedef {[number, string, string, number]} Place */
+/** What an op is answered; null where there is nothing to say. @typedef {{ frames?: Frame[], cursor?: string, newest?: number | string, epochs?: Record<string, string>, closed?: string }} Answer */
+/** `seq`, channel, `id`, `at` of a message, and the epoch of its log. @typedef {[number, string, string, number, string]} Place */
 /** @typedef {{ answers: (Answer | null)[], committed: Place[] }} Told */
 
 export class HubOnAPipe {

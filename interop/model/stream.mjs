@@ -1,12 +1,12 @@
 /**
  * A link like those over HTTP: commands are requests of their own, which may overtake one another; the
- * channels are read together behind the lowest of their cursors, by a stream that stays open or by polls.
+ * channels are read together, in each log behind the lowest of their cursors there, by a stream that stays open or by polls.
  *
  * What it makes of the streams is what `client/src/transport/http.js` does, by the same `places.js`.
  */
 
-import { formatCursor, parseCursor } from '../../client/src/cursor.js';
-import { advance, begin, start } from '../../client/src/transport/places.js';
+import { formatCursor, parseStreamCursor } from '../../client/src/cursor.js';
+import { advance, begin, part, start } from '../../client/src/transport/places.js';
 import { Line } from './line.mjs';
 
 /** @import { Frame, Command } from '../../client/src/wire/frames.js' */
@@ -14,8 +14,8 @@ import { Line } from './line.mjs';
 /** @import { Answer } from './hub.mjs' */
 /** @import { World } from './world.mjs' */
 
-/** @typedef {{ begin?: string, newest?: number, frames: Frame[], cursor?: string, life: number }} Piece */
-/** @typedef {{ number: number, of: Place[], down: Line<Piece>, isOpen: boolean }} Stream */
+/** @typedef {{ begin?: string, newest?: number | string, epochs?: Record<string, string>, frames: Frame[], cursor?: string, life: number }} Piece */
+/** What has been brought stands in `had`, by epoch. @typedef {{ number: number, of: Place[], had: Map<string, number>, down: Line<Piece>, isOpen: boolean }} Stream */
 
 /** Pieces under way to a client, at most. */
 const UNDER_WAY_MAX = 3;
@@ -124,9 +124,9 @@ export class StreamLink {
 		const fresh = of.filter(({ after }) => !after);
 		if (fresh.length) {
 			this.#later(() =>
-				world.do('now', (answer) =>
+				world.do({ now: { user: this.#user, channels: fresh.map(({ channel }) => channel) } }, (answer) =>
 					this.#later(() => {
-						for (const place of fresh) place.after ??= answer?.cursor;
+						for (const place of fresh) place.after ??= formatCursor(part(answer?.cursor ?? '', place.channel, answer?.epochs));
 						if (serial === this.#serial) this.#begin();
 					}),
 				),
@@ -134,7 +134,7 @@ export class StreamLink {
 			return;
 		}
 		/** @type {Stream} */
-		const stream = { number: world.number(), of, down: new Line(), isOpen: false };
+		const stream = { number: world.number(), of, had: new Map(), down: new Line(), isOpen: false };
 		this.#stream = stream;
 		const channels = of.map(({ channel }) => channel);
 		this.#later(() => {
@@ -142,7 +142,7 @@ export class StreamLink {
 			const { life } = world;
 			world.do({ stream: { link: stream.number, user: this.#user, channels, after: start(of) } }, (answer) => {
 				stream.isOpen = true;
-				if (!this.#polls) this.#down(stream, { begin: answer?.cursor, newest: answer?.newest, frames: [], life });
+				if (!this.#polls) this.#down(stream, { begin: answer?.cursor, newest: answer?.newest, epochs: answer?.epochs, frames: [], life });
 			});
 		});
 	}
@@ -160,10 +160,10 @@ export class StreamLink {
 	 */
 	#offered(stream, answer) {
 		const { dice, life } = this.#world;
-		const { frames = [], cursor, newest, closed } = answer ?? {};
+		const { frames = [], cursor, newest, epochs, closed } = answer ?? {};
 		if (closed) return this.cut();
 		if (!frames.length && !dice.chance(0.1)) return;
-		this.#down(stream, { begin: this.#polls ? cursor : undefined, newest, frames, cursor, life });
+		this.#down(stream, { begin: this.#polls ? cursor : undefined, newest, epochs, frames, cursor, life });
 		if (this.#polls) stream.isOpen = false;
 	}
 
@@ -201,14 +201,21 @@ export class StreamLink {
 	 * @param {Piece} piece
 	 * @returns {Generator<{ frame: Frame, life: number }>}
 	 */
-	*#read({ of }, { begin: first, newest, frames, cursor, life }) {
-		if (first) for (const frame of begin(of, first, newest)) yield { frame, life };
+	*#read(stream, { begin: first, newest, epochs, frames, cursor, life }) {
+		const { of } = stream;
+		if (first) {
+			stream.had = parseStreamCursor(first);
+			for (const frame of begin(of, first, newest, epochs)) yield { frame, life };
+		}
 		for (const frame of frames) {
 			yield { frame, life };
 			if (this.#isEager && frame.type === 'message' && cursor) {
-				yield { frame: advance(of, formatCursor({ ...parseCursor(cursor), seq: frame.seq })), life };
+				stream.had.set(of.find(({ channel }) => channel === frame.channel)?.epoch ?? '', frame.seq);
+				const parts = [...stream.had].map(([epoch, seq]) => formatCursor({ epoch, seq }));
+				yield { frame: advance(of, parts.join('.')), life };
 			}
 		}
+		if (cursor) stream.had = parseStreamCursor(cursor);
 		if (cursor) yield { frame: advance(of, cursor), life };
 		if (this.#polls && cursor) this.#restarts = true;
 	}

@@ -1,16 +1,18 @@
-/** What the log really had, in each of its lives: a restart may have taken its end, or all of it. */
+/** What the logs really had, in each of their lives: a restart may have taken their end, or all of it. */
 
 /** @import { Place } from './hub.mjs' */
 
-/** Where a log leaves `seq`s out, the model stores messages of this channel instead. */
-const GAP = 'gap';
+/** Where a log leaves `seq`s out, the model stores messages of such channels instead. */
+const GAP = 'gap:';
 
 /**
  * @typedef {object} Life
- * @property {string} epoch
- * @property {number} kept the newest `seq` that it had when it began
- * @property {Map<number, { channel: string, id: string, at: number }>} messages
+ * @property {string} epoch with which those of its logs begin
+ * @property {Map<string, number>} kept the newest `seq` of each channel when it began
+ * @property {Map<string, { id: string, at: number }>} messages by channel and `seq`
  * @property {Map<string, number[]>} channels the `seq`s of each
+ * @property {Map<string, string>} epochs of the logs that the channels are in
+ * @property {Set<string>} gaps epochs, with the `seq`s that these logs leave out
  */
 
 /** A message as somebody was given it. @typedef {{ channel: string, seq: number, id: string, at: number }} Given */
@@ -23,12 +25,12 @@ export class Truth {
 
 	/** @param {string} epoch */
 	begin(epoch) {
-		this.lives.push({ epoch, kept: 0, messages: new Map(), channels: new Map() });
+		this.lives.push({ epoch, kept: new Map(), messages: new Map(), channels: new Map(), epochs: new Map(), gaps: new Set() });
 	}
 
 	/** What was recorded up to now is what the present life began with. */
 	settle() {
-		this.now.kept = Math.max(0, ...this.now.messages.keys());
+		for (const [channel, seqs] of this.now.channels) this.now.kept.set(channel, seqs.at(-1) ?? 0);
 	}
 
 	get now() {
@@ -37,12 +39,14 @@ export class Truth {
 
 	/** @param {Place[]} places */
 	record(places) {
-		const { messages, channels } = this.now;
-		for (const [seq, channel, id, at] of places) {
+		const { messages, channels, epochs, gaps } = this.now;
+		for (const [seq, channel, id, at, epoch] of places) {
 			for (const other of channels.get(channel) ?? []) {
-				if (messages.get(other)?.id === id) this.faults.push(`${id} is stored twice: ${other} and ${seq}`);
+				if (messages.get(`${channel} ${other}`)?.id === id) this.faults.push(`${id} is stored twice: ${other} and ${seq}`);
 			}
-			messages.set(seq, { channel, id, at });
+			messages.set(`${channel} ${seq}`, { id, at });
+			epochs.set(channel, epoch);
+			if (channel.startsWith(GAP)) gaps.add(`${epoch} ${seq}`);
 			channels.set(channel, [...(channels.get(channel) ?? []), seq]);
 		}
 	}
@@ -71,7 +75,8 @@ export class Truth {
 		return this.lives.some((life) => {
 			if (!has(life, given)) return false;
 			const seqs = life.channels.get(given.channel) ?? [];
-			return given.seq > life.kept && !seqs.some((seq) => seq > life.kept && seq < given.seq);
+			const kept = life.kept.get(given.channel) ?? 0;
+			return given.seq > kept && !seqs.some((seq) => seq > kept && seq < given.seq);
 		});
 	}
 
@@ -81,7 +86,7 @@ export class Truth {
 	 * @param {string} user
 	 */
 	isInOrder(channel, user) {
-		const ids = (this.now.channels.get(channel) ?? []).map((seq) => this.now.messages.get(seq)?.id.split('/') ?? []);
+		const ids = (this.now.channels.get(channel) ?? []).map((seq) => this.now.messages.get(`${channel} ${seq}`)?.id.split('/') ?? []);
 		const numbers = ids.filter(([, name]) => name === user).map(([, , number]) => Number(number));
 		return numbers.every((number, at) => at === 0 || number > /** @type {number} */ (numbers[at - 1]));
 	}
@@ -95,7 +100,8 @@ export class Truth {
 	follows(before, given) {
 		return this.lives.some((life) => {
 			if (!has(life, given) || before.seq >= given.seq) return false;
-			if ('epoch' in before ? before.epoch !== life.epoch : !has(life, before) && !leavesOut(life, before.seq)) return false;
+			const epoch = life.epochs.get(given.channel) ?? '';
+			if ('epoch' in before ? before.epoch !== epoch : !has(life, before) && !life.gaps.has(`${epoch} ${before.seq}`)) return false;
 			const seqs = life.channels.get(given.channel) ?? [];
 			return !seqs.some((seq) => seq > before.seq && seq < given.seq);
 		});
@@ -107,15 +113,6 @@ export class Truth {
  * @param {Given} given
  */
 function has(life, { channel, seq, id, at }) {
-	const message = life.messages.get(seq);
-	return message?.channel === channel && message.id === id && message.at === at;
-}
-
-/**
- * A message that a loss of power took: its `seq` is nobody's.
- * @param {Life} life
- * @param {number} seq
- */
-function leavesOut(life, seq) {
-	return life.messages.get(seq)?.channel === GAP;
+	const message = life.messages.get(`${channel} ${seq}`);
+	return message?.id === id && message.at === at;
 }

@@ -48,6 +48,7 @@ export class World {
 		/** @type {Settings} */
 		this.settings = {
 			epoch: 'e1',
+			logs: dice.pick([1, 3]),
 			few: dice.between(2, 8),
 			tail: dice.pick([0, 1, 3, 8, 512]),
 			page: dice.between(4, 16),

@@ -10,10 +10,10 @@
  * @import { Ear, Environment, Link } from './link.js'
  * @import { Place } from './places.js'
  */
-import { parseCursor } from '../cursor.js';
+import { formatCursor } from '../cursor.js';
 import { sendingTime } from '../heartbeat.js';
 import { readProblem, TidingsError } from '../wire/error.js';
-import { advance, begin, start } from './places.js';
+import { advance, begin, part, start } from './places.js';
 
 /** How each command is asked, and the type of its answer. */
 const REQUESTS = {
@@ -153,9 +153,8 @@ export function http(environment, ear, read) {
 	 */
 	async function vet(of, signal) {
 		try {
-			const { cursor } = await call(path(of), signal, json);
-			parseCursor(cursor);
-			for (const place of of) place.after ??= cursor;
+			const { cursor, epochs } = await call(path(of), signal, json);
+			for (const place of of) place.after ??= formatCursor(part(cursor, place.channel, epochs));
 			return false;
 		} catch (error) {
 			if (!isRefusal(error) || !of[0]?.channel) throw error;
@@ -216,7 +215,7 @@ export function http(environment, ear, read) {
 				const { interval, timeout } = hello.heartbeat;
 				limit = Math.min(limit, interval + timeout);
 				frame({ ...hello, heartbeat: patient(hello.heartbeat) });
-				begin(of, cursor, hello.newest).forEach(frame);
+				begin(of, cursor, hello.newest, hello.epochs).forEach(frame);
 			},
 			advance: (cursor) => frame(advance(of, cursor)),
 		};

@@ -24,11 +24,12 @@ const reader = (long) => async ({ environment, path, isProbe, after, get, frame,
 		// An answer that waits is a sign of life when it comes, so it waits no longer than for one.
 		wait = Math.min(wait, Math.max(1, Math.floor(heartbeat.interval / 1000)));
 		const interval = long ? wait * 1000 : pollEvery;
-		begin(answer.cursor, { type: 'hello', newest: answer.newest, heartbeat: { ...heartbeat, interval } });
+		const { cursor, newest, epochs } = answer;
+		begin(cursor, { type: 'hello', newest, epochs, heartbeat: { ...heartbeat, interval } });
 		// It is asked again when the heartbeat wants to know.
 		if (isProbe) return new Promise(() => {});
 		for (const event of answer.events) frame(event);
-		advance(answer.cursor);
+		advance(cursor);
 		if (answer.more) held = 0;
 		else if (long) held = wait;
 		else await new Promise((resolve) => setTimeout(() => resolve(0), pollEvery));

@@ -63,7 +63,7 @@
 
 /** @typedef {Message & Data & { type: 'message' }} MessageFrame */
 /**
- * @typedef {{ type: 'hello', user?: string, newest?: number, heartbeat: Rhythm, transport?: TransportName, reason?: string }} Hello
+ * @typedef {{ type: 'hello', user?: string, newest?: number | string, epochs?: Record<string, string>, heartbeat: Rhythm, transport?: TransportName, reason?: string }} Hello
  */
 /** @typedef {{ type: 'error', req?: number, code: string, message: string, error?: TidingsError }} ErrorFrame */
 

@@ -207,6 +207,11 @@ export class FakeServer {
 		return epoch === this.epoch && Number(seq) <= (this.#messages.at(-1)?.seq ?? 0);
 	}
 
+	/** What a cursor of several logs says of this one. */
+	#part(cursor) {
+		return cursor?.split('.').find((part) => part.startsWith(`${this.epoch}-`)) ?? cursor;
+	}
+
 	/** What a reader at `after` is owed: missed messages, and `truncated` before them where some are gone. */
 	#missed(channels, after) {
 		const known = this.#knows(after);
@@ -219,7 +224,7 @@ export class FakeServer {
 
 	#events(url, init, user) {
 		const channels = url.searchParams.getAll('channel');
-		const after = url.searchParams.get('after');
+		const after = this.#part(url.searchParams.get('after'));
 		if (!channels.length && !url.searchParams.has('probe')) return problem(400, 'bad_request');
 		if (channels.some((channel) => this.forbidden.has(channel))) return problem(403, 'forbidden');
 		if (init.headers.accept === 'text/event-stream') return this.#stream(channels, after ?? this.cursor, init, user);

@@ -226,7 +226,10 @@ impl Session {
         }
         let log = world.settings.logs.of(name);
         let watermark = world.channels.watermark(log);
-        if self.subscriptions.is_empty() && self.positions.log(0) != log {
+        if self.subscriptions.is_empty()
+            && self.positions.len() == 1
+            && self.positions.log(0) != log
+        {
             self.positions = Positions::one(log, watermark);
         }
         // Nothing that came before is live.

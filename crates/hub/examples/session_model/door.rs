@@ -1,13 +1,12 @@
 //! A transport's end of a link, without the transport.
 
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::pin::pin;
 use std::task::{Context, Waker};
 
 use serde_json::{Value, json};
 use tidings_hub::{Link, Push, Refusal, Room, Shard, StreamRequest};
-use tidings_wire::{ChannelName, Epoch, Format, Newest, Request, RequestError};
+use tidings_wire::{Format, Newest, Request, RequestError};
 
 /// See the module.
 pub(crate) struct Door(Link);
@@ -29,19 +28,12 @@ impl Door {
         Ok(Self(shard.stream(who, request).await?))
     }
 
-    /// How far everything was given.
-    pub(crate) fn cursor(&self) -> String {
-        self.0.cursor().to_string()
-    }
-
-    /// The logs' ends as the stream began.
-    pub(crate) fn newest(&self) -> Option<Newest> {
-        self.0.newest().map(Newest::from)
-    }
-
-    /// Which log each channel is in, if they are in several.
-    pub(crate) fn epochs(&self) -> Option<&BTreeMap<ChannelName, Epoch>> {
-        self.0.epochs()
+    /// How far everything was given, where the logs ended as the stream began, and which log each channel is in, if
+    /// they are in several.
+    pub(crate) fn beginning(&self) -> Value {
+        let cursor = self.0.cursor();
+        let newest = self.0.newest().map(Newest::from);
+        json!({ "cursor": cursor, "newest": newest, "epochs": self.0.epochs() })
     }
 
     /// Takes a frame of the client's.
@@ -58,7 +50,7 @@ impl Door {
         if self.is_ready() {
             self.0.poll(room, &mut pushes);
         }
-        let mut frames = Vec::new();
+        let mut frames: Vec<Value> = Vec::new();
         let mut closed = None;
         for push in pushes {
             match push {
@@ -69,9 +61,10 @@ impl Door {
                 Push::Close { code, reason } => closed = Some(format!("{code}: {reason}")),
             }
         }
-        Ok(
-            json!({ "frames": frames, "cursor": self.cursor(), "newest": self.newest(), "epochs": self.epochs(), "closed": closed }),
-        )
+        let mut told = self.beginning();
+        told["frames"] = json!(frames);
+        told["closed"] = json!(closed);
+        Ok(told)
     }
 
     fn is_ready(&self) -> bool {

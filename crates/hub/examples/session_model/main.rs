@@ -14,8 +14,7 @@ use std::error::Error;
 use std::io::{BufRead, Write, stdin, stdout};
 
 use serde::Deserialize;
-use serde_json::{Value, json};
-use tidings_wire::Message;
+use serde_json::json;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::world::{Op, World};
@@ -54,16 +53,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             Line::Ops(ops) => {
                 let Stage { world, runtime } = stage.as_mut().ok_or("begin first")?;
                 let answers = runtime.block_on(world.play(ops))?;
-                let committed: Vec<_> = world.committed().iter().map(|it| place(it)).collect();
-                json!({ "answers": answers, "committed": committed })
+                json!({ "answers": answers, "committed": world.committed() })
             }
         };
         writeln!(out, "{told}")?;
         out.flush()?;
     }
     Ok(())
-}
-
-fn place(message: &Message) -> Value {
-    json!([message.seq, message.channel, message.id, message.at])
 }

@@ -54,8 +54,11 @@ pub(crate) enum Op {
     },
     /// A frame arrives over a framed link.
     Say { link: u64, frame: Value },
-    /// Asks what "now" is; answered by its `cursor`.
-    Now,
+    /// Asks what "now" is for these channels; answered as a stream is.
+    Now {
+        user: String,
+        channels: Vec<ChannelName>,
+    },
     /// A command arrives over HTTP.
     Ask {
         desk: u64,
@@ -138,10 +141,21 @@ impl World {
     }
 
     /// What was committed since the last time that somebody asked.
-    pub(crate) fn committed(&mut self) -> &[Arc<Message>] {
+    pub(crate) fn committed(&mut self) -> Vec<Value> {
         self.messages.extend(self.log.committed());
         let told = std::mem::replace(&mut self.told, self.messages.len());
-        &self.messages[told..]
+        let place = |message: &Arc<Message>| {
+            let Message {
+                seq,
+                channel,
+                id,
+                at,
+                ..
+            } = &**message;
+            let epoch = &self.log.epochs()[self.log.log_of(channel)];
+            json!([seq, channel, id, at, epoch])
+        };
+        self.messages[told..].iter().map(place).collect()
     }
 
     async fn act(&mut self, op: Op) -> Result<Value, Box<dyn Error>> {
@@ -162,9 +176,8 @@ impl World {
                     session: None,
                     presence: true,
                 };
-                let door = Door::stream(self.shard()?, &user, request).await;
-                let door = door.map_err(|it| it.detail)?;
-                let told = json!({ "cursor": door.cursor(), "newest": door.newest(), "epochs": door.epochs() });
+                let door = self.stream(&user, request).await?;
+                let told = door.beginning();
                 self.doors.insert(link, door);
                 return Ok(told);
             }
@@ -173,9 +186,14 @@ impl World {
                     door.say(&frame)?;
                 }
             }
-            Op::Now => {
-                let cursor = self.shard()?.hub().now_cursor().to_string();
-                return Ok(json!({ "cursor": cursor }));
+            Op::Now { user, channels } => {
+                let request = StreamRequest {
+                    channels,
+                    after: None,
+                    session: None,
+                    presence: false,
+                };
+                return Ok(self.stream(&user, request).await?.beginning());
             }
             Op::Ask { desk, user, frame } => {
                 let request = Request::decode(frame.to_string().as_bytes(), Format::Json)?;
@@ -214,6 +232,11 @@ impl World {
         Ok(Value::Null)
     }
 
+    async fn stream(&mut self, user: &str, request: StreamRequest) -> Result<Door, Box<dyn Error>> {
+        let door = Door::stream(self.shard()?, user, request).await;
+        Ok(door.map_err(|it| it.detail)?)
+    }
+
     async fn restart(
         &mut self,
         keep: Option<usize>,
@@ -223,7 +246,7 @@ impl World {
         self.doors.clear();
         self.desks.clear();
         self.shard = None;
-        self.committed();
+        self.messages.extend(self.log.committed());
         self.messages.truncate(keep.unwrap_or(self.messages.len()));
         let now = tidings_engine::Clock::now(&*self.clock);
         self.log = Arc::new(open(&self.settings, epoch, self.clock.clone())?);

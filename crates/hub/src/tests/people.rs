@@ -114,6 +114,8 @@ impl World {
             let seq = cursor
                 .seq(epoch)
                 .expect("a stream's cursor has each of its logs");
+            let asked = asked.as_ref().and_then(|it| it.seq(epoch));
+            assert_eq!(seq, asked.unwrap_or(seq), "a stream goes on where it was");
             client.starts(number, &channel, seq, lost);
         }
         // Who has begun already, and hears this from an old link, knows better.
