@@ -5,6 +5,7 @@
 
 mod autobahn;
 mod bench;
+mod cluster;
 mod lossy;
 mod matrix;
 mod nightly;
@@ -72,11 +73,17 @@ const TASKS: &[Task] = &[
         run: lossy::run,
     },
     Task {
+        name: "cluster",
+        usage: &[("cluster", "what a cluster costs, 8 min")],
+        run: cluster::run,
+    },
+    Task {
         name: "soak",
         usage: &[
             ("soak", "2,000 clients in bad weather, 15 min"),
             ("soak --minutes 60 --seed 7", "or longer, and another"),
             ("soak --clients 200 --rate 10", "or fewer, and less to do"),
+            ("soak --engine nats", "a cluster in which everything fails"),
         ],
         run: soak::run,
     },
