@@ -37,7 +37,7 @@ struct Stream {
     positions: Positions,
     /// The heads of its logs as it began.
     newest: Positions,
-    epochs: Option<Box<BTreeMap<ChannelName, Epoch>>>,
+    epochs: Option<BTreeMap<ChannelName, Epoch>>,
     truncated: bool,
 }
 
@@ -58,7 +58,7 @@ impl Link {
         let stream = Stream {
             positions: session.positions.clone(),
             newest,
-            epochs: fanout.epochs(session).map(Box::new),
+            epochs: fanout.epochs(session),
             truncated: session.truncated,
         };
         drop(fanout);
@@ -210,7 +210,7 @@ impl Link {
 
     /// Which log each channel of a stream is in; `None` if they are all in one, and on a framed link.
     pub fn epochs(&self) -> Option<&BTreeMap<ChannelName, Epoch>> {
-        self.stream.as_ref()?.epochs.as_deref()
+        self.stream.as_ref()?.epochs.as_ref()
     }
 
     /// Whether the client of a poll or an SSE stream has a hole that nothing can fill (a poll's

@@ -56,13 +56,16 @@ pub(crate) struct Inner {
     /// Reads for those who are behind take turns.
     reads: Semaphore,
     /// Who waits to know whether a log goes as far as some `seq`: whoever came with the same cursor waits for one answer.
-    reaches: RefCell<HashMap<(usize, u64), Vec<Responder<u64>>>>,
+    reaches: RefCell<HashMap<LogPlace, Vec<Responder<u64>>>>,
     /// Kept for its room.
     marked: RefCell<Vec<u32>>,
     lags: RefCell<Lags>,
     /// How often notices were missed.
     missed: Cell<u64>,
 }
+
+/// A log, and a `seq` in it.
+type LogPlace = (usize, u64);
 
 /// What a poll or an SSE stream wants.
 #[derive(Clone, Debug)]

@@ -215,7 +215,7 @@ impl EventStream {
             match push {
                 Push::Event(event) => {
                     self.note_event(event.seq());
-                    self.write_shared(&event, &mut out);
+                    write_shared(&event, &mut self.cursor, &mut out);
                 }
                 // Only framed transports ask.
                 Push::Reply(_) => {}
@@ -227,16 +227,6 @@ impl EventStream {
             }
         }
         (!out.is_empty()).then(|| out.into())
-    }
-
-    /// Writes what all followers are given, with the cursor of this reader where it is not all the same.
-    fn write_shared(&mut self, event: &Encoded, out: &mut Vec<u8>) {
-        let (Some(cursor), Some(seq)) = (&mut self.cursor, event.seq()) else {
-            return out.extend_from_slice(event.sse());
-        };
-        cursor.advance(event.epoch(), seq);
-        out.extend_from_slice(format!("id: {cursor}\n").as_bytes());
-        out.extend_from_slice(event.sse_without_id());
     }
 
     fn note_event(&mut self, seq: Option<u64>) {
@@ -270,9 +260,79 @@ impl EventStream {
     }
 }
 
+/// Writes what all followers are given; for a reader of several logs with an `id:` of its own, which is where it is
+/// then in all of them.
+fn write_shared(event: &Encoded, cursor: &mut Option<StreamCursor>, out: &mut Vec<u8>) {
+    let (Some(cursor), Some(seq)) = (cursor, event.seq()) else {
+        return out.extend_from_slice(event.sse());
+    };
+    cursor.advance(event.epoch(), seq);
+    out.extend_from_slice(format!("id: {cursor}\n").as_bytes());
+    out.extend_from_slice(event.sse_without_id());
+}
+
 /// JSON has no line breaks of its own, so that one `data:` line holds it.
 fn write_event(name: &str, reply: &Reply, out: &mut Vec<u8>) {
     out.extend_from_slice(format!("event: {name}\ndata: ").as_bytes());
     Format::Json.encode_into(reply, out);
     out.extend_from_slice(b"\n\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tidings_wire::{ChannelName, Data, Epoch, Event, Message, MessageId, User};
+
+    use super::*;
+
+    fn message(epoch: &str, seq: u64) -> Encoded {
+        let message = Message {
+            channel: ChannelName::new(epoch).unwrap(),
+            seq,
+            prev: 0,
+            id: MessageId::new("id").unwrap(),
+            at: 0,
+            from: User::new("alice").unwrap(),
+            data: Data::from_text("id: none\n"),
+        };
+        Encoded::new(
+            Event::Message(Arc::new(message)),
+            Epoch::new(epoch).unwrap(),
+        )
+    }
+
+    #[test]
+    fn wherever_a_stream_of_several_logs_is_cut_its_last_id_has_what_came_before() {
+        let mut cursor = Some("e-5.f-7".parse().unwrap());
+        let events = [("e", 6), ("f", 9), ("f", 10), ("e", 8)];
+        let mut out = Vec::new();
+        for (epoch, seq) in events {
+            write_shared(&message(epoch, seq), &mut cursor, &mut out);
+        }
+        let out = String::from_utf8(out).unwrap();
+        for cut in 0..=out.len() {
+            // What a browser has taken: whole events.
+            let whole: Vec<_> = out[..cut].split_inclusive("\n\n").collect();
+            let whole = whole.into_iter().filter(|it| it.ends_with("\n\n"));
+            let (mut given, mut id) = (0, "e-5.f-7");
+            for event in whole {
+                id = event.lines().next().unwrap().strip_prefix("id: ").unwrap();
+                assert_eq!(event.matches("\nid: ").count(), 0, "one id");
+                given += 1;
+            }
+            let after: StreamCursor = id.parse().unwrap();
+            for (place, (epoch, seq)) in events.into_iter().enumerate() {
+                let has = after.seq(&Epoch::new(epoch).unwrap()) >= Some(seq);
+                assert_eq!(has, place < given, "{id} after {given}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_stream_of_one_log_is_given_the_shared_bytes() {
+        let (event, mut out) = (message("e", 6), Vec::new());
+        write_shared(&event, &mut None, &mut out);
+        assert_eq!(out, event.sse()[..]);
+    }
 }
