@@ -111,6 +111,8 @@ export class Relay {
 	/** @param {Socket} socket */
 	#keep(socket) {
 		this.#sockets.add(socket);
+		// Small pieces go on at once, as they came.
+		socket.setNoDelay(true);
 		socket.on('error', () => {});
 		socket.once('close', () => this.#sockets.delete(socket));
 	}
