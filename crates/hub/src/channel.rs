@@ -8,6 +8,7 @@ use tidings_engine::Batch;
 use tidings_wire::{ChannelName, Encoded};
 
 use crate::Limits;
+use crate::logs::Watermarks;
 use crate::passing::Passing;
 use crate::subscription::Recovered;
 use crate::tail::{Tail, seq};
@@ -47,8 +48,7 @@ pub(crate) struct Heard {
 
 /// All followed channels, and how far the shard has heard the engine.
 pub(crate) struct Channels {
-    /// By log.
-    watermarks: Box<[u64]>,
+    watermarks: Watermarks,
     by_name: HashMap<ChannelName, usize>,
     channels: Slab<Channel>,
 }
@@ -57,7 +57,7 @@ impl Channels {
     /// None yet; the engine is heard from these places on, by log.
     pub(crate) fn new(watermarks: &[u64]) -> Self {
         Self {
-            watermarks: watermarks.into(),
+            watermarks: Watermarks::new(watermarks),
             by_name: HashMap::new(),
             channels: Slab::new(),
         }
@@ -65,7 +65,7 @@ impl Channels {
 
     /// Every message of a log up to here has been heard, and is in the tail of its channel or behind its floor.
     pub(crate) fn watermark(&self, log: usize) -> u64 {
-        self.watermarks[log]
+        self.watermarks.of(log)
     }
 
     /// The channel under `key`, which its followers hold.
@@ -108,7 +108,7 @@ impl Channels {
                 let key = self.channels.insert(Channel {
                     name: name.clone(),
                     log,
-                    tail: Tail::new(self.watermarks[log]),
+                    tail: Tail::new(self.watermarks.of(log)),
                     passing: Passing::default(),
                     followers: Vec::new(),
                 });
@@ -142,11 +142,11 @@ impl Channels {
         limits: &Limits,
         mut mark: impl FnMut(Follower),
     ) -> Heard {
-        let missed = batch.after > self.watermarks[batch.log];
+        let missed = batch.after > self.watermarks.of(batch.log);
         if missed {
             self.forget(batch.log, batch.after);
         }
-        let watermark = &mut self.watermarks[batch.log];
+        let watermark = self.watermarks.of_mut(batch.log);
         let mut touched = Vec::new();
         for event in &batch.events {
             // Heard already: what the engine told between `watch` and `head`, or before a lag.
@@ -207,7 +207,7 @@ impl Channels {
 
     /// Something of a log up to `head` was missed: its tails forget, and the followers will read.
     pub(crate) fn forget(&mut self, log: usize, head: u64) {
-        let watermark = &mut self.watermarks[log];
+        let watermark = self.watermarks.of_mut(log);
         *watermark = head.max(*watermark);
         for (_, channel) in &mut self.channels {
             if channel.log == log {

@@ -125,19 +125,21 @@ impl Positions {
 
     /// The one in a log in which something is followed.
     pub(crate) fn of(&self, log: usize) -> u64 {
-        let place = self.places().iter().find(|place| place.log as usize == log);
-        place
-            .expect("a log has a position while it is followed")
-            .seq
+        match self {
+            Self::One(place) => place.seq,
+            Self::Several(places) => places[place_of(places, log)].seq,
+        }
     }
 
     /// Moves in a log in which something is followed.
     pub(crate) fn set(&mut self, log: usize, seq: u64) {
-        let mut places = self.places_mut().iter_mut();
-        let place = places.find(|place| place.log as usize == log);
-        place
-            .expect("a log has a position while it is followed")
-            .seq = seq;
+        match self {
+            Self::One(place) => place.seq = seq,
+            Self::Several(places) => {
+                let place = place_of(places, log);
+                places[place].seq = seq;
+            }
+        }
     }
 
     /// Moves where something is followed in one log alone.
@@ -177,6 +179,42 @@ impl Positions {
         match self {
             Self::One(place) => std::slice::from_mut(place),
             Self::Several(places) => places,
+        }
+    }
+}
+
+fn place_of(places: &[Place], log: usize) -> usize {
+    let place = places.binary_search_by_key(&log, |place| place.log as usize);
+    place.expect("a log has a position while something in it is followed")
+}
+
+/// How far each log is heard. Looked at once for each follower of a batch.
+pub(crate) enum Watermarks {
+    One(u64),
+    Several(Box<[u64]>),
+}
+
+impl Watermarks {
+    /// At these places, by log.
+    pub(crate) fn new(heads: &[u64]) -> Self {
+        match heads {
+            [head] => Self::One(*head),
+            _ => Self::Several(heads.into()),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn of(&self, log: usize) -> u64 {
+        match self {
+            Self::One(watermark) => *watermark,
+            Self::Several(watermarks) => watermarks[log],
+        }
+    }
+
+    pub(crate) fn of_mut(&mut self, log: usize) -> &mut u64 {
+        match self {
+            Self::One(watermark) => watermark,
+            Self::Several(watermarks) => &mut watermarks[log],
         }
     }
 }

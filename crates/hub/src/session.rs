@@ -392,12 +392,15 @@ impl Session {
     }
 
     fn fill_main_lanes(&mut self, offer: &mut Offer<'_>, world: &mut World<'_>) -> bool {
-        let mut moved = false;
         let count = self.positions.len();
-        for lane in 0..count {
-            let log = self
-                .positions
-                .log((usize::from(self.turn / 2) + lane) % count);
+        // Not worth a division where there is one.
+        let first = match count {
+            1 => 0,
+            _ => usize::from(self.turn / 2) % count,
+        };
+        let mut moved = false;
+        for lane in (first..count).chain(0..first) {
+            let log = self.positions.log(lane);
             moved |= self.fill(Lane::Main(log), offer, world);
         }
         moved
