@@ -46,6 +46,53 @@ async fn a_cursor_of_one_server_is_good_at_the_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_cursor_over_several_logs_is_good_at_the_others() {
+    const CHANNELS: [&str; 6] = ["a", "b", "c", "d", "short:a", "short:b"];
+    let nats = Nats::start("");
+    let logs = "[nats]\nshards = 3\n[namespaces.short.retention]\nmessages = 100\n";
+    let servers = [(); 3].map(|()| Server::configured(&format!("{}{logs}", config(&nats))));
+    let path = format!(
+        "/v1/events?channel={}&wait=10&limit=4",
+        CHANNELS.join("&channel=")
+    );
+    let begin = servers[0].get(&path.replace("&wait=10", "")).await.json();
+    let mut cursor = begin["cursor"].as_str().unwrap().to_owned();
+    assert!(
+        cursor.contains('.'),
+        "the channels are in several logs: {cursor}"
+    );
+    let mut heard = BTreeMap::new();
+    for round in 0..20 {
+        for channel in CHANNELS {
+            servers[round % 3]
+                .publish(channel, &round.to_string())
+                .await;
+        }
+    }
+    // Each page at another server, from where the one before has ended.
+    let mut turn = 0;
+    while heard.values().map(Vec::len).sum::<usize>() < 20 * CHANNELS.len() {
+        turn += 1;
+        let answer = servers[turn % 3]
+            .get(&format!("{path}&after={cursor}"))
+            .await
+            .json();
+        assert_eq!(answer["truncated"], false);
+        cursor = answer["cursor"].as_str().unwrap().to_owned();
+        for event in answer["events"].as_array().unwrap() {
+            let channel = event["channel"].as_str().unwrap().to_owned();
+            heard
+                .entry(channel)
+                .or_insert_with(Vec::new)
+                .push(event["data"].as_u64().unwrap());
+        }
+    }
+    for (channel, data) in heard {
+        assert_eq!(data, (0..20).collect::<Vec<_>>(), "{channel}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn while_nats_is_away_a_server_is_not_ready_and_stores_nothing() {
     let nats = Nats::start("");
     let server = Server::configured(&config(&nats));
