@@ -45,15 +45,13 @@ const GLANCE_MS = 1_000;
 /** Good weather after which everybody must have everything, in ms: a long pause of the backoff, and a dead path. */
 const CALM_MS_MAX = 120_000;
 
-/** Nothing may be gone before the end, and an id be known for as long as a client may have been away; channels are in several logs. */
+/** Nothing may be gone before the end, and an id be known for as long as a client may have been away. */
 const CONFIG = `
 dedup_window = "1h"
 [heartbeat]
 interval = "5s"
 timeout = "1250ms"
 tries = 2
-[nats]
-shards = 3
 [retention]
 messages = "unlimited"
 age = "unlimited"
