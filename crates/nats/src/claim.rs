@@ -28,7 +28,8 @@ impl Claim {
         self.prev
     }
 
-    /// It was wrong; the stream may have said which message it is (`wrong last sequence: 5`).
+    /// It was wrong; the stream may have said which message it is (`wrong last sequence: 5`). Where it has not, another
+    /// publish was under way, and it may be right when that has ended.
     pub(crate) fn refused(self, description: &str) -> Self {
         let told = description
             .rsplit(' ')
@@ -36,7 +37,7 @@ impl Claim {
             .and_then(|it| it.parse().ok());
         let left = self.left.saturating_sub(1);
         Self {
-            prev: told.filter(|_| left > 0),
+            prev: told.or(self.prev).filter(|_| left > 0),
             left,
         }
     }
@@ -59,10 +60,8 @@ mod tests {
 
     #[test]
     fn nothing_is_said_where_nothing_is_certain() {
-        assert_eq!(
-            Claim::new(Some(1)).refused("wrong last sequence").prev(),
-            None
-        );
+        let waits = Claim::new(Some(1)).refused("wrong last sequence");
+        assert_eq!(waits.prev(), Some(1));
         let mut claim = Claim::new(Some(1));
         for _ in 0..CLAIMS_MAX {
             claim = claim.refused("wrong last sequence: 9");

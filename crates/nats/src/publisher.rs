@@ -157,10 +157,13 @@ impl Publisher {
                 }
                 Ok(ack) => return self.stored(draft, at, tried, &ack).await,
                 Err(ApiError::Refused {
-                    code: codes::WRONG_LAST | codes::WRONG_LAST_UNDER_WAY,
+                    code: code @ (codes::WRONG_LAST | codes::WRONG_LAST_UNDER_WAY),
                     description,
                 }) => {
                     claim = claim.refused(&description);
+                    if code == codes::WRONG_LAST_UNDER_WAY {
+                        tokio::time::sleep(PAUSES[0].mul_f64(0.5 + fastrand::f64())).await;
+                    }
                 }
                 Err(error) if error.is_passing() && started.elapsed() + pause < *within => {
                     // Not all at once, where many wait for the same leader.

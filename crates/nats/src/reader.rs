@@ -234,6 +234,8 @@ impl Reading<'_> {
             Some(0) => self.is_behind_all(after).await,
             Some(prev) => Ok(prev > after),
             None if self.oldest_seq() < first.seq => Ok(false),
+            // Without a bound by count messages go with the stream's oldest alone.
+            None if self.place.retention.messages.is_none() => self.is_behind_all(after).await,
             None => Ok(after + 1 < first.seq),
         }
     }
