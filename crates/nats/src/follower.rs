@@ -85,6 +85,7 @@ impl Follower {
                         self.hear(message).await;
                     }
                     self.tell();
+                    self.shared.link.answered(self.log);
                     is_quiet = false;
                 }
                 _ = check.tick() => {
@@ -116,7 +117,6 @@ impl Follower {
             self.shared.count(|it| it.gaps += 1);
             self.fill(seq - 1).await;
         }
-        self.shared.link.answered(self.log);
         let prev = place(NATS_LAST_SEQUENCE);
         self.shared.count(|it| it.heard += 1);
         self.take(api::of_message(seq, &message), prev);
@@ -187,7 +187,11 @@ impl Follower {
         }
         while self.heard < to {
             match self.read_on().await {
-                Ok(read) if read.first().is_none_or(|first| first.seq > to) => self.heard = to,
+                Ok(read) if read.first().is_none_or(|first| first.seq > to) => {
+                    // They are deleted, or whoever was asked does not have them: whoever follows looks for themselves.
+                    self.tell();
+                    self.jump(to);
+                }
                 Ok(read) => {
                     for stored in read.into_iter().take_while(|it| it.seq <= to) {
                         self.shared.count(|it| it.filled += 1);
