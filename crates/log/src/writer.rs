@@ -300,7 +300,9 @@ impl Writer {
         drafts: Vec<(Draft, Responder<Published>)>,
         now: u64,
     ) {
-        lock(&self.shared.statistics).commits_failed += 1;
+        if !drafts.is_empty() {
+            lock(&self.shared.statistics).commits_failed += 1;
+        }
         let fault = Fault::of(error);
         if self.trouble.replace(fault) != Some(fault) {
             tracing::error!(%error, "messages cannot be stored");
