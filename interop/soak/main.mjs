@@ -56,6 +56,8 @@ tries = 2
 messages = "unlimited"
 age = "unlimited"
 bytes = "unlimited"
+[nats]
+shards = 3
 `;
 
 /** Everything that was started, to be ended in the opposite order. */

@@ -23,6 +23,13 @@ use crate::streams::EPOCH;
 /// comes soon once a leader has been elected.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
+/// A stream's servers elect no other leader for this long after they have heard from theirs (`minElectionTimeout` in
+/// server/raft.go is 4 s; the rest is for clocks and slow machines).
+const LEASE: Duration = Duration::from_millis(3500);
+
+/// Where nobody else can become the leader.
+const FOR_LONG: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// How long any one server of a stream may take to answer a read. One that stands still is asked by NATS for as long as its
 /// connections are open, which are minutes; so somebody else is asked soon.
 const RANGE_WITHIN: Duration = Duration::from_millis(500);
@@ -45,6 +52,10 @@ pub(crate) enum ApiError {
         "NATS does not answer ({0}); this passes when its servers are back, see `tidings nats check`"
     )]
     Silent(String),
+    /// The newest message of the channel is not the one that the publisher named; absent where another publish is under
+    /// way, behind which it will be seen.
+    #[error("others publish into this channel faster than it could; try again")]
+    WrongLast(Option<u64>),
     /// It was refused.
     #[error("JetStream refused: {description} ({code})")]
     Refused {
@@ -115,6 +126,9 @@ pub(crate) struct Extent {
     /// The identity that its settings bear.
     #[serde(skip)]
     pub(crate) epoch: Option<Epoch>,
+    /// For how long from the question on whoever has answered is certain to be the stream's only leader.
+    #[serde(skip)]
+    pub(crate) lease: Duration,
 }
 
 /// JetStream's numbers of errors (server/errors.json).
@@ -139,15 +153,20 @@ impl ApiError {
             Self::Refused { code, .. } if codes::PASSING.contains(code) => {
                 EngineError::Unavailable(self.to_string())
             }
-            Self::Silent(_) => EngineError::Unavailable(self.to_string()),
+            Self::Silent(_) | Self::WrongLast(_) => EngineError::Unavailable(self.to_string()),
             _ => EngineError::Failed(self.to_string()),
         }
+    }
+
+    /// It is not certain who leads the stream.
+    pub(crate) fn unled() -> Self {
+        Self::Silent("the stream has no leader, or it has lost the others".to_owned())
     }
 
     /// Whether trying again may help.
     pub(crate) fn is_passing(&self) -> bool {
         match self {
-            Self::Silent(_) => true,
+            Self::Silent(_) | Self::WrongLast(_) => true,
             Self::Refused { code, .. } => codes::PASSING.contains(code),
             Self::Foreign(_) => false,
         }
@@ -167,6 +186,25 @@ struct Refusal {
     err_code: u32,
     #[serde(default)]
     description: String,
+}
+
+impl From<Refusal> for ApiError {
+    fn from(
+        Refusal {
+            err_code,
+            description,
+        }: Refusal,
+    ) -> Self {
+        match err_code {
+            // `wrong last sequence: 5`
+            codes::WRONG_LAST => {
+                let last = description.rsplit(' ').next();
+                Self::WrongLast(last.and_then(|it| it.parse().ok()))
+            }
+            codes::WRONG_LAST_UNDER_WAY => Self::WrongLast(None),
+            code => Self::Refused { code, description },
+        }
+    }
 }
 
 impl Api {
@@ -313,6 +351,8 @@ impl Api {
         struct Group {
             #[serde(default)]
             leader: String,
+            #[serde(default)]
+            replicas: Vec<Replica>,
         }
         #[derive(Deserialize)]
         struct Settings {
@@ -325,15 +365,23 @@ impl Api {
             config,
             cluster,
         } = self.ask(subject, Request::new()).await?;
-        // A server that has lost the others answers for itself.
-        if cluster.is_some_and(|group| group.leader.is_empty()) {
-            return Err(ApiError::Silent("the stream has no leader".to_owned()));
+        // A leader that has lost the others answers for itself, for as long as it does not know.
+        let lease = cluster.map_or(FOR_LONG, |group| match group.leader.is_empty() {
+            true => Duration::ZERO,
+            false => lease(&group.replicas),
+        });
+        if lease.is_zero() {
+            return Err(ApiError::unled());
         }
         let epoch = config
             .metadata
             .get(EPOCH)
             .and_then(|epoch| Epoch::new(epoch).ok());
-        Ok(Extent { epoch, ..state })
+        Ok(Extent {
+            epoch,
+            lease,
+            ..state
+        })
     }
 
     async fn ask<T: for<'a> Deserialize<'a>>(
@@ -351,18 +399,30 @@ impl Api {
         })?;
         match serde_json::from_slice(&answer.payload) {
             Ok(Answered::Well(body)) => Ok(body),
-            Ok(Answered::Error {
-                error:
-                    Refusal {
-                        err_code,
-                        description,
-                    },
-            }) => Err(ApiError::Refused {
-                code: err_code,
-                description,
-            }),
+            Ok(Answered::Error { error }) => Err(error.into()),
             Err(error) => Err(ApiError::Foreign(error.to_string())),
         }
+    }
+}
+
+/// One of a stream's other servers, as its leader sees it.
+#[derive(Debug, Deserialize)]
+struct Replica {
+    /// How long ago it has last answered, in nanoseconds; 0: never.
+    #[serde(default)]
+    active: u64,
+}
+
+/// For how long a leader still is the only one that `others` have answered so long ago: most of its servers must have lost it
+/// before they elect another one.
+fn lease(others: &[Replica]) -> Duration {
+    let needed = others.len().div_ceil(2);
+    let never = |active| if active == 0 { u64::MAX } else { active };
+    let mut silences: Vec<_> = others.iter().map(|it| never(it.active)).collect();
+    silences.sort_unstable();
+    match needed {
+        0 => FOR_LONG,
+        _ => LEASE.saturating_sub(Duration::from_nanos(silences[needed - 1])),
     }
 }
 
@@ -414,5 +474,25 @@ fn stored(seq: u64, header: Option<&str>, payload: &Bytes) -> Stored {
     Stored {
         seq,
         record: record.ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_leader_is_one_for_as_long_as_most_have_heard_from_it() {
+        let leads = |silences: &[u64]| {
+            let active = silences.iter().map(|seconds| seconds * 1_000_000_000);
+            let others: Vec<_> = active.map(|active| Replica { active }).collect();
+            lease(&others).as_millis()
+        };
+        // Of three one other is enough, of five two.
+        assert_eq!(leads(&[1, 60]), 2500);
+        assert_eq!(leads(&[4, 60]), 0);
+        assert_eq!(leads(&[1, 3, 60, 60]), 500);
+        assert_eq!(leads(&[0, 0]), 0, "it has never heard from them");
+        assert_eq!(leads(&[]), FOR_LONG.as_millis());
     }
 }

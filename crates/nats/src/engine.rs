@@ -210,6 +210,7 @@ async fn open(config: &NatsConfig, layout: Layout, link: Arc<Link>) -> Result<Op
             replicas,
             dedup_window,
         },
+        config.connect_within,
     )
     .await?;
     let api = Api::new(client.clone(), config.domain.as_deref());
@@ -230,7 +231,7 @@ async fn open(config: &NatsConfig, layout: Layout, link: Arc<Link>) -> Result<Op
             .await
             .map_err(|error| failed(&error))?;
         client.flush().await.map_err(|error| failed(&error))?;
-        let start = extent(&shared.api, &place.stream, config)
+        let start = extent(&shared, log, config.connect_within)
             .await
             .map_err(|error| failed(&error))?;
         shared.raise_head(log, start);
@@ -245,12 +246,12 @@ async fn open(config: &NatsConfig, layout: Layout, link: Arc<Link>) -> Result<Op
 }
 
 /// How far a stream goes; one that was only just made may have no leader yet.
-async fn extent(api: &Api, stream: &str, config: &NatsConfig) -> Result<u64, ApiError> {
+async fn extent(shared: &Shared, log: usize, within: Duration) -> Result<u64, ApiError> {
     let started = Instant::now();
     loop {
-        match api.extent(stream).await {
+        match shared.extent(log).await {
             Ok(extent) => return Ok(extent.last),
-            Err(error) if error.is_passing() && started.elapsed() < config.connect_within => {
+            Err(error) if error.is_passing() && started.elapsed() < within => {
                 sleep(AGAIN_AFTER).await
             }
             Err(error) => return Err(error),
@@ -385,8 +386,10 @@ impl Engine for Nats {
         let (responder, answer) = Answer::pending();
         let shared = self.shared.clone();
         self.spawn(async move {
-            let extent = shared.api.extent(&shared.layout.logs()[log].stream).await;
-            let head = extent.map(|extent| shared.raise_head(log, extent.last));
+            let head = shared
+                .extent(log)
+                .await
+                .map(|extent| shared.raise_head(log, extent.last));
             responder.answer(head.map_err(ApiError::into_engine_error));
         });
         answer

@@ -31,9 +31,17 @@ pub enum NatsError {
         /// What it said.
         reason: String,
     },
-    /// A stream cannot be made or used.
+    /// JetStream does not make, show or change a stream.
     #[error("the stream {stream} cannot be used: {reason}")]
     Stream {
+        /// Its name.
+        stream: String,
+        /// What it said.
+        reason: String,
+    },
+    /// A stream is there, and it is not ours as our settings are.
+    #[error("the stream {stream} cannot be used: {reason}")]
+    Stranger {
         /// Its name.
         stream: String,
         /// Why.
@@ -66,7 +74,7 @@ impl NatsError {
             Self::NoJetStream { .. } => {
                 "It is switched on by `jetstream {}` in the server's configuration (or `nats-server --jetstream`), and for an account by its limits; a cluster needs most of its servers."
             }
-            Self::Stream { .. } => {
+            Self::Stream { .. } | Self::Stranger { .. } => {
                 "`tidings nats plan` shows what is there and what would be changed. Three replicas need three servers with JetStream."
             }
             Self::System(_) => "Allow this user more threads or memory.",

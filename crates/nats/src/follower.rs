@@ -2,13 +2,12 @@
 //!
 //! A stream republishes what it has stored, with its place. Places follow each other without a hole, so that a hole in
 //! what is heard is something missed: it is read and told before what comes behind it. What was missed at the end shows
-//! in nothing that comes later; so the stream is asked how far it goes whenever the connection broke, and now and then
-//! while nothing comes.
+//! in nothing that comes later; so the stream is asked how far it goes whenever the connection broke, and every second.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_nats::header::{NATS_LAST_SEQUENCE, NATS_SEQUENCE};
+use async_nats::header::NATS_SEQUENCE;
 use async_nats::{Message, Subscriber};
 use futures_util::{FutureExt, StreamExt};
 use tidings_engine::{Batch, Notice};
@@ -19,11 +18,8 @@ use crate::api::{self, ApiError, Range, Stored};
 use crate::shared::{Shared, lock};
 
 /// How long the end of a stream may be missed unnoticed when the connection is well, such as when two NATS servers have
-/// lost each other. One small request a stream and second, if nothing else comes.
+/// lost each other; and soon enough for readers to know that its leader is one. One small request a stream and second.
 const TAIL_CHECK: Duration = Duration::from_secs(1);
-
-/// While messages come, the end is asked for every so many times: whether it is still the stream that it was.
-const CHECK_ANYWAY: u32 = 10;
 
 /// For how long a stream must end before what was heard of it until it is certain that it has lost its end: a leader
 /// that the others have lost says so too, until it steps down.
@@ -71,8 +67,6 @@ impl Follower {
     /// Goes on until the connection is closed for good.
     pub(crate) async fn run(mut self, mut live: Subscriber) {
         let mut breaks = self.shared.link.breaks();
-        let mut is_quiet = true;
-        let mut ticks = 0;
         let mut check = interval(TAIL_CHECK);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -86,15 +80,8 @@ impl Follower {
                     }
                     self.tell();
                     self.shared.link.answered(self.log);
-                    is_quiet = false;
                 }
-                _ = check.tick() => {
-                    ticks += 1;
-                    if is_quiet || ticks % CHECK_ANYWAY == 0 {
-                        self.check_tail().await;
-                    }
-                    is_quiet = true;
-                }
+                _ = check.tick() => self.check_tail().await,
                 changed = breaks.changed() => {
                     if changed.is_err() {
                         return;
@@ -106,8 +93,7 @@ impl Follower {
     }
 
     async fn hear(&mut self, message: Message) {
-        let place = |header: async_nats::HeaderName| api::number(&message, header.as_ref());
-        let Some(seq) = place(NATS_SEQUENCE) else {
+        let Some(seq) = api::number(&message, NATS_SEQUENCE.as_ref()) else {
             return tracing::warn!(subject = %message.subject, "what is not a stream's is told as if it were; is somebody publishing there?");
         };
         if seq <= self.heard {
@@ -117,22 +103,16 @@ impl Follower {
             self.shared.count(|it| it.gaps += 1);
             self.fill(seq - 1).await;
         }
-        let prev = place(NATS_LAST_SEQUENCE);
         self.shared.count(|it| it.heard += 1);
-        self.take(api::of_message(seq, &message), prev);
+        self.take(api::of_message(seq, &message));
     }
 
-    /// Takes the next message; `prev` is what the stream says is before it in its channel.
-    fn take(&mut self, Stored { seq, record }: Stored, prev: Option<u64>) {
+    /// Takes the next message.
+    fn take(&mut self, Stored { seq, record }: Stored) {
         self.heard = seq;
         let Some(record) = record else { return };
-        let mut known = lock(&self.shared.known);
-        let prev = prev
-            .or(record.prev)
-            .or_else(|| known.newest(&record.channel).filter(|it| *it < seq));
-        known.hear(&record.channel, seq);
-        drop(known);
-        let message = record.into_message(seq, prev.unwrap_or(0));
+        lock(&self.shared.known).hear(&record.channel, seq);
+        let message = record.into_message(seq);
         self.batch.push(
             self.shared
                 .encoded(Event::Message(Arc::new(message)), self.log),
@@ -195,7 +175,7 @@ impl Follower {
                 Ok(read) => {
                     for stored in read.into_iter().take_while(|it| it.seq <= to) {
                         self.shared.count(|it| it.filled += 1);
-                        self.take(stored, None);
+                        self.take(stored);
                     }
                 }
                 Err(error) => {
@@ -239,21 +219,17 @@ impl Follower {
 
     /// Takes what the end of the stream has and nobody told of.
     async fn check_tail(&mut self) {
-        let Shared {
-            api, layout, link, ..
-        } = &*self.shared;
-        let stream = &layout.logs()[self.log].stream;
-        let last = match api.extent(stream).await {
+        let last = match self.shared.extent(self.log).await {
             Ok(extent) if extent.epoch.as_ref() != Some(&self.shared.epochs[self.log]) => {
                 return self.shared.is_another(self.log);
             }
             Ok(extent) => extent.last,
             Err(error) => {
-                tracing::debug!(%error, stream, "how far the stream goes cannot be asked");
+                tracing::debug!(%error, log = self.log, "how far the stream goes cannot be asked");
                 return self.bear_silence().await;
             }
         };
-        link.answered(self.log);
+        self.shared.link.answered(self.log);
         if last >= self.heard {
             self.short_since = None;
         } else if self.short_since.get_or_insert_with(Instant::now).elapsed() > LOST_AFTER {

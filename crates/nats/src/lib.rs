@@ -29,7 +29,6 @@
 //! ```
 
 mod api;
-mod claim;
 mod config;
 mod crowd;
 mod engine;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use async_nats::Event;
@@ -18,12 +19,23 @@ const AWAY_AFTER: Duration = Duration::from_secs(1);
 /// other servers ours has lost: another server is tried, and the node is not ready.
 const SILENT_AFTER: Duration = Duration::from_secs(5);
 
+/// Until when the leader of a stream is certain to be its only one. Behind another connection it may be another one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lease {
+    until: Instant,
+    connection: u64,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Link {
     gone: Mutex<Option<Instant>>,
     /// The streams that do not answer, by their log, and since when.
     silent: Mutex<HashMap<usize, Instant>>,
+    /// Counts the connections.
+    connection: AtomicU64,
+    /// What is known of the streams' leaders, by log.
+    leases: Mutex<HashMap<usize, Lease>>,
     /// When another server was last tried for their sake.
     moved: Mutex<Option<Instant>>,
     /// Counts what may have cost messages on their way to us.
@@ -35,6 +47,8 @@ impl Default for Link {
         Self {
             gone: Mutex::default(),
             silent: Mutex::default(),
+            connection: AtomicU64::new(0),
+            leases: Mutex::default(),
             moved: Mutex::default(),
             breaks: watch::Sender::new(0),
         }
@@ -52,6 +66,7 @@ impl Link {
             }
             Event::Disconnected => {
                 lock(&self.gone).get_or_insert_with(Instant::now);
+                self.connection.fetch_add(1, Ordering::Relaxed);
                 tracing::warn!("the connection to NATS is lost; trying again");
             }
             Event::SlowConsumer(_) => {
@@ -72,7 +87,25 @@ impl Link {
         lock(&self.silent).remove(&log);
     }
 
-    /// It has not. Whether that goes on for so long that another server should be tried, which is then not said again
+    /// The leader of a log's stream is its only one until `until`.
+    pub(crate) fn lease(&self, log: usize, until: Instant) {
+        let connection = self.connection.load(Ordering::Relaxed);
+        lock(&self.leases).insert(log, Lease { until, connection });
+    }
+
+    /// What is known of the leader of a log's stream, if that still holds.
+    pub(crate) fn leased(&self, log: usize) -> Option<Lease> {
+        let lease = lock(&self.leases).get(&log).copied();
+        lease.filter(|lease| self.holds(*lease))
+    }
+
+    /// Whether what the leader was asked since was answered by the stream's only one. Another one may have lost the others,
+    /// which go on without it.
+    pub(crate) fn holds(&self, Lease { until, connection }: Lease) -> bool {
+        Instant::now() < until && connection == self.connection.load(Ordering::Relaxed)
+    }
+
+    /// The stream has not answered. Whether that goes on for so long that another server should be tried, which is then not said again
     /// for as long.
     pub(crate) fn unanswered(&self, log: usize) -> bool {
         let mut silent = lock(&self.silent);

@@ -2,6 +2,10 @@
 //!
 //! One at a time, for a message that is tried again must not come behind one that was published after it. Channels do not
 //! wait for each other.
+//!
+//! A reader must be able to tell whether anything between two messages of a channel was deleted. So each message names
+//! the one before it, as far as is known here; the stream checks that, and refuses where another node was faster. Then it is
+//! said anew: whoever is refused, another one was not.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Write;
@@ -13,15 +17,18 @@ use async_nats::header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_ID, N
 use tidings_engine::{Answer, Draft, EngineError, Published, Responder};
 use tidings_wire::ChannelName;
 use tokio::runtime::Handle;
+use tokio::time::sleep;
 
-use crate::api::{Ack, ApiError, Which, codes};
-use crate::claim::Claim;
+use crate::api::{Ack, ApiError, Which};
 use crate::record;
 use crate::shared::{Shared, lock};
 use crate::token::{escape, token};
 
 /// How soon a publish is tried again at first, and at last: an election takes seconds, a change of leader a blink.
 const PAUSES: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(500)];
+
+/// How soon it is tried again while another node's publish into the same channel is under way: one takes 1 to 5 ms.
+const UNDER_WAY: Duration = Duration::from_millis(4);
 
 /// See the module.
 pub(crate) struct Publisher {
@@ -134,7 +141,7 @@ impl Publisher {
         let subject = shared.layout.subject(&draft.channel);
         let payload = record::payload(&draft.data);
         let started = Instant::now();
-        let mut claim = Claim::new(lock(&shared.known).newest(&draft.channel));
+        let mut prev = lock(&shared.known).newest(&draft.channel).unwrap_or(0);
         let mut pause = PAUSES[0];
         let mut tried = false;
         loop {
@@ -144,7 +151,7 @@ impl Publisher {
                 .api
                 .publish(
                     &subject,
-                    headers(draft, at, age_left(draft, age, now), claim),
+                    headers(draft, at, age_left(draft, age, now), prev),
                     payload.clone(),
                 )
                 .await
@@ -156,18 +163,12 @@ impl Publisher {
                     ));
                 }
                 Ok(ack) => return self.stored(draft, at, tried, &ack).await,
-                Err(ApiError::Refused {
-                    code: code @ (codes::WRONG_LAST | codes::WRONG_LAST_UNDER_WAY),
-                    description,
-                }) => {
-                    claim = claim.refused(&description);
-                    if code == codes::WRONG_LAST_UNDER_WAY {
-                        tokio::time::sleep(PAUSES[0].mul_f64(0.5 + fastrand::f64())).await;
-                    }
-                }
+                Err(ApiError::WrongLast(last)) if started.elapsed() < *within => match last {
+                    Some(last) => prev = last,
+                    None => sleep(about(UNDER_WAY)).await,
+                },
                 Err(error) if error.is_passing() && started.elapsed() + pause < *within => {
-                    // Not all at once, where many wait for the same leader.
-                    tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
+                    sleep(about(pause)).await;
                     pause = (2 * pause).min(PAUSES[1]);
                     tried = true;
                 }
@@ -222,9 +223,14 @@ impl Publisher {
     }
 }
 
-/// What the stream is to know: which message it is, if it has been tried before, which one it comes behind, and how long
+/// Not all at once, where many wait for the same.
+fn about(pause: Duration) -> Duration {
+    pause.mul_f64(0.5 + fastrand::f64())
+}
+
+/// What the stream is to know: which message it is, if it has been tried before, which one it comes behind (0: none), and how long
 /// it is kept if that is not its own age; and what readers are to know.
-fn headers(draft: &Draft, at: u64, left: Option<Duration>, claim: Claim) -> HeaderMap {
+fn headers(draft: &Draft, at: u64, left: Option<Duration>, prev: u64) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let mut id = format!("{}/{}", token(&draft.channel), escape(draft.id.as_str()));
     if let Some(at) = draft.at {
@@ -232,13 +238,11 @@ fn headers(draft: &Draft, at: u64, left: Option<Duration>, claim: Claim) -> Head
         let _ = write!(id, "/{at}");
     }
     headers.insert(NATS_MESSAGE_ID, id);
-    headers.insert(record::HEADER, record::header(draft, at, claim.prev()));
+    headers.insert(record::HEADER, record::header(draft, at, prev));
     if let Some(left) = left {
         headers.insert(NATS_MESSAGE_TTL, format!("{}s", left.as_secs().max(1)));
     }
-    if let Some(prev) = claim.prev() {
-        headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, prev.to_string());
-    }
+    headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, prev.to_string());
     headers
 }
 

@@ -47,6 +47,7 @@ pub(crate) async fn read(shared: &Shared, query: &Query) -> Result<Page, EngineE
 }
 
 async fn try_read(shared: &Shared, log: usize, query: &Query) -> Result<Page, ApiError> {
+    let lease = shared.lease(log).await?;
     let place = &shared.layout.logs()[log];
     let subject = shared.layout.subject(&query.channel);
     let before = query.before.unwrap_or(u64::MAX);
@@ -65,6 +66,7 @@ async fn try_read(shared: &Shared, log: usize, query: &Query) -> Result<Page, Ap
     let (newest, oldest) = tokio::try_join!(newest, oldest)?;
     let reading = Reading {
         shared,
+        log,
         place,
         subject,
         newest,
@@ -75,12 +77,22 @@ async fn try_read(shared: &Shared, log: usize, query: &Query) -> Result<Page, Ap
         Some(after) => reading.after(after, before, limit).await?,
         None => reading.newest(before, limit).await?,
     };
+    if !shared.link.holds(lease) {
+        // Whoever has said what the newest message is may have lost the others, which have newer ones.
+        return Err(ApiError::unled());
+    }
     let head = shared.raise_head(log, head.max(reading.newest_seq()));
     Ok(Page { head, ..page })
 }
 
+/// `seq` of the message before this one in its channel, if it is there and is one of ours.
+fn prev(stored: Option<&Stored>) -> Option<u64> {
+    stored?.record.as_ref().map(|it| it.prev)
+}
+
 struct Reading<'a> {
     shared: &'a Shared,
+    log: usize,
     place: &'a LogPlace,
     subject: String,
     /// The channel's newest message, as the leader has it.
@@ -131,19 +143,13 @@ impl Reading<'_> {
         }
         let first = messages.front().map_or(end + 1, |it: &Stored| it.seq);
         let more = oldest > 0 && oldest < first;
-        let begins_late = |oldest: &Stored| match oldest.record.as_ref().and_then(|it| it.prev) {
-            Some(prev) => prev > 0,
-            None => oldest.seq > 1,
-        };
-        let truncated = !more && self.oldest.as_ref().is_some_and(begins_late);
+        let truncated = !more && prev(self.oldest.as_ref()).is_some_and(|prev| prev > 0);
         Ok(self.page(messages.into(), more, truncated))
     }
 
     /// About how far apart the channel's messages are.
     fn distance(&self) -> u64 {
-        let newest = self.newest.as_ref();
-        let prev = newest.and_then(|it| it.record.as_ref()?.prev);
-        prev.map_or(2, |prev| (self.newest_seq() - prev).max(1))
+        prev(self.newest.as_ref()).map_or(2, |prev| self.newest_seq().saturating_sub(prev).max(1))
     }
 
     /// Puts the newest of what is in `from..=to` before `messages`, until there are `limit` of them.
@@ -229,31 +235,26 @@ impl Reading<'_> {
                 None => self.is_behind_all(after).await,
             };
         };
-        match first.record.as_ref().and_then(|it| it.prev) {
+        match prev(Some(first)) {
             // It came into an empty channel. If there had been messages, they went with the stream's oldest.
             Some(0) => self.is_behind_all(after).await,
             Some(prev) => Ok(prev > after),
-            None if self.oldest_seq() < first.seq => Ok(false),
-            // Without a bound by count messages go with the stream's oldest alone.
-            None if self.place.retention.messages.is_none() => self.is_behind_all(after).await,
-            None => Ok(after + 1 < first.seq),
+            // It is not ours.
+            None => Ok(false),
         }
     }
 
     /// Whether the whole stream begins behind `after`.
     async fn is_behind_all(&self, after: u64) -> Result<bool, ApiError> {
-        let extent = self.shared.api.extent(&self.place.stream).await?;
+        let extent = self.shared.extent(self.log).await?;
         Ok(after + 1 < extent.first)
     }
 
     fn page(&self, stored: Vec<Stored>, more: bool, truncated: bool) -> Page {
-        let mut before = 0;
         let mut messages = Vec::with_capacity(stored.len());
         for Stored { seq, record } in stored {
             let Some(record) = record else { continue };
-            let prev = record.prev.unwrap_or(before);
-            before = seq;
-            messages.push(Arc::new(record.into_message(seq, prev)));
+            messages.push(Arc::new(record.into_message(seq)));
         }
         Page {
             messages,

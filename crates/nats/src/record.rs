@@ -1,8 +1,8 @@
 //! A message as a stream stores it: its data as they are, so that NATS' own tools show them and bytes take no more room
 //! than they have, and everything else in one header.
 //!
-//! `Td-Record: {"channel","id","at","from","prev","bytes"}`. `prev` is there where the publisher knew it for certain, and
-//! `"bytes":true` where the data are bytes and no JSON.
+//! `Td-Record: {"channel","id","at","from","prev","bytes"}`. `"bytes":true` is
+//! there where the data are bytes and no JSON.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -19,8 +19,8 @@ pub(crate) struct Record {
     pub(crate) id: MessageId,
     pub(crate) at: u64,
     pub(crate) from: User,
-    /// `seq` of the message before it in its channel, if the publisher was certain; 0: there was none in the stream.
-    pub(crate) prev: Option<u64>,
+    /// `seq` of the message before it in its channel; 0: there was none in the stream.
+    pub(crate) prev: u64,
     pub(crate) data: Data,
 }
 
@@ -30,8 +30,7 @@ struct Written<'a> {
     id: &'a MessageId,
     at: u64,
     from: &'a User,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    prev: Option<u64>,
+    prev: u64,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     bytes: bool,
 }
@@ -42,7 +41,7 @@ struct Read {
     id: MessageId,
     at: u64,
     from: User,
-    prev: Option<u64>,
+    prev: u64,
     #[serde(default)]
     bytes: bool,
 }
@@ -53,7 +52,7 @@ struct Read {
 pub(crate) struct Foreign(String);
 
 /// What [`HEADER`] says of `draft`, said `at`.
-pub(crate) fn header(draft: &Draft, at: u64, prev: Option<u64>) -> String {
+pub(crate) fn header(draft: &Draft, at: u64, prev: u64) -> String {
     let Draft {
         channel, id, from, ..
     } = draft;
@@ -108,14 +107,14 @@ pub(crate) fn read(header: Option<&str>, payload: &Bytes) -> Result<Record, Fore
 
 impl Record {
     /// The message, at its place.
-    pub(crate) fn into_message(self, seq: u64, prev: u64) -> Message {
+    pub(crate) fn into_message(self, seq: u64) -> Message {
         let Self {
             channel,
             id,
             at,
             from,
+            prev,
             data,
-            ..
         } = self;
         Message {
             channel,
@@ -149,13 +148,13 @@ mod tests {
     fn people_can_read_it() {
         let draft = draft(Data::from_text("hi"));
         let json = r#"{"channel":"chat:天 气","id":" \"1\" ","at":7,"from":"ada ","prev":0}"#;
-        assert_eq!(header(&draft, 7, Some(0)), json);
+        assert_eq!(header(&draft, 7, 0), json);
         assert_eq!(payload(&draft.data), r#""hi""#);
     }
 
     #[test]
     fn what_is_not_ours_is_said_to_be_so() {
-        let ours = r#"{"channel":"a","id":"1","at":1,"from":"b"}"#;
+        let ours = r#"{"channel":"a","id":"1","at":1,"from":"b","prev":0}"#;
         for (header, payload) in [
             (None, "1"),
             (Some(""), "1"),
@@ -184,13 +183,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_written_is_read(data in data(), at: u64, prev: Option<u64>) {
+        fn what_was_written_is_read(data in data(), at: u64, prev: u64) {
             let draft = draft(data);
             let header = header(&draft, at, prev);
             prop_assert!(!header.contains(['\r', '\n']));
             let record = read(Some(&header), &payload(&draft.data)).unwrap();
             prop_assert_eq!((record.at, record.prev), (at, prev));
-            let message = record.into_message(5, 3);
+            let message = record.into_message(5);
             prop_assert_eq!((message.channel, message.id, message.from, message.data), (draft.channel, draft.id, draft.from, draft.data));
         }
     }

@@ -117,8 +117,7 @@ impl Scan {
             let within = read.into_iter().filter(|it| it.seq <= *last);
             let messages = within.filter_map(|it| {
                 let record = it.record?;
-                let prev = record.prev.unwrap_or(0);
-                Some(record.into_message(it.seq, prev))
+                Some(record.into_message(it.seq))
             });
             let page: Vec<_> = messages.collect();
             if !page.is_empty() {

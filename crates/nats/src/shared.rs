@@ -2,15 +2,16 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
 
 use async_nats::jetstream;
 use tidings_engine::{Clock, EngineError, Notifier};
 use tidings_wire::{Encoded, Epoch, Event};
 
-use crate::api::Api;
+use crate::api::{Api, ApiError, Extent};
 use crate::known::Known;
 use crate::layout::Layout;
-use crate::link::Link;
+use crate::link::{Lease, Link};
 use crate::statistics::Statistics;
 use crate::streams;
 
@@ -63,6 +64,23 @@ impl Shared {
     /// A log goes as far as `seq`; how far that is now known here.
     pub(crate) fn raise_head(&self, log: usize, seq: u64) -> u64 {
         self.heads[log].fetch_max(seq, Ordering::AcqRel).max(seq)
+    }
+
+    /// How far a log goes, as a leader says that is certain to be one.
+    pub(crate) async fn extent(&self, log: usize) -> Result<Extent, ApiError> {
+        let asked = Instant::now();
+        let extent = self.api.extent(&self.layout.logs()[log].stream).await?;
+        self.link.lease(log, asked + extent.lease);
+        Ok(extent)
+    }
+
+    /// What is known of a log's leader, asked for if need be.
+    pub(crate) async fn lease(&self, log: usize) -> Result<Lease, ApiError> {
+        if let Some(lease) = self.link.leased(log) {
+            return Ok(lease);
+        }
+        self.extent(log).await?;
+        self.link.leased(log).ok_or_else(ApiError::unled)
     }
 
     /// Whether a log can be used now; if not, why.

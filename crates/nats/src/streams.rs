@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind};
 use async_nats::jetstream::stream::{
@@ -11,6 +11,7 @@ use async_nats::jetstream::stream::{
 use async_nats::jetstream::{self, ErrorCode};
 use tidings_engine::fresh_epoch;
 use tidings_wire::Epoch;
+use tokio::time::sleep;
 
 use crate::error::NatsError;
 use crate::layout::{Layout, LogPlace};
@@ -23,6 +24,9 @@ const SHARDS: &str = "td_shards";
 
 /// JetStream takes no shorter age and no shorter window.
 const SHORTEST: Duration = Duration::from_millis(100);
+
+/// How soon what JetStream has refused is tried again.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// What a stream's settings are to be.
 pub(crate) struct Wanted<'a> {
@@ -112,14 +116,26 @@ fn bound(bound: Option<u64>) -> i64 {
     bound.map_or(-1, |bound| i64::try_from(bound).unwrap_or(i64::MAX))
 }
 
-/// Makes and changes what has to be; the identity of each log.
+/// Makes and changes what has to be, and tries again `within` that time, for a cluster that was only just started knows
+/// all its servers a little later; the identity of each log.
 pub(crate) async fn settle(
     jetstream: &jetstream::Context,
     wanted: &Wanted<'_>,
+    within: Duration,
 ) -> Result<Vec<Epoch>, NatsError> {
+    let started = Instant::now();
     let mut epochs = Vec::new();
     for place in wanted.layout.logs() {
-        epochs.push(settle_one(jetstream, wanted, place).await?);
+        let epoch = loop {
+            match settle_one(jetstream, wanted, place).await {
+                Err(error @ NatsError::Stream { .. }) if started.elapsed() < within => {
+                    tracing::warn!(%error, "trying again");
+                    sleep(AGAIN_AFTER).await;
+                }
+                settled => break settled?,
+            }
+        };
+        epochs.push(epoch);
     }
     Ok(epochs)
 }
@@ -240,7 +256,7 @@ async fn find(
 
 /// The identity of the log in a stream, if it is one of ours and is spread as we spread it.
 fn identity(found: &Config, place: &LogPlace, shards: usize) -> Result<Epoch, NatsError> {
-    let strange = |reason: String| NatsError::Stream {
+    let strange = |reason: String| NatsError::Stranger {
         stream: place.stream.clone(),
         reason,
     };

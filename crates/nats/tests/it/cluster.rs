@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use tidings_engine::{Engine, Watch};
+use tidings_engine::{Engine, Page, Query, Watch};
 use tidings_nats::{Nats, NatsConfig, Step};
 use tidings_testkit::nats::{Clients, Cluster, SERVERS};
 
-use crate::support::{hear, name, open, publish, publish_whatever, read, until};
+use crate::support::{channel, hear, name, open, publish, publish_whatever, read, until};
 
 const STREAM: &str = "TD_any_0";
 
@@ -142,4 +142,30 @@ fn a_node_that_was_away_hears_what_it_missed() {
     let heard = hear(&mut watch, 100);
     assert_eq!(heard, (0..100).map(|n| n.to_string()).collect::<Vec<_>>());
     assert!(away.statistics().filled > 0, "nobody told it");
+}
+
+#[test]
+fn a_leader_that_has_lost_the_others_is_not_believed() {
+    let cluster = Cluster::start("");
+    let nodes = nodes(&cluster);
+    publish(&nodes[0], "room", "before");
+    let lost = cluster.wait_leader(STREAM);
+    let (deceived, well) = (&nodes[lost], &nodes[(lost + 1) % SERVERS]);
+    cluster.cut_off(lost, Clients::Stay);
+    let later = publish_whatever(well, "room", "later").seq;
+    let query = Query {
+        channel: channel("room"),
+        after: Some(later - 1),
+        before: None,
+        limit: 10,
+    };
+    // Until it has found another server it may refuse, and must not deny what there is.
+    until("the node to find another server", || {
+        let head = deceived.reach(0, later).wait();
+        assert!(!head.as_ref().is_ok_and(|head| *head < later), "{head:?}");
+        let page = deceived.read(query.clone()).wait();
+        let denies = |page: &Page| page.messages.is_empty() && page.head >= later;
+        assert!(!page.as_ref().is_ok_and(denies), "{page:?}");
+        head.is_ok() && page.is_ok_and(|page| page.messages.len() == 1)
+    });
 }

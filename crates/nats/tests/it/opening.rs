@@ -9,7 +9,7 @@ use tidings_engine::{Engine, Retention, RetentionPolicies};
 use tidings_nats::{Login, Nats, NatsConfig, NatsError, Step};
 use tidings_testkit::nats::Server;
 
-use crate::support::{config, open, publish, read};
+use crate::support::{config, open, publish, read, until};
 
 const SHORT: Duration = Duration::from_secs(2);
 
@@ -19,6 +19,44 @@ fn refusal(config: NatsConfig) -> NatsError {
         ..config
     })
     .expect_err("it is refused")
+}
+
+/// Who uses the same NATS for something else.
+struct Somebody {
+    runtime: tokio::runtime::Runtime,
+    jetstream: async_nats::jetstream::Context,
+}
+
+impl Somebody {
+    fn come(server: &Server) -> Self {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let jetstream = runtime.block_on(async {
+            let client = async_nats::connect(server.url()).await;
+            async_nats::jetstream::new(client.expect("NATS is there"))
+        });
+        Self { runtime, jetstream }
+    }
+
+    fn make(&self, name: &str, subject: &str) {
+        let stream = async_nats::jetstream::stream::Config {
+            name: name.to_owned(),
+            subjects: vec![subject.to_owned()],
+            ..Default::default()
+        };
+        let made = self.runtime.block_on(self.jetstream.create_stream(stream));
+        made.expect("it is made");
+    }
+
+    /// How often anybody was.
+    fn refused(&self) -> u64 {
+        let account = self.runtime.block_on(self.jetstream.query_account());
+        account.expect("NATS is there").requests.errors
+    }
+
+    fn remove(&self, name: &str) {
+        let removed = self.runtime.block_on(self.jetstream.delete_stream(name));
+        removed.expect("it is removed");
+    }
 }
 
 #[test]
@@ -71,23 +109,31 @@ fn messages_do_not_move_between_shards() {
 fn a_stream_of_somebody_else_is_not_used() {
     let server = Server::start("");
     let config = config(&server);
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    runtime.block_on(async {
-        let client = async_nats::connect(server.url())
-            .await
-            .expect("NATS is there");
-        let stream = async_nats::jetstream::stream::Config {
-            name: format!("{}_any_0", config.name.to_uppercase()),
-            subjects: vec!["somebody.else".to_owned()],
-            ..Default::default()
-        };
-        async_nats::jetstream::new(client)
-            .create_stream(stream)
-            .await
-            .expect("it is made");
-    });
+    let somebody = Somebody::come(&server);
+    somebody.make(
+        &format!("{}_any_0", config.name.to_uppercase()),
+        "somebody.else",
+    );
     let error = refusal(config);
     assert!(error.to_string().contains("not made by Tidings"), "{error}");
+}
+
+#[test]
+fn what_jetstream_refuses_is_tried_again() {
+    let server = Server::start("");
+    let config = config(&server);
+    let somebody = Somebody::come(&server);
+    somebody.make("theirs", &format!("{}.>", config.name));
+    let error = refusal(config.clone());
+    assert!(error.to_string().contains("subjects overlap"), "{error}");
+    thread::scope(|scope| {
+        let opening = scope.spawn(|| open(&config));
+        let refused = somebody.refused();
+        // It is looked for, and then made.
+        until("it to be refused", || somebody.refused() >= refused + 2);
+        somebody.remove("theirs");
+        publish(&opening.join().expect("it opens"), "room", "1");
+    });
 }
 
 #[test]
