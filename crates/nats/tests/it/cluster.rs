@@ -147,12 +147,12 @@ fn a_node_that_was_away_hears_what_it_missed() {
 #[test]
 fn a_leader_that_has_lost_the_others_is_not_believed() {
     let cluster = Cluster::start("");
-    let nodes = nodes(&cluster);
-    publish(&nodes[0], "room", "before");
+    let at = |server| open(&NatsConfig::new([cluster.url(server)]));
+    publish(&at(0), "room", "before");
     let lost = cluster.wait_leader(STREAM);
-    let (deceived, well) = (&nodes[lost], &nodes[(lost + 1) % SERVERS]);
+    let (deceived, well) = (at(lost), at((lost + 1) % SERVERS));
     cluster.cut_off(lost, Clients::Stay);
-    let later = publish_whatever(well, "room", "later").seq;
+    let later = publish_whatever(&well, "room", "later").seq;
     let query = Query {
         channel: channel("room"),
         after: Some(later - 1),
