@@ -96,6 +96,9 @@ async fn a_cursor_over_several_logs_is_good_at_the_others() {
 async fn while_nats_is_away_a_server_is_not_ready_and_stores_nothing() {
     let nats = Nats::start("");
     let server = Server::configured(&config(&nats));
+    // Somebody who polls now and then, so that the channel is followed.
+    let poll = "/v1/events?channel=a&session=ada";
+    let begin = server.get(poll).await.json();
     server.publish("a", "1").await;
     assert_eq!(server.get("/readyz").await.status, 200);
     nats.kill();
@@ -118,6 +121,9 @@ async fn while_nats_is_away_a_server_is_not_ready_and_stores_nothing() {
     );
     assert!(refused.header("retry-after").is_some());
     assert_eq!(server.get(path).await.status, 503, "history is in NATS");
+    let cursor = begin["cursor"].as_str().unwrap();
+    let followed = server.get(&format!("{poll}&after={cursor}")).await;
+    assert_eq!(events(&followed.json()), [1], "what is followed is here");
     nats.restart();
     until("it to be well", async || {
         (server.get("/readyz").await.status == 200).then_some(())
