@@ -57,7 +57,10 @@ fn main() -> Result<(), Failure> {
     let begun = Instant::now();
     drop(first);
     until_known(&second, &hall, 0)?;
-    println!("the first node ended and all are gone: {:?}", begun.elapsed());
+    println!(
+        "the first node ended and all are gone: {:?}",
+        begun.elapsed()
+    );
     Ok(())
 }
 

@@ -304,23 +304,19 @@ impl Api {
     async fn range(&self, stream: &str, range: &Range<'_>) -> Result<Vec<Stored>, ApiError> {
         let silent = |error: &dyn std::fmt::Display| ApiError::Silent(error.to_string());
         let inbox = self.client.new_inbox();
-        let mut answers = self
-            .client
-            .subscribe(inbox.clone())
-            .await
-            .map_err(|it| silent(&it))?;
         let subject = format!("{}.DIRECT.GET.{stream}", self.prefix);
-        let asked = self
-            .client
-            .publish_with_reply(subject, inbox, json(range))
-            .await;
-        asked.map_err(|it| silent(&it))?;
+        let ask = async {
+            let answers = self.client.subscribe(inbox.clone()).await;
+            let answers = answers.map_err(|it| silent(&it))?;
+            let asked = self.client.publish_with_reply(subject, inbox, json(range));
+            asked.await.map_err(|it| silent(&it))?;
+            Ok::<_, ApiError>(answers)
+        };
+        let mut answers = in_time(RANGE_WITHIN, ask).await??;
         let mut messages = Vec::new();
         loop {
-            let next = tokio::time::timeout(RANGE_WITHIN, answers.next()).await;
-            let answer = next
-                .map_err(|it| silent(&it))?
-                .ok_or_else(|| silent(&"the connection has ended"))?;
+            let next = in_time(RANGE_WITHIN, answers.next()).await?;
+            let answer = next.ok_or_else(|| silent(&"the connection has ended"))?;
             let Some(status) = answer.status else {
                 messages.push(of_answer(&answer)?);
                 continue;
@@ -389,8 +385,9 @@ impl Api {
         subject: String,
         request: Request,
     ) -> Result<T, ApiError> {
-        let request = request.timeout(Some(ANSWER_WITHIN));
-        let answer = self.client.send_request(subject, request).await;
+        // The request's own limit is not for what waits to be sent, as while a connection is made again.
+        let request = request.timeout(None);
+        let answer = in_time(ANSWER_WITHIN, self.client.send_request(subject, request)).await?;
         let answer = answer.map_err(|error| match error.kind() {
             RequestErrorKind::TimedOut | RequestErrorKind::NoResponders => {
                 ApiError::Silent(error.to_string())
@@ -403,6 +400,12 @@ impl Api {
             Err(error) => Err(ApiError::Foreign(error.to_string())),
         }
     }
+}
+
+/// What `ask` gives, if it does so in time.
+async fn in_time<T>(within: Duration, ask: impl Future<Output = T>) -> Result<T, ApiError> {
+    let answer = tokio::time::timeout(within, ask).await;
+    answer.map_err(|_| ApiError::Silent(format!("no answer within {within:?}")))
 }
 
 /// One of a stream's other servers, as its leader sees it.

@@ -32,7 +32,7 @@ pub struct NatsConfig {
     pub dedup_window: Duration,
     /// How long a start waits for NATS; [`CONNECT_WITHIN`] unless set.
     pub connect_within: Duration,
-    /// How long a publish is tried for; [`PUBLISH_WITHIN`] unless set.
+    /// How long a publish waits for its turn and is tried; [`PUBLISH_WITHIN`] unless set.
     pub publish_within: Duration,
     /// How many publishes wait at most; [`PUBLISHES_WAITING_MAX`] unless set.
     pub publishes_waiting_max: usize,

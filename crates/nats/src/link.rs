@@ -129,27 +129,23 @@ impl Link {
 
     /// Whether messages can be stored and read, as far as is known; if not, why.
     pub(crate) fn check(&self) -> Result<(), EngineError> {
-        if self.is_away() {
-            return Err(away("NATS is away"));
-        }
-        let silent = lock(&self.silent);
-        match silent.values().any(|since| since.elapsed() > SILENT_AFTER) {
-            true => Err(away("a stream does not answer")),
-            false => Ok(()),
-        }
+        self.check_logs(|_| true)
     }
 
     /// The same for one log.
     pub(crate) fn check_log(&self, log: usize) -> Result<(), EngineError> {
+        self.check_logs(|it| it == log)
+    }
+
+    fn check_logs(&self, counts: impl Fn(usize) -> bool) -> Result<(), EngineError> {
+        let away = |what| EngineError::Unavailable(format!("{what}; it is tried again and again"));
         if self.is_away() {
             return Err(away("NATS is away"));
         }
         let silent = lock(&self.silent);
-        match silent
-            .get(&log)
-            .is_some_and(|since| since.elapsed() > SILENT_AFTER)
-        {
-            true => Err(away("the stream does not answer")),
+        let mut silent = silent.iter().filter(|(log, _)| counts(**log));
+        match silent.any(|(_, since)| since.elapsed() > SILENT_AFTER) {
+            true => Err(away("a stream does not answer")),
             false => Ok(()),
         }
     }
@@ -158,8 +154,4 @@ impl Link {
     pub(crate) fn breaks(&self) -> watch::Receiver<u64> {
         self.breaks.subscribe()
     }
-}
-
-fn away(what: &str) -> EngineError {
-    EngineError::Unavailable(format!("{what}; it is tried again and again"))
 }

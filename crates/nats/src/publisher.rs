@@ -52,6 +52,7 @@ struct Waiting {
 struct Job {
     draft: Draft,
     responder: Responder<Published>,
+    since: Instant,
 }
 
 impl Publisher {
@@ -83,7 +84,11 @@ impl Publisher {
         }
         waiting.messages += 1;
         waiting.bytes = bytes;
-        let job = Job { draft, responder };
+        let job = Job {
+            draft,
+            responder,
+            since: Instant::now(),
+        };
         match waiting.lanes.get_mut(&job.draft.channel) {
             Some(lane) => lane.push_back(job),
             None => {
@@ -104,9 +109,14 @@ impl Publisher {
     /// Stores what waits for one channel, one after the other.
     async fn run(self: Arc<Self>, first: Job) {
         let mut next = Some(first);
-        while let Some(Job { draft, responder }) = next {
+        while let Some(Job {
+            draft,
+            responder,
+            since,
+        }) = next
+        {
             let started = Instant::now();
-            let result = self.store(&draft).await;
+            let result = self.store(&draft, since + self.within).await;
             if result.is_ok() {
                 let took = started.elapsed();
                 self.shared
@@ -132,20 +142,23 @@ impl Publisher {
         next
     }
 
-    async fn store(&self, draft: &Draft) -> Result<Published, EngineError> {
-        let Self { shared, within, .. } = self;
+    /// Tries until `deadline`, with the time that it has waited behind others: whoever waits is answered within a bound.
+    async fn store(&self, draft: &Draft, deadline: Instant) -> Result<Published, EngineError> {
+        let Self { shared, .. } = self;
         let log = shared.layout.log_of(&draft.channel);
         let now = shared.clock.now();
         let at = draft.said_at(now);
         let age = shared.layout.logs()[log].retention.age;
         let subject = shared.layout.subject(&draft.channel);
         let payload = record::payload(&draft.data);
-        let started = Instant::now();
         let mut prev = lock(&shared.known).newest(&draft.channel).unwrap_or(0);
         let mut pause = PAUSES[0];
         let mut tried = false;
         loop {
             shared.check(log)?;
+            if Instant::now() >= deadline {
+                return Err(late());
+            }
             let head = shared.head(log);
             match shared
                 .api
@@ -163,11 +176,11 @@ impl Publisher {
                     ));
                 }
                 Ok(ack) => return self.stored(draft, at, tried, &ack).await,
-                Err(ApiError::WrongLast(last)) if started.elapsed() < *within => match last {
+                Err(ApiError::WrongLast(last)) if Instant::now() < deadline => match last {
                     Some(last) => prev = last,
                     None => sleep(about(UNDER_WAY)).await,
                 },
-                Err(error) if error.is_passing() && started.elapsed() + pause < *within => {
+                Err(error) if error.is_passing() && Instant::now() + pause < deadline => {
                     sleep(about(pause)).await;
                     pause = (2 * pause).min(PAUSES[1]);
                     tried = true;
@@ -221,6 +234,12 @@ impl Publisher {
             repeated,
         })
     }
+}
+
+/// Its time was over before its turn came.
+fn late() -> EngineError {
+    let why = "too many messages wait to be stored in this channel; try again";
+    EngineError::Unavailable(why.to_owned())
 }
 
 /// Not all at once, where many wait for the same.

@@ -300,77 +300,38 @@ fn changed(found: Config, wanted: &Config) -> Config {
     }
 }
 
-/// What is set in another way than it should be.
-fn differences(is: &Config, should_be: &Config) -> Vec<Difference> {
-    let mut differences = Vec::new();
-    let mut compare = |setting, is: String, should_be: String| {
-        if is != should_be {
-            differences.push(Difference {
-                setting,
-                is,
-                should_be,
-            });
-        }
-    };
-    let (a, b) = (is, should_be);
-    compare("subjects", a.subjects.join(" "), b.subjects.join(" "));
-    compare(
-        "num_replicas",
-        a.num_replicas.to_string(),
-        b.num_replicas.to_string(),
-    );
-    compare(
-        "retention",
-        format!("{:?}", a.retention),
-        format!("{:?}", b.retention),
-    );
-    compare(
-        "discard",
-        format!("{:?}", a.discard),
-        format!("{:?}", b.discard),
-    );
-    compare(
-        "max_msgs",
-        a.max_messages.to_string(),
-        b.max_messages.to_string(),
-    );
-    compare(
-        "max_msgs_per_subject",
-        a.max_messages_per_subject.to_string(),
-        b.max_messages_per_subject.to_string(),
-    );
-    compare(
-        "max_bytes",
-        a.max_bytes.to_string(),
-        b.max_bytes.to_string(),
-    );
-    compare(
-        "max_age",
-        format!("{:?}", a.max_age),
-        format!("{:?}", b.max_age),
-    );
-    compare(
-        "duplicate_window",
-        format!("{:?}", a.duplicate_window),
-        format!("{:?}", b.duplicate_window),
-    );
-    compare(
-        "allow_direct",
-        a.allow_direct.to_string(),
-        b.allow_direct.to_string(),
-    );
-    compare(
-        "allow_msg_ttl",
-        a.allow_message_ttl.to_string(),
-        b.allow_message_ttl.to_string(),
-    );
-    compare("republish", republished(a), republished(b));
-    differences
-}
+/// A setting's name in JetStream, and what it is.
+type Setting = (&'static str, fn(&Config) -> String);
 
-fn republished(config: &Config) -> String {
-    match &config.republish {
+/// Those that we care for.
+const SETTINGS: [Setting; 12] = [
+    ("subjects", |it| it.subjects.join(" ")),
+    ("num_replicas", |it| it.num_replicas.to_string()),
+    ("retention", |it| format!("{:?}", it.retention)),
+    ("discard", |it| format!("{:?}", it.discard)),
+    ("max_msgs", |it| it.max_messages.to_string()),
+    ("max_msgs_per_subject", |it| {
+        it.max_messages_per_subject.to_string()
+    }),
+    ("max_bytes", |it| it.max_bytes.to_string()),
+    ("max_age", |it| format!("{:?}", it.max_age)),
+    ("duplicate_window", |it| {
+        format!("{:?}", it.duplicate_window)
+    }),
+    ("allow_direct", |it| it.allow_direct.to_string()),
+    ("allow_msg_ttl", |it| it.allow_message_ttl.to_string()),
+    ("republish", |it| match &it.republish {
         Some(it) => format!("{} to {}", it.source, it.destination),
         None => "nothing".to_owned(),
-    }
+    }),
+];
+
+/// What is set in another way than it should be.
+fn differences(found: &Config, wanted: &Config) -> Vec<Difference> {
+    let settings = SETTINGS.iter().map(|(setting, told)| Difference {
+        setting,
+        is: told(found),
+        should_be: told(wanted),
+    });
+    settings.filter(|it| it.is != it.should_be).collect()
 }
