@@ -60,14 +60,14 @@ export class Middlebox {
 	/**
 	 * Opens one before a server; it is gone when the test ends.
 	 * @param {Scope} test
-	 * @param {number} port of the server
+	 * @param {number | readonly number[]} ports of the server; of several, to any of which a connection leads
 	 * @param {Faults} [faults] default: none
 	 * @param {{ port?: number, isUdp?: boolean, seed?: number }} [how] where it listens, by default where the system
 	 *   likes; whether it carries datagrams instead of connections; and by which seed it deals losses and delays, by
 	 *   default by chance
 	 */
-	static async open(test, port, faults = {}, { port: own = 0, isUdp = false, seed } = {}) {
-		const args = ['--to', `127.0.0.1:${port}`, '--listen', `127.0.0.1:${own}`];
+	static async open(test, ports, faults = {}, { port: own = 0, isUdp = false, seed } = {}) {
+		const args = [...[ports].flat().flatMap((port) => ['--to', `127.0.0.1:${port}`]), '--listen', `127.0.0.1:${own}`];
 		if (isUdp) args.push('--udp');
 		if (seed !== undefined) args.push('--seed', String(seed));
 		const child = new Child(MIDDLEBOX, args);

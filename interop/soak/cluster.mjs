@@ -1,11 +1,11 @@
 /**
- * Three servers on three of NATS, behind a port that leads to any of them: clients are on another one with each
- * connection. Every half minute something else fails.
+ * Three servers on three of NATS, to any of which a connection leads: clients are on another one with each of theirs.
+ * Every half minute something else fails.
  */
 
 import { setTimeout as pause } from 'node:timers/promises';
+import { Middlebox } from '../lib/middlebox.mjs';
 import { NatsCluster } from '../lib/nats.mjs';
-import { Relay } from '../lib/relay.mjs';
 import { Server } from '../lib/server.mjs';
 
 /** @import { Scope } from '../lib/child.mjs' */
@@ -13,7 +13,7 @@ import { Server } from '../lib/server.mjs';
 
 const NODES = 3;
 
-/** The stream that the soak's channels are in. */
+/** One of the streams that the soak's channels are in. */
 const STREAM = 'TD_any_0';
 
 /** How long what has failed stays so, in ms: longer than an election takes. */
@@ -35,17 +35,17 @@ export class Cluster {
 	#next = 0;
 	#nats;
 	#nodes;
-	#relay;
+	#door;
 
 	/**
 	 * @param {NatsCluster} nats
 	 * @param {Server[]} nodes
-	 * @param {Relay} relay
+	 * @param {Middlebox} door that leads to any of the nodes, without a fault
 	 */
-	constructor(nats, nodes, relay) {
+	constructor(nats, nodes, door) {
 		this.#nats = nats;
 		this.#nodes = nodes;
-		this.#relay = relay;
+		this.#door = door;
 	}
 
 	/**
@@ -56,19 +56,19 @@ export class Cluster {
 		const nats = await NatsCluster.start(scope);
 		const nodes = [];
 		for (let node = 0; node < NODES; node++) nodes.push(await Server.start(scope, { args: ['--config', config, '--engine', nats.url] }));
-		const relay = await Relay.open(
+		const door = await Middlebox.open(
 			scope,
 			nodes.map(({ port }) => port),
 		);
-		return new Cluster(nats, nodes, relay);
+		return new Cluster(nats, nodes, door);
 	}
 
 	get url() {
-		return this.#relay.url;
+		return this.#door.url;
 	}
 
-	get port() {
-		return this.#relay.port;
+	get ports() {
+		return this.#nodes.map(({ port }) => port);
 	}
 
 	get pids() {

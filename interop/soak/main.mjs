@@ -34,7 +34,7 @@ import { Weather } from './weather.mjs';
  * @typedef {object} Subject
  * @property {number} everyMs how often it is disturbed
  * @property {string} url
- * @property {number} port
+ * @property {readonly number[]} ports of its servers
  * @property {(number | undefined)[]} pids of its servers
  * @property {() => Promise<string>} disturb has something fail and come back, and says what
  */
@@ -161,7 +161,7 @@ class Soak {
 	/** Middleboxes, and the clients behind them, in good weather. */
 	async #gather() {
 		const { clients, rate, seed } = this.#options;
-		const middleboxes = await Promise.all(Array.from({ length: MIDDLEBOXES }, () => Middlebox.open(this.#scope, this.#subject.port)));
+		const middleboxes = await Promise.all(Array.from({ length: MIDDLEBOXES }, () => Middlebox.open(this.#scope, this.#subject.ports)));
 		this.#weathers = middleboxes.map((middlebox, number) => new Weather(middlebox, seed * MIDDLEBOXES + number));
 		const urls = middleboxes.map(({ url }) => url);
 		const crowds = Math.ceil(clients / CROWD_MAX);

@@ -27,8 +27,8 @@ export class Single {
 		return this.#server.url;
 	}
 
-	get port() {
-		return this.#server.port;
+	get ports() {
+		return [this.#server.port];
 	}
 
 	get pids() {

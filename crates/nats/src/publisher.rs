@@ -160,15 +160,12 @@ impl Publisher {
                 return Err(late());
             }
             let head = shared.head(log);
-            match shared
-                .api
-                .publish(
-                    &subject,
-                    headers(draft, at, age_left(draft, age, now), prev),
-                    payload.clone(),
-                )
-                .await
-            {
+            let headers = headers(draft, at, age_left(draft, age, now), prev);
+            let published = shared.api.publish(&subject, headers, payload.clone()).await;
+            if let Err(error) = &published {
+                tracing::debug!(channel = %draft.channel, prev, %error, ?error, "a publish is tried again");
+            }
+            match published {
                 Ok(ack) if ack.seq <= head && !ack.duplicate => {
                     shared.has_lost_its_end(log).await;
                     return Err(EngineError::Unavailable(

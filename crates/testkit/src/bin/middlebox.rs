@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 
 use clap::Parser;
-use tidings_testkit::middlebox::{Middlebox, Transport, answer};
+use tidings_testkit::middlebox::{Middlebox, Tcp, Transport, answer};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, stdin};
 
 /// A proxy with the faults that paths through the Internet have.
@@ -13,13 +13,13 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, stdin};
 /// answers each with a line, and ends when its input does.
 #[derive(Parser)]
 struct Options {
-    /// The server's address
-    #[arg(long)]
-    to: SocketAddr,
+    /// The server's address; several times: those of servers to any of which a connection leads
+    #[arg(long, required = true)]
+    to: Vec<SocketAddr>,
     /// Where to listen; port 0: where the system likes
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: SocketAddr,
-    /// Carry datagrams instead of connections
+    /// Carry datagrams instead of connections, to one server
     #[arg(long)]
     udp: bool,
     /// Deal losses and delays by this seed; default: by chance
@@ -33,11 +33,10 @@ async fn main() -> io::Result<()> {
     if let Some(seed) = options.seed {
         fastrand::seed(seed);
     }
-    let transport = match options.udp {
-        true => Transport::Udp,
-        false => Transport::Tcp,
+    let middlebox = match options.udp {
+        true => Middlebox::open(Transport::Udp, options.listen, options.to[0]).await?,
+        false => Middlebox::Tcp(Tcp::open_any(options.listen, options.to).await?),
     };
-    let middlebox = Middlebox::open(transport, options.listen, options.to).await?;
     tell(&format!(r#"{{"listening":"{}"}}"#, middlebox.address()))?;
     let mut input = BufReader::new(stdin());
     loop {

@@ -38,7 +38,7 @@ pub(super) struct Orders {
 /// Serves a client until either side or the middlebox ends it.
 pub(super) async fn serve(
     client: TcpStream,
-    to: SocketAddr,
+    to: &[SocketAddr],
     open: Open,
     shared: Arc<Shared>,
     mut orders: Orders,
@@ -65,8 +65,7 @@ pub(super) async fn serve(
         }
     };
     // A cut waits for this, so that it finds both sides.
-    let server = timeout(CONNECT_MAX, TcpStream::connect(to)).await;
-    let Ok(Ok(server)) = server else {
+    let Some(server) = connect(to).await else {
         return refuse(Side::new(client), open, orders).await;
     };
     // Without this small pieces would wait for each other, which is a fault that nobody asked for.
@@ -92,6 +91,18 @@ pub(super) async fn serve(
         let both = async { tokio::join!(client.hear_out(), server.hear_out()) };
         let _ = timeout(GOODBYE_MAX, both).await;
     }
+}
+
+/// A connection to one of the servers, by chance, or to the next one that takes it.
+async fn connect(to: &[SocketAddr]) -> Option<TcpStream> {
+    let first = fastrand::usize(..to.len());
+    for place in 0..to.len() {
+        let server = TcpStream::connect(to[(first + place) % to.len()]);
+        if let Ok(Ok(server)) = timeout(CONNECT_MAX, server).await {
+            return Some(server);
+        }
+    }
+    None
 }
 
 /// Tells a client that its server is not there, or lets it wait as long as it is in a black hole.

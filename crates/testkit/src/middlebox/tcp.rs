@@ -39,6 +39,18 @@ impl Tcp {
     ///
     /// When the address cannot be listened on.
     pub async fn open(listen: SocketAddr, to: SocketAddr) -> io::Result<Self> {
+        Self::open_any(listen, [to]).await
+    }
+
+    /// The same for several servers, to any of which a connection leads: to one by chance, or the next one that takes it.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub async fn open_any(
+        listen: SocketAddr,
+        to: impl Into<Arc<[SocketAddr]>>,
+    ) -> io::Result<Self> {
         let listener = TcpListener::bind(listen).await?;
         let tcp = Self {
             address: listener.local_addr()?,
@@ -48,7 +60,7 @@ impl Tcp {
         };
         let accept = Accept {
             listener,
-            to,
+            to: to.into(),
             faults: tcp.faults.subscribe(),
             orders: tcp
                 .orders
@@ -109,7 +121,7 @@ impl Tcp {
 /// The task that accepts.
 struct Accept {
     listener: TcpListener,
-    to: SocketAddr,
+    to: Arc<[SocketAddr]>,
     faults: watch::Receiver<Arc<Faults>>,
     orders: broadcast::Receiver<Order>,
     shared: Arc<Shared>,
@@ -135,7 +147,7 @@ impl Accept {
             match accepted {
                 Ok((client, _)) if self.faults.borrow().refuse => self.refuse(client),
                 Ok((client, _)) => {
-                    let (to, shared) = (self.to, Arc::clone(&self.shared));
+                    let (to, shared) = (Arc::clone(&self.to), Arc::clone(&self.shared));
                     let open = shared.counters.count_accepted();
                     let orders = Orders {
                         faults: self.faults.clone(),
@@ -143,7 +155,7 @@ impl Accept {
                     };
                     tokio::spawn(async move {
                         let _place = place;
-                        serve(client, to, open, shared, orders).await;
+                        serve(client, &to, open, shared, orders).await;
                     });
                 }
                 // As when there are no descriptors left: what is open goes on meanwhile.

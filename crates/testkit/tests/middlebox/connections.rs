@@ -1,8 +1,11 @@
 //! Faults of whole connections: refused, cut, idle, too many.
 
-use tidings_testkit::middlebox::{Cut, Stats};
+use std::time::Duration;
+
+use tidings_testkit::middlebox::{Cut, Stats, Tcp};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 
 use crate::bench::{Bench, End, LOCALHOST, before, soon, until};
 
@@ -207,4 +210,38 @@ async fn to_settle_cuts_nobody() {
     assert_eq!(bench.tcp.stats().open, 2);
     client.say("hello").await;
     server.hear("hello").await;
+}
+
+#[tokio::test]
+async fn of_several_servers_a_connection_leads_to_any() {
+    let (tcp, [first, second]) = before_two().await;
+    for server in [first, second] {
+        let comes = async {
+            loop {
+                let _client = TcpStream::connect(tcp.address()).await.unwrap();
+                let accept = timeout(Duration::from_millis(10), server.accept());
+                if accept.await.is_ok() {
+                    return;
+                }
+            }
+        };
+        soon(comes).await;
+    }
+}
+
+#[tokio::test]
+async fn where_one_of_them_is_gone_it_leads_to_the_other() {
+    let (tcp, [gone, there]) = before_two().await;
+    drop(gone);
+    for _ in 0..20 {
+        let _client = TcpStream::connect(tcp.address()).await.unwrap();
+        soon(there.accept()).await.unwrap();
+    }
+}
+
+async fn before_two() -> (Tcp, [TcpListener; 2]) {
+    let bind = async || TcpListener::bind(LOCALHOST).await.unwrap();
+    let servers = [bind().await, bind().await];
+    let to = servers.each_ref().map(|it| it.local_addr().unwrap());
+    (Tcp::open_any(LOCALHOST, to).await.unwrap(), servers)
 }
