@@ -9,7 +9,7 @@
 //! - `streams`: the streams as they should be;
 //! - `publisher`, `follower`, `reader`: a message's way in, out to everybody, and back from the stream;
 //! - `people`: who is present anywhere, and what passes without being stored;
-//! - `api`, `link`: NATS itself.
+//! - `connect`, `api`, `link`: NATS itself.
 //!
 //! ```no_run
 //! use tidings_engine::{Draft, Engine};
@@ -30,6 +30,7 @@
 
 mod api;
 mod config;
+mod connect;
 mod crowd;
 mod engine;
 mod error;
@@ -51,8 +52,9 @@ pub use config::{
     BYTES_WAITING_MAX, CONNECT_WITHIN, LOGS_MAX, Login, NAME, NatsConfig, PUBLISH_WITHIN,
     PUBLISHES_WAITING_MAX, READS_AT_ONCE, READS_WAITING_MAX, SHARDS, Tls,
 };
+pub use connect::SERVER_VERSION;
 pub use crowd::{BEAT_EVERY, GHOST_AFTER};
-pub use engine::{Nats, Plan, SERVER_VERSION};
+pub use engine::{Nats, Plan};
 pub use error::NatsError;
 pub use reader::{PAGE_BYTES_MAX, PAGE_MESSAGES_MAX};
 pub use scan::Scan;

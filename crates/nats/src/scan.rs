@@ -6,7 +6,8 @@ use tokio::runtime::Runtime;
 
 use crate::api::{Api, ApiError, Range};
 use crate::config::NatsConfig;
-use crate::engine::{connect, layout, runtime};
+use crate::connect::connect;
+use crate::engine::{layout, runtime};
 use crate::error::NatsError;
 use crate::layout::Layout;
 
