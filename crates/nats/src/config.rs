@@ -10,7 +10,7 @@ use tidings_engine::{Clock, DEDUP_WINDOW, RetentionPolicies, SystemClock};
 #[derive(Clone, Debug)]
 pub struct NatsConfig {
     /// The servers to connect to, `nats://host:4222` or `tls://host:4222`; one is enough, for it tells of the
-    /// others.
+    /// others. A URL may bear a login, `nats://user:password@host` or `nats://token@host`, which is then that of all.
     pub servers: Vec<String>,
     /// Who we are there.
     pub login: Login,
@@ -45,9 +45,9 @@ pub struct NatsConfig {
 }
 
 /// Who we are to NATS.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Login {
-    /// Nobody in particular.
+    /// Whoever the servers' URLs say, or nobody in particular.
     #[default]
     Anonymous,
     /// A user with a password.
@@ -68,7 +68,7 @@ pub enum Login {
 /// How TLS is spoken.
 #[derive(Clone, Debug, Default)]
 pub struct Tls {
-    /// Certificates to trust besides those of the operating system, PEM.
+    /// Certificates to trust in place of those of the operating system, PEM.
     pub ca: Option<PathBuf>,
     /// Our own certificate and its key, PEM, for servers that verify clients.
     pub client: Option<(PathBuf, PathBuf)>,

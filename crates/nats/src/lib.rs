@@ -9,7 +9,7 @@
 //! - `streams`: the streams as they should be;
 //! - `publisher`, `follower`, `reader`: a message's way in, out to everybody, and back from the stream;
 //! - `people`: who is present anywhere, and what passes without being stored;
-//! - `connect`, `api`, `link`: NATS itself.
+//! - `servers`, `connect`, `api`, `link`: NATS itself.
 //!
 //! ```no_run
 //! use tidings_engine::{Draft, Engine};
@@ -43,6 +43,7 @@ mod publisher;
 mod reader;
 mod record;
 mod scan;
+mod servers;
 mod shared;
 mod statistics;
 mod streams;

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod laws;
+mod login;
 mod nodes;
 mod opening;
 mod support;

@@ -3,23 +3,12 @@
 use std::io::Write;
 use std::net::TcpListener;
 use std::thread;
-use std::time::Duration;
 
 use tidings_engine::{Engine, Retention, RetentionPolicies};
-use tidings_nats::{Login, Nats, NatsConfig, NatsError, Step};
+use tidings_nats::{Nats, NatsConfig, NatsError, Step};
 use tidings_testkit::nats::Server;
 
-use crate::support::{config, open, publish, read, until};
-
-const SHORT: Duration = Duration::from_secs(2);
-
-fn refusal(config: NatsConfig) -> NatsError {
-    Nats::open(NatsConfig {
-        connect_within: SHORT,
-        ..config
-    })
-    .expect_err("it is refused")
-}
+use crate::support::{config, open, publish, read, refusal, until};
 
 /// Who uses the same NATS for something else.
 struct Somebody {
@@ -137,29 +126,20 @@ fn what_jetstream_refuses_is_tried_again() {
 }
 
 #[test]
-fn a_server_without_jetstream_or_without_us_is_told_of() {
+fn a_server_that_is_not_there_or_without_jetstream_is_told_of() {
     let nowhere = refusal(NatsConfig::new(["nats://127.0.0.1:1"]));
     assert!(
         matches!(nowhere, NatsError::Unreachable { .. }),
         "{nowhere}"
     );
-    let server = Server::start(r#"authorization { user: "ada", password: "secret" }"#);
-    let stranger = refusal(config(&server));
-    assert!(
-        matches!(stranger, NatsError::Unreachable { .. }),
-        "{stranger}"
+    // An account that may not use it.
+    let server = Server::start(
+        r#"accounts { A { users: [{ user: "ada", password: "secret" }] } }, no_auth_user: ada"#,
     );
-    let login = Login::Password {
-        user: "ada".to_owned(),
-        password: "secret".to_owned(),
-    };
-    publish(
-        &open(&NatsConfig {
-            login,
-            ..config(&server)
-        }),
-        "room",
-        "1",
+    let without = refusal(config(&server));
+    assert!(
+        matches!(without, NatsError::NoJetStream { .. }),
+        "{without}"
     );
 }
 

@@ -5,12 +5,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tidings_engine::{Answer, Draft, Engine, Notice, Page, Published, Query, Watch};
-use tidings_nats::{Nats, NatsConfig};
+use tidings_nats::{Nats, NatsConfig, NatsError};
 use tidings_testkit::nats::Server;
 use tidings_wire::{ChannelName, Data, Event, MessageId, User};
 
 /// When to give up: an election on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A name that no other cluster on the server has.
 pub(crate) fn name() -> String {
@@ -27,6 +27,16 @@ pub(crate) fn config(server: &Server) -> NatsConfig {
 
 pub(crate) fn open(config: &NatsConfig) -> Nats {
     Nats::open(config.clone()).expect("NATS is there")
+}
+
+/// Why it cannot be opened, after the short time that it has.
+pub(crate) fn refusal(config: NatsConfig) -> NatsError {
+    const SHORT: Duration = Duration::from_secs(2);
+    Nats::open(NatsConfig {
+        connect_within: SHORT,
+        ..config
+    })
+    .expect_err("it is refused")
 }
 
 /// So many nodes of one cluster.
