@@ -3,6 +3,7 @@
 mod cluster;
 mod laws;
 mod login;
+mod lost;
 mod nodes;
 mod opening;
 mod support;

@@ -70,7 +70,7 @@ impl Node {
             monitoring,
             ..
         } = ports;
-        let store = folder.join("store");
+        let store = folder.join(STORE);
         let all = format!(
             r#"
 server_name: {name}
@@ -131,6 +131,19 @@ lame_duck_grace_period: "100ms"
         let ended = until("the server to end", || self.ended());
         *self.process() = None;
         ended
+    }
+
+    /// Copies its store as it is now, in the place of what was copied before. It stands still meanwhile.
+    pub(super) fn keep(&self) {
+        self.signal(Signal::STOP);
+        copy(&self.folder.join(STORE), &self.folder.join(KEPT));
+        self.signal(Signal::CONT);
+    }
+
+    /// Puts what was copied last in the place of its store. It must not run.
+    pub(super) fn bring_back(&self) {
+        assert!(!self.is_running(), "{} uses its store", self.name);
+        copy(&self.folder.join(KEPT), &self.folder.join(STORE));
     }
 
     /// Sends a signal.
@@ -211,8 +224,19 @@ impl Drop for Process {
     }
 }
 
+/// Makes the folder `to` a copy of `from`.
+fn copy(from: &Path, to: &Path) {
+    if to.exists() {
+        fs::remove_dir_all(to).expect("a folder of our own can be removed");
+    }
+    let copied = Command::new("cp").arg("-a").arg(from).arg(to).status();
+    assert!(copied.is_ok_and(|it| it.success()), "a folder is copied");
+}
+
 const CONFIG: &str = "nats.conf";
 const LOG: &str = "log";
+const STORE: &str = "store";
+const KEPT: &str = "kept";
 
 /// Enough for several elections.
 const LOG_LINES_SHOWN_MAX: usize = 100;

@@ -45,6 +45,22 @@ impl Server {
         self.node.start();
     }
 
+    /// Copies its store as it is now, for [`lose`](Self::lose).
+    pub fn keep(&self) {
+        self.node.keep();
+    }
+
+    /// Ends it as a power cut would and starts it again with the store that was kept last: what it has stored since is lost.
+    ///
+    /// # Panics
+    ///
+    /// When nothing was kept.
+    pub fn lose(&self) {
+        self.kill();
+        self.node.bring_back();
+        self.restart();
+    }
+
     /// It stands still (`SIGSTOP`), and its connections stay open.
     pub fn stop(&self) {
         self.node.signal(Signal::STOP);

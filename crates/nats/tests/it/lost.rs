@@ -1,0 +1,86 @@
+//! A stream that has lost its end, as when all servers of NATS lose their power at once.
+
+use tidings_engine::{Engine, EngineError};
+use tidings_nats::Nats;
+use tidings_testkit::nats::Server;
+
+use crate::support::{config, draft, hear, open, publish, read, until};
+
+fn ids(node: &Nats, channel: &str) -> Vec<String> {
+    let messages = read(node, channel, Some(0)).messages;
+    messages.into_iter().map(|it| it.id.to_string()).collect()
+}
+
+/// Why `node` can never be used again, once it cannot.
+fn ruin(node: &Nats) -> String {
+    let mut ruin = None;
+    until("it to be over for good", || {
+        ruin = match node.check() {
+            Err(EngineError::Failed(why)) => Some(why),
+            _ => None,
+        };
+        ruin.is_some()
+    });
+    ruin.expect("it is over")
+}
+
+/// Two nodes have heard of messages that the stream then loses, and one of them publishes into `channel`.
+fn the_end_is_lost_and_published_into(channel: &str) {
+    let server = Server::start("");
+    let config = config(&server);
+    let [publisher, listener] = [(); 2].map(|()| open(&config));
+    let mut watches = [publisher.watch(), listener.watch()];
+    for id in ["1", "2", "3"] {
+        publish(&publisher, "room", id);
+    }
+    server.keep();
+    for id in ["4", "5", "6"] {
+        publish(&publisher, "room", id);
+    }
+    for watch in &mut watches {
+        assert_eq!(hear(watch, 6).last().map(String::as_str), Some("6"));
+    }
+    server.lose();
+
+    // It gets a place that everybody knows as another message's: nobody may take it for that.
+    let refused = || publisher.publish(draft(channel, "new")).wait();
+    let mut error = None;
+    until("the server to be found again", || {
+        error = Some(refused().expect_err("it is not acknowledged").to_string());
+        error.as_ref().is_some_and(|it| it.contains("lost its end"))
+    });
+    assert!(
+        matches!(refused(), Err(EngineError::Failed(_))),
+        "and no other one is"
+    );
+    for node in [&publisher, &listener] {
+        let why = ruin(node);
+        assert!(why.contains("started again"), "{why}");
+    }
+    for watch in &mut watches {
+        assert!(watch.try_next().is_none(), "nothing was told");
+    }
+
+    // Started again it is another log with what is left, and goes on.
+    let again = open(&config);
+    assert_ne!(again.epochs(), publisher.epochs());
+    assert_eq!(again.head(0), 4);
+    let said_again = publish(&again, channel, "new");
+    assert_eq!((said_again.seq, said_again.repeated), (4, true));
+    assert_eq!(publish(&again, channel, "newer").seq, 5);
+    let mut left = ids(&again, "room");
+    if channel != "room" {
+        left.extend(ids(&again, channel));
+    }
+    assert_eq!(left, ["1", "2", "3", "new", "newer"]);
+}
+
+#[test]
+fn a_publish_into_a_channel_that_lost_messages_tells() {
+    the_end_is_lost_and_published_into("room");
+}
+
+#[test]
+fn a_publish_into_another_channel_tells() {
+    the_end_is_lost_and_published_into("elsewhere");
+}
