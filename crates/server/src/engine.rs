@@ -138,3 +138,44 @@ pub(crate) fn nats_config(config: &Config) -> Option<NatsConfig> {
         ..NatsConfig::new(servers)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nats(settings: &str) -> NatsConfig {
+        let text = format!("engine = \"nats://a,b\"\n[nats]\n{settings}");
+        let config: Config = toml::from_str(&text).unwrap();
+        config.check().unwrap();
+        nats_config(&config).unwrap()
+    }
+
+    #[test]
+    fn nats_is_logged_in_to_as_the_settings_say() {
+        let (user, password) = ("ada".to_owned(), "secret".to_owned());
+        for (settings, login) in [
+            ("", Login::Anonymous),
+            (
+                "user = \"ada\"\npassword = \"secret\"",
+                Login::Password { user, password },
+            ),
+            ("token = \"tick\"", Login::Token("tick".to_owned())),
+            ("nkey = \"SUA\"", Login::Nkey("SUA".to_owned())),
+            (
+                "credentials = \"a.creds\"",
+                Login::Credentials("a.creds".into()),
+            ),
+        ] {
+            assert_eq!(nats(settings).login, login, "{settings}");
+        }
+    }
+
+    #[test]
+    fn nats_is_trusted_and_shown_a_certificate_as_the_settings_say() {
+        let tls = nats("ca = \"ca.pem\"\ncertificate = \"a.pem\"\nkey = \"a.key\"").tls;
+        assert_eq!(tls.ca, Some("ca.pem".into()));
+        assert_eq!(tls.client, Some(("a.pem".into(), "a.key".into())));
+        let tls = nats("").tls;
+        assert_eq!((tls.ca, tls.client), (None, None));
+    }
+}

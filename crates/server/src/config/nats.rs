@@ -84,7 +84,7 @@ pub(crate) struct NatsConfig {
     pub(crate) password: Option<String>,
     /// A token.
     pub(crate) token: Option<String>,
-    /// Certificates to trust besides the system's.
+    /// Certificates to trust in place of the system's.
     pub(crate) ca: Option<PathBuf>,
     /// Our own certificate, and its key.
     pub(crate) certificate: Option<PathBuf>,

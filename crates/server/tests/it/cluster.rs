@@ -212,3 +212,71 @@ async fn nats_is_looked_at_without_being_changed() {
             .contains("nats-server --jetstream")
     );
 }
+
+#[test]
+fn nats_is_logged_in_to_by_its_url() {
+    let nats = Nats::start(r#"authorization { user: "ada", password: "se@cret" }"#);
+    let plan = |login: &str| {
+        let url = nats.url().replace("nats://", &format!("nats://{login}@"));
+        let output = tidings().args(["nats", "plan", "--engine", &url]).output();
+        let output = output.unwrap();
+        let complaint = String::from_utf8(output.stderr).unwrap();
+        (output.status.code(), complaint)
+    };
+    assert_eq!(plan("ada:se%40cret"), (Some(0), String::new()));
+    let (code, complaint) = plan("ada:hidden");
+    assert_eq!(code, Some(2));
+    assert!(
+        complaint.contains("the user ada with this password") && !complaint.contains("hidden"),
+        "{complaint}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_stream_has_lost_its_end_ends_and_begins_anew() {
+    let nats = Nats::start("");
+    let mut servers = [(); 2].map(|()| Server::configured(&config(&nats)));
+    for data in ["1", "2", "3"] {
+        servers[0].publish("a", data).await;
+    }
+    nats.keep();
+    servers[0].publish("a", "4").await;
+    let path = "/v1/events?channel=a";
+    let cursor = servers[1].get(path).await.json()["cursor"].clone();
+    let cursor = cursor.as_str().unwrap();
+    nats.lose();
+
+    // Whoever publishes is told to try again, until the server has found out and ends.
+    let publish = "/v1/channels/a/messages";
+    let json = [("content-type", "application/json")];
+    until("a publish to tell", async || {
+        let body = br#"{"data":5,"id":"five"}"#;
+        let refused = servers[0].ask("POST", publish, &json, body).await;
+        assert_eq!(refused.status, 503, "{refused:?}");
+        refused.text().contains("lost its end").then_some(())
+    })
+    .await;
+    for server in &mut servers {
+        assert_eq!(server.ended().await.code(), Some(1));
+        server.has_said("must be started again").await;
+        server.has_said("Start it again").await;
+    }
+
+    for server in &mut servers {
+        server.restart();
+        let told = server.get(&format!("{path}&after={cursor}")).await.json();
+        assert_eq!(told["truncated"], true, "{told}");
+        let history = server.get(publish).await.json();
+        let messages = history["messages"].as_array().unwrap().iter();
+        let left: Vec<_> = messages.map(|it| it["data"].as_u64().unwrap()).collect();
+        assert_eq!(left, [1, 2, 3, 5], "four is lost");
+    }
+    // The publisher tries again, and goes on.
+    let body = br#"{"data":5,"id":"five"}"#;
+    let stored = servers[0].ask("POST", publish, &json, body).await;
+    assert_eq!(
+        (stored.status, stored.json()["seq"].as_u64()),
+        (200, Some(4))
+    );
+    assert_eq!(servers[1].publish("a", "6").await, 5);
+}
