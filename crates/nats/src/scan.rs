@@ -23,7 +23,7 @@ pub struct Scan {
     layout: Layout,
     /// Of each log, where it began and ended.
     bounds: Vec<(u64, u64)>,
-    epoch: Epoch,
+    epochs: Vec<Epoch>,
     log: usize,
     next: u64,
 }
@@ -37,20 +37,18 @@ impl Scan {
     pub fn open(config: &NatsConfig) -> Result<Self, NatsError> {
         let layout = layout(config)?;
         let runtime = runtime()?;
-        let (api, bounds, epoch) = runtime.block_on(async {
+        let (api, bounds, epochs) = runtime.block_on(async {
             let (client, _) = connect(config, Default::default()).await?;
             let api = Api::new(client, config.domain.as_deref());
-            let mut bounds = Vec::new();
-            let mut epoch = None;
+            let (mut bounds, mut epochs) = (Vec::new(), Vec::new());
             for place in layout.logs() {
                 let extent = api.extent(&place.stream).await;
                 let extent = extent.map_err(|error| NatsError::stream(&place.stream, &error))?;
                 bounds.push((extent.first, extent.last));
-                epoch = epoch.or(extent.epoch);
+                let stranger = || NatsError::stream(&place.stream, &"it was not made by Tidings");
+                epochs.push(extent.epoch.ok_or_else(stranger)?);
             }
-            let stranger =
-                || NatsError::stream(&layout.logs()[0].stream, &"it was not made by Tidings");
-            Ok::<_, NatsError>((api, bounds, epoch.ok_or_else(stranger)?))
+            Ok::<_, NatsError>((api, bounds, epochs))
         })?;
         let next = bounds.first().map_or(1, |(first, _)| *first);
         Ok(Self {
@@ -58,15 +56,15 @@ impl Scan {
             api,
             layout,
             bounds,
-            epoch,
+            epochs,
             log: 0,
             next,
         })
     }
 
-    /// The identity of the first log.
-    pub fn epoch(&self) -> &Epoch {
-        &self.epoch
+    /// The identity of each log.
+    pub fn epochs(&self) -> &[Epoch] {
+        &self.epochs
     }
 
     /// How much of it is read, from 0 to 1.

@@ -1,5 +1,6 @@
 //! `tidings export` and `tidings import`, as whoever runs a server uses them.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::FileTypeExt;
@@ -10,6 +11,7 @@ use std::time::SystemTime;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
+use tidings_testkit::nats::Server as Nats;
 
 use crate::support::server::{Server, tidings};
 
@@ -99,15 +101,24 @@ fn said(backup: &str) -> Vec<Value> {
 
 /// A backup of so many messages in two channels, said a second after one another, the last one now.
 fn backup(count: u64) -> String {
+    varied(count, 2)
+}
+
+/// The same in so many channels; every tenth message is of bytes.
+fn varied(count: u64, channels: u64) -> String {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let now = u64::try_from(since.unwrap().as_millis()).unwrap();
     let header = format!(r#"{{"tidings":"export","version":1,"epoch":"k3f9","at":{now}}}"#);
     let messages = (1..=count).map(|seq| {
-        let message = json!({
-            "type": "message", "channel": format!("chat:{}", seq % 2), "seq": seq, "prev": 0,
+        let mut message = json!({
+            "type": "message", "channel": format!("chat:{}", seq % channels), "seq": seq, "prev": 0,
             "id": format!("id {seq}"), "at": now - 1000 * (count - seq), "from": "李雷",
             "data": {"text": format!("你好 {seq}")},
         });
+        if seq % 10 == 5 {
+            message["data"] = Value::Null;
+            message["bytes"] = "AP8K".into();
+        }
         format!("{message}\n")
     });
     let text = format!("{header}\n{}", messages.collect::<String>());
@@ -365,4 +376,96 @@ fn a_pipe_is_written_as_it_is() {
     assert!(is_pipe, "a file is in its place");
     assert_eq!(exported.well(), "");
     assert_eq!(said(&String::from_utf8(piped).unwrap()), said(&file));
+}
+
+/// What each channel has, in its order.
+fn by_channel(backup: &str) -> BTreeMap<String, Vec<Value>> {
+    let mut channels = BTreeMap::new();
+    for message in said(backup) {
+        let channel = message["channel"].as_str().unwrap().to_owned();
+        channels
+            .entry(channel)
+            .or_insert_with(Vec::new)
+            .push(message);
+    }
+    channels
+}
+
+/// A data directory is brought into NATS, whose channels are spread over so many streams, and from there into another
+/// one.
+fn moves_into_a_cluster_and_out_of_it(shards: usize) {
+    const CHANNELS: u64 = 7;
+    const MESSAGES: u64 = 3000;
+    let nats = Nats::start("");
+    let dir = tempfile::tempdir().unwrap();
+    let config = place(&dir, "tidings.toml");
+    // The window in which NATS itself knows an id is over at once.
+    fs::write(
+        &config,
+        format!(
+            "engine = \"{}\"\ndedup_window = \"0s\"\n[nats]\nshards = {shards}\n",
+            nats.url()
+        ),
+    )
+    .unwrap();
+    let cluster = |command: &str, file: &Path| {
+        let mut tidings = tidings();
+        run(tidings.arg(command).arg("--config").arg(&config).arg(file))
+    };
+    let file = |name: &str| place(&dir, name);
+    let text = |name: &str| fs::read_to_string(file(name)).unwrap();
+
+    // As they lie in a data directory: text and bytes, each a second after the one before.
+    let (here, there) = (file("here"), file("there"));
+    import(&here, &varied(MESSAGES, CHANNELS), &[]).well();
+    export(&here, &[file("before").to_str().unwrap()]).well();
+    assert_eq!(said(&text("before")).len() as u64, MESSAGES);
+
+    let told = cluster("import", &file("before")).well();
+    assert!(
+        told.starts_with("3,000 messages imported\nnow start"),
+        "{told}"
+    );
+    let again = cluster("import", &file("before")).well();
+    assert_eq!(again, "0 messages imported\n3,000 were there already\n");
+
+    cluster("export", &file("between")).well();
+    assert_eq!(by_channel(&text("between")), by_channel(&text("before")));
+    let streams = streams(&text("between"));
+    assert_eq!(streams.len(), shards, "each has places of its own");
+    let header: Value = serde_json::from_str(text("between").lines().next().unwrap()).unwrap();
+    let epochs: BTreeSet<_> = header["epoch"].as_str().unwrap().split('.').collect();
+    assert_eq!(epochs.len(), shards, "and an identity: {header}");
+
+    import(&there, "", &[file("between").to_str().unwrap()]).well();
+    export(&there, &[file("after").to_str().unwrap()]).well();
+    assert_eq!(by_channel(&text("after")), by_channel(&text("before")));
+    let again = import(&there, "", &[file("before").to_str().unwrap()]).well();
+    assert_eq!(again, "0 messages imported\n3,000 were there already\n");
+}
+
+/// The places of each stream in a backup: they go up until the next one begins.
+fn streams(backup: &str) -> Vec<Vec<u64>> {
+    let mut streams: Vec<Vec<u64>> = Vec::new();
+    for line in backup.lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let Some(seq) = line["seq"].as_u64() else {
+            continue;
+        };
+        match streams.last_mut() {
+            Some(stream) if stream.last() < Some(&seq) => stream.push(seq),
+            _ => streams.push(vec![seq]),
+        }
+    }
+    streams
+}
+
+#[test]
+fn one_machine_becomes_a_cluster_and_one_again() {
+    moves_into_a_cluster_and_out_of_it(1);
+}
+
+#[test]
+fn one_machine_becomes_a_cluster_of_several_logs_and_one_again() {
+    moves_into_a_cluster_and_out_of_it(3);
 }

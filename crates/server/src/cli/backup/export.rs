@@ -63,11 +63,14 @@ impl Source {
         }
     }
 
-    fn epoch(&self) -> &Epoch {
-        match self {
-            Self::Log(scan) => scan.epoch(),
-            Self::Nats(scan) => scan.epoch(),
-        }
+    /// The identity of each log, joined as in a cursor.
+    fn epoch(&self) -> String {
+        let epochs = match self {
+            Self::Log(scan) => std::slice::from_ref(scan.epoch()),
+            Self::Nats(scan) => scan.epochs(),
+        };
+        let epochs: Vec<_> = epochs.iter().map(Epoch::as_str).collect();
+        epochs.join(".")
     }
 
     fn done(&self) -> f64 {
@@ -93,7 +96,7 @@ pub(in crate::cli) fn run(args: &ExportArgs) -> Result<(), Fault> {
     let header = Header {
         tidings: Header::KIND.into(),
         version: VERSION,
-        epoch: source.epoch().to_string(),
+        epoch: source.epoch(),
         at: SystemClock.now(),
         channels: chosen.clone(),
     };

@@ -35,7 +35,8 @@ struct Header {
     /// What the file is: [`Header::KIND`].
     tidings: Cow<'static, str>,
     version: u32,
-    /// The identity of the log that it was taken from, in which its messages' `seq`s count.
+    /// The identity of the log that it was taken from, in which its messages' `seq`s count; of several logs, which follow
+    /// one another, those of all, joined by `.`.
     epoch: String,
     /// When, in milliseconds since the Unix epoch.
     at: u64,
