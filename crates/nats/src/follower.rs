@@ -233,7 +233,8 @@ impl Follower {
         if last >= self.heard {
             self.short_since = None;
         } else if self.short_since.get_or_insert_with(Instant::now).elapsed() > LOST_AFTER {
-            return self.shared.has_lost_its_end(self.log).await;
+            self.shared.has_lost_its_end(self.log);
+            return;
         }
         if last > self.heard {
             self.shared.count(|it| it.gaps += 1);

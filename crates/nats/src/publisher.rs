@@ -167,10 +167,7 @@ impl Publisher {
             }
             match published {
                 Ok(ack) if ack.seq <= head && !ack.duplicate => {
-                    shared.has_lost_its_end(log).await;
-                    return Err(EngineError::Unavailable(
-                        "the stream has lost its end".to_owned(),
-                    ));
+                    return Err(shared.has_lost_its_end(log));
                 }
                 Ok(ack) => return self.stored(draft, at, tried, &ack).await,
                 Err(ApiError::WrongLast(last)) if Instant::now() < deadline => match last {

@@ -1,12 +1,13 @@
 //! What all parts of the engine work with.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_nats::jetstream;
 use tidings_engine::{Clock, EngineError, Notifier};
 use tidings_wire::{Encoded, Epoch, Event};
+use tokio::time::sleep;
 
 use crate::api::{Api, ApiError, Extent};
 use crate::known::Known;
@@ -14,6 +15,9 @@ use crate::layout::Layout;
 use crate::link::{Lease, Link};
 use crate::statistics::Statistics;
 use crate::streams;
+
+/// How soon a stream that has lost its end is given another identity once that has failed.
+const RENEW_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// See the module.
 pub(crate) struct Shared {
@@ -28,6 +32,8 @@ pub(crate) struct Shared {
     statistics: Mutex<Statistics>,
     /// Why nothing of what was told holds any longer.
     ruin: OnceLock<String>,
+    /// By log: whether its stream has lost its end.
+    lost: Vec<AtomicBool>,
     /// By log: the newest place that anybody here was told of.
     heads: Vec<AtomicU64>,
 }
@@ -42,6 +48,7 @@ impl Shared {
         link: Arc<Link>,
     ) -> Self {
         let heads = epochs.iter().map(|_| AtomicU64::new(0)).collect();
+        let lost = epochs.iter().map(|_| AtomicBool::new(false)).collect();
         Self {
             api,
             jetstream,
@@ -53,6 +60,7 @@ impl Shared {
             known: Mutex::default(),
             statistics: Mutex::default(),
             ruin: OnceLock::new(),
+            lost,
             heads,
         }
     }
@@ -91,9 +99,12 @@ impl Shared {
 
     /// Whether the logs are those that they were.
     pub(crate) fn check_identity(&self) -> Result<(), EngineError> {
-        match self.ruin.get() {
-            None => Ok(()),
-            Some(why) => Err(EngineError::Failed(why.clone())),
+        if let Some(why) = self.ruin.get() {
+            return Err(EngineError::Failed(why.clone()));
+        }
+        match self.lost.iter().any(|lost| lost.load(Ordering::Acquire)) {
+            true => Err(lost()),
+            false => Ok(()),
         }
     }
 
@@ -108,17 +119,29 @@ impl Shared {
         }
     }
 
-    /// A stream has given a place to a message that another one had. It has lost its end, so that what was told of it must
-    /// not be taken for what it is now.
-    pub(crate) async fn has_lost_its_end(&self, log: usize) {
+    /// A stream has lost its end, or has given a place to a message that another one had. What was told of it must not be
+    /// taken for what it is now: it is given another identity, and until it has one nothing is stored or told to be well.
+    /// Gives what a publisher is told.
+    pub(crate) fn has_lost_its_end(self: &Arc<Self>, log: usize) -> EngineError {
+        if !self.lost[log].swap(true, Ordering::AcqRel) {
+            let stream = &self.layout.logs()[log].stream;
+            tracing::error!(
+                stream,
+                "the stream has lost its newest messages, as when all servers of NATS lose their power"
+            );
+            let shared = self.clone();
+            tokio::spawn(async move { shared.renew(log).await });
+        }
+        lost()
+    }
+
+    /// Gives a log another identity. Without, whoever is started again would take it for what it was: so it is tried for as
+    /// long as we are there.
+    async fn renew(&self, log: usize) {
         let place = &self.layout.logs()[log];
-        tracing::error!(
-            stream = place.stream,
-            "the stream has lost its newest messages, as when all servers of NATS lose their power"
-        );
-        let renewed = streams::renew(&self.jetstream, place, &self.epochs[log]).await;
-        if let Err(error) = renewed {
-            tracing::error!(%error, "its identity cannot be changed");
+        while let Err(error) = streams::renew(&self.jetstream, place, &self.epochs[log]).await {
+            tracing::error!(%error, "its identity cannot be changed yet");
+            sleep(RENEW_AGAIN_AFTER).await;
         }
         self.is_another(log);
     }
@@ -136,6 +159,10 @@ impl Shared {
     pub(crate) fn encoded(&self, event: Event, log: usize) -> Arc<Encoded> {
         Arc::new(Encoded::new(event, self.epochs[log].clone()))
     }
+}
+
+fn lost() -> EngineError {
+    EngineError::Unavailable("a stream has lost its end, and is given another identity".to_owned())
 }
 
 /// What is behind these locks is whole between any two statements, so that a panic elsewhere is no reason not to go on.

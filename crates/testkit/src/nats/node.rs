@@ -62,14 +62,28 @@ struct Process {
 }
 
 impl Node {
-    /// Writes its configuration, of which `config` is the end, into `folder`. It does not run yet.
+    /// One whose files are in `folder`, with `config` as the end of its configuration. It does not run yet.
     pub(super) fn new(name: &str, folder: &Path, ports: Ports, config: &str) -> Self {
         let folder = folder.join(name);
+        fs::create_dir_all(folder.join(STORE)).expect("a temporary folder can be written to");
+        let node = Self {
+            name: name.to_owned(),
+            folder,
+            ports,
+            process: Mutex::default(),
+        };
+        node.configure(config);
+        node
+    }
+
+    /// Writes its configuration, of which `config` is the end, for its next start.
+    pub(super) fn configure(&self, config: &str) {
+        let Self { name, folder, .. } = self;
         let Ports {
             clients,
             monitoring,
             ..
-        } = ports;
+        } = self.ports;
         let store = folder.join(STORE);
         let all = format!(
             r#"
@@ -83,14 +97,7 @@ lame_duck_grace_period: "100ms"
 {config}
 "#
         );
-        fs::create_dir_all(&store).expect("a temporary folder can be written to");
         fs::write(folder.join(CONFIG), all).expect("a temporary folder can be written to");
-        Self {
-            name: name.to_owned(),
-            folder,
-            ports,
-            process: Mutex::default(),
-        }
     }
 
     pub(super) fn name(&self) -> &str {

@@ -45,6 +45,11 @@ impl Server {
         self.node.start();
     }
 
+    /// From its next start on it has this `config` in place of the one that it was started with.
+    pub fn reconfigure(&self, config: &str) {
+        self.node.configure(config);
+    }
+
     /// Copies its store as it is now, for [`lose`](Self::lose).
     pub fn keep(&self) {
         self.node.keep();
