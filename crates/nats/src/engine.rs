@@ -11,7 +11,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
-use crate::api::{Api, ApiError};
+use crate::api::{Api, ApiError, Which};
 use crate::config::{LOGS_MAX, NatsConfig, READS_AT_ONCE};
 use crate::connect::{AGAIN_AFTER, connect};
 use crate::error::NatsError;
@@ -221,11 +221,18 @@ async fn open(config: &NatsConfig, layout: Layout, link: Arc<Link>) -> Result<Op
             .await
             .map_err(|error| failed(&error))?;
         client.flush().await.map_err(|error| failed(&error))?;
-        let start = extent(&shared, log, config.connect_within)
+        let extent = patiently(config, async || shared.extent(log).await);
+        let start = extent.await.map_err(|error| failed(&error))?.last;
+        let newest = match start {
+            0 => None,
+            seq => patiently(config, async || {
+                shared.api.get(&place.stream, Which::At { seq }).await
+            })
             .await
-            .map_err(|error| failed(&error))?;
+            .map_err(|error| failed(&error))?,
+        };
         shared.raise_head(log, start);
-        followers.push((Follower::new(shared.clone(), log, start), live));
+        followers.push((Follower::new(shared.clone(), log, start, newest), live));
     }
     let people = crate::people::Opened::new(shared.clone()).await?;
     Ok(Opened {
@@ -235,16 +242,18 @@ async fn open(config: &NatsConfig, layout: Layout, link: Arc<Link>) -> Result<Op
     })
 }
 
-/// How far a stream goes; one that was only just made may have no leader yet.
-async fn extent(shared: &Shared, log: usize, within: Duration) -> Result<u64, ApiError> {
+/// Asks a stream, which may have no leader yet if it was only just made.
+async fn patiently<T>(
+    config: &NatsConfig,
+    ask: impl AsyncFn() -> Result<T, ApiError>,
+) -> Result<T, ApiError> {
     let started = Instant::now();
     loop {
-        match shared.extent(log).await {
-            Ok(extent) => return Ok(extent.last),
-            Err(error) if error.is_passing() && started.elapsed() < within => {
+        match ask().await {
+            Err(error) if error.is_passing() && started.elapsed() < config.connect_within => {
                 sleep(AGAIN_AFTER).await
             }
-            Err(error) => return Err(error),
+            answer => return answer,
         }
     }
 }

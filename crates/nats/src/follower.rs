@@ -3,6 +3,9 @@
 //! A stream republishes what it has stored, with its place. Places follow each other without a hole, so that a hole in
 //! what is heard is something missed: it is read and told before what comes behind it. What was missed at the end shows
 //! in nothing that comes later; so the stream is asked how far it goes whenever the connection broke, and every second.
+//!
+//! A stream may have lost its end meanwhile, and may go as far as before with others' messages: so after a break the newest
+//! message that was heard before it must be where it was.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,10 +14,11 @@ use async_nats::header::NATS_SEQUENCE;
 use async_nats::{Message, Subscriber};
 use futures_util::{FutureExt, StreamExt};
 use tidings_engine::{Batch, Notice};
-use tidings_wire::Event;
+use tidings_wire::{Event, Message as Told};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use crate::api::{self, ApiError, Range, Stored};
+use crate::api::{self, ApiError, Range, Stored, Which};
+use crate::record::Record;
 use crate::shared::{Shared, lock};
 
 /// How long the end of a stream may be missed unnoticed when the connection is well, such as when two NATS servers have
@@ -48,18 +52,25 @@ pub(crate) struct Follower {
     told: u64,
     /// Since when the stream is said to end before what was heard.
     short_since: Option<Instant>,
+    /// The newest message that was heard.
+    newest: Option<Arc<Told>>,
+    /// The newest one of before a break, until it has been seen to be where it was.
+    doubted: Option<Arc<Told>>,
     batch: Vec<Arc<tidings_wire::Encoded>>,
 }
 
 impl Follower {
-    /// Follows `log` from behind `start`.
-    pub(crate) fn new(shared: Arc<Shared>, log: usize, start: u64) -> Self {
+    /// Follows `log` from behind `start`, where `newest` is, if it is still there.
+    pub(crate) fn new(shared: Arc<Shared>, log: usize, start: u64, newest: Option<Stored>) -> Self {
+        let newest = newest.and_then(|it| Some((it.seq, it.record?)));
         Self {
             shared,
             log,
             heard: start,
             told: start,
             short_since: None,
+            newest: newest.map(|(seq, record)| Arc::new(record.into_message(seq))),
+            doubted: None,
             batch: Vec::new(),
         }
     }
@@ -71,22 +82,28 @@ impl Follower {
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
+                // What comes after a break is looked at when what was before it is certain.
+                biased;
+                changed = breaks.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    self.doubt();
+                    self.check_tail().await;
+                }
+                _ = check.tick() => self.check_tail().await,
                 message = live.next() => {
                     let Some(message) = message else { return };
                     self.hear(message).await;
                     for _ in 1..BATCH_MAX {
+                        if breaks.has_changed().unwrap_or(true) {
+                            break;
+                        }
                         let Some(Some(message)) = live.next().now_or_never() else { break };
                         self.hear(message).await;
                     }
                     self.tell();
                     self.shared.link.answered(self.log);
-                }
-                _ = check.tick() => self.check_tail().await,
-                changed = breaks.changed() => {
-                    if changed.is_err() {
-                        return;
-                    }
-                    self.check_tail().await;
                 }
             }
         }
@@ -112,11 +129,10 @@ impl Follower {
         self.heard = seq;
         let Some(record) = record else { return };
         lock(&self.shared.known).hear(&record.channel, seq);
-        let message = record.into_message(seq);
-        self.batch.push(
-            self.shared
-                .encoded(Event::Message(Arc::new(message)), self.log),
-        );
+        let message = Arc::new(record.into_message(seq));
+        self.newest = Some(message.clone());
+        self.batch
+            .push(self.shared.encoded(Event::Message(message), self.log));
         if self.batch.len() >= BATCH_MAX {
             self.tell();
         }
@@ -217,6 +233,34 @@ impl Follower {
         Ok(read)
     }
 
+    /// The stream may not be what it was.
+    fn doubt(&mut self) {
+        self.doubted = self.doubted.take().or_else(|| self.newest.clone());
+    }
+
+    /// Whether the stream has another message where the doubted one was. Where that cannot be asked it is doubted on.
+    async fn is_replaced(&mut self) -> bool {
+        let Some(doubted) = self.doubted.clone() else {
+            return false;
+        };
+        let Shared { api, layout, .. } = &*self.shared;
+        let stream = &layout.logs()[self.log].stream;
+        let Ok(stored) = api.get(stream, Which::At { seq: doubted.seq }).await else {
+            return false;
+        };
+        self.doubted = None;
+        // One that was deleted meanwhile cannot be compared with.
+        stored.is_some_and(|stored| {
+            let is_same = |record: &Record| {
+                let Told {
+                    channel, id, at, ..
+                } = &*doubted;
+                (&record.channel, &record.id, record.at) == (channel, id, *at)
+            };
+            !stored.record.as_ref().is_some_and(is_same)
+        })
+    }
+
     /// Takes what the end of the stream has and nobody told of.
     async fn check_tail(&mut self) {
         let last = match self.shared.extent(self.log).await {
@@ -226,15 +270,23 @@ impl Follower {
             Ok(extent) => extent.last,
             Err(error) => {
                 tracing::debug!(%error, log = self.log, "how far the stream goes cannot be asked");
+                self.doubt();
                 return self.bear_silence().await;
             }
         };
         self.shared.link.answered(self.log);
         if last >= self.heard {
             self.short_since = None;
-        } else if self.short_since.get_or_insert_with(Instant::now).elapsed() > LOST_AFTER {
-            self.shared.has_lost_its_end(self.log);
-            return;
+            if self.is_replaced().await {
+                self.shared.has_lost_its_end(self.log);
+                return;
+            }
+        } else {
+            self.doubt();
+            if self.short_since.get_or_insert_with(Instant::now).elapsed() > LOST_AFTER {
+                self.shared.has_lost_its_end(self.log);
+                return;
+            }
         }
         if last > self.heard {
             self.shared.count(|it| it.gaps += 1);

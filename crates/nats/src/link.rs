@@ -67,6 +67,8 @@ impl Link {
             Event::Disconnected => {
                 lock(&self.gone).get_or_insert_with(Instant::now);
                 self.connection.fetch_add(1, Ordering::Relaxed);
+                // Already now: what is heard once it is back may be heard before that is.
+                self.breaks.send_modify(|breaks| *breaks += 1);
                 tracing::warn!("the connection to NATS is lost; trying again");
             }
             Event::SlowConsumer(_) => {

@@ -82,6 +82,42 @@ fn a_publish_into_another_channel_tells() {
     the_end_is_lost_and_published_into("elsewhere");
 }
 
+/// A node that has heard of messages, or has only begun behind them, comes back when others have taken their places.
+fn places_are_given_again(was_there: bool) {
+    let server = Server::start("");
+    let config = config(&server);
+    let publisher = open(&config);
+    let early = was_there.then(|| open(&config));
+    publish(&publisher, "room", "1");
+    server.keep();
+    for id in ["2", "3"] {
+        publish(&publisher, "room", id);
+    }
+    let node = early.unwrap_or_else(|| open(&config));
+    until("it to know of them", || node.head(0) == 3);
+    // Those who notice a publish are gone, and there is somebody new to whom it is a log as any other.
+    drop(publisher);
+    server.lose();
+    let stranger = open(&config);
+    for id in ["a", "b", "c", "d"] {
+        // Until it is noticed.
+        let _ = stranger.publish(draft("room", id)).wait();
+    }
+    ruin(&node);
+    ruin(&stranger);
+    assert_ne!(open(&config).epochs(), node.epochs());
+}
+
+#[test]
+fn a_node_that_heard_of_what_is_lost_notices_another_in_its_place() {
+    places_are_given_again(true);
+}
+
+#[test]
+fn a_node_that_began_behind_what_is_lost_notices_another_in_its_place() {
+    places_are_given_again(false);
+}
+
 #[test]
 fn nothing_is_stored_until_what_has_lost_its_end_is_another() {
     let may = |what: &str| {
