@@ -352,6 +352,7 @@ impl Api {
         }
         #[derive(Deserialize)]
         struct Settings {
+            num_replicas: usize,
             #[serde(default)]
             metadata: HashMap<String, String>,
         }
@@ -361,11 +362,15 @@ impl Api {
             config,
             cluster,
         } = self.ask(subject, Request::new()).await?;
-        // A leader that has lost the others answers for itself, for as long as it does not know.
-        let lease = cluster.map_or(FOR_LONG, |group| match group.leader.is_empty() {
-            true => Duration::ZERO,
-            false => lease(&group.replicas),
-        });
+        // One that has lost the others answers for itself, for as long as it does not know; and one that was only just started
+        // before it knows of others at all.
+        let lease = match cluster {
+            Some(group) if group.leader.is_empty() => Duration::ZERO,
+            group => lease(
+                &group.map_or_else(Vec::new, |it| it.replicas),
+                config.num_replicas,
+            ),
+        };
         if lease.is_zero() {
             return Err(ApiError::unled());
         }
@@ -416,17 +421,19 @@ struct Replica {
     active: u64,
 }
 
-/// For how long a leader still is the only one that `others` have answered so long ago: most of its servers must have lost it
-/// before they elect another one.
-fn lease(others: &[Replica]) -> Duration {
-    let needed = others.len().div_ceil(2);
+/// For how long one of `size` servers, whom the `others` have answered so long ago, still is their only leader: most of them
+/// must have lost it before they elect another one.
+fn lease(others: &[Replica], size: usize) -> Duration {
+    let Some(last_needed) = (size / 2).checked_sub(1) else {
+        return FOR_LONG;
+    };
     let never = |active| if active == 0 { u64::MAX } else { active };
     let mut silences: Vec<_> = others.iter().map(|it| never(it.active)).collect();
     silences.sort_unstable();
-    match needed {
-        0 => FOR_LONG,
-        _ => LEASE.saturating_sub(Duration::from_nanos(silences[needed - 1])),
-    }
+    let silence = silences.get(last_needed);
+    silence.map_or(Duration::ZERO, |it| {
+        LEASE.saturating_sub(Duration::from_nanos(*it))
+    })
 }
 
 /// The states of answers that are no messages: the end of a batch, no message at all (ADR-31), nobody to answer.
@@ -489,7 +496,7 @@ mod tests {
         let leads = |silences: &[u64]| {
             let active = silences.iter().map(|seconds| seconds * 1_000_000_000);
             let others: Vec<_> = active.map(|active| Replica { active }).collect();
-            lease(&others).as_millis()
+            lease(&others, others.len() + 1).as_millis()
         };
         // Of three one other is enough, of five two.
         assert_eq!(leads(&[1, 60]), 2500);
@@ -497,5 +504,6 @@ mod tests {
         assert_eq!(leads(&[1, 3, 60, 60]), 500);
         assert_eq!(leads(&[0, 0]), 0, "it has never heard from them");
         assert_eq!(leads(&[]), FOR_LONG.as_millis());
+        assert!(lease(&[], 3).is_zero(), "it does not know of them yet");
     }
 }

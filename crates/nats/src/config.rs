@@ -1,5 +1,6 @@
 //! How the engine is opened: where NATS is, what is kept there, and all bounds.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use tidings_engine::{Clock, DEDUP_WINDOW, RetentionPolicies, SystemClock};
 
 /// The engine's settings. [`NatsConfig::new`] has the defaults.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct NatsConfig {
     /// The servers to connect to, `nats://host:4222` or `tls://host:4222`; one is enough, for it tells of the
     /// others. A URL may bear a login, `nats://user:password@host` or `nats://token@host`, which is then that of all.
@@ -45,7 +46,7 @@ pub struct NatsConfig {
 }
 
 /// Who we are to NATS.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub enum Login {
     /// Whoever the servers' URLs say, or nobody in particular.
     #[default]
@@ -123,5 +124,28 @@ impl NatsConfig {
             reads_waiting_max: READS_WAITING_MAX,
             clock: Arc::new(SystemClock),
         }
+    }
+}
+
+/// Without the servers, whose URLs may bear a password, and the login.
+impl fmt::Debug for NatsConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NatsConfig")
+            .field("name", &self.name)
+            .field("shards", &self.shards)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Without what is secret.
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Anonymous => "Anonymous",
+            Self::Password { .. } => "Password",
+            Self::Token(_) => "Token",
+            Self::Nkey(_) => "Nkey",
+            Self::Credentials(_) => "Credentials",
+        })
     }
 }
