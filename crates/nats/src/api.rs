@@ -344,13 +344,6 @@ impl Api {
             cluster: Option<Group>,
         }
         #[derive(Deserialize)]
-        struct Group {
-            #[serde(default)]
-            leader: String,
-            #[serde(default)]
-            replicas: Vec<Replica>,
-        }
-        #[derive(Deserialize)]
         struct Settings {
             num_replicas: usize,
             #[serde(default)]
@@ -362,15 +355,7 @@ impl Api {
             config,
             cluster,
         } = self.ask(subject, Request::new()).await?;
-        // One that has lost the others answers for itself, for as long as it does not know; and one that was only just started
-        // before it knows of others at all.
-        let lease = match cluster {
-            Some(group) if group.leader.is_empty() => Duration::ZERO,
-            group => lease(
-                &group.map_or_else(Vec::new, |it| it.replicas),
-                config.num_replicas,
-            ),
-        };
+        let lease = cluster.unwrap_or_default().lease(config.num_replicas);
         if lease.is_zero() {
             return Err(ApiError::unled());
         }
@@ -413,7 +398,16 @@ async fn in_time<T>(within: Duration, ask: impl Future<Output = T>) -> Result<T,
     answer.map_err(|_| ApiError::Silent(format!("no answer within {within:?}")))
 }
 
-/// One of a stream's other servers, as its leader sees it.
+/// The servers of a stream, as the one that answers sees them.
+#[derive(Debug, Default, Deserialize)]
+struct Group {
+    /// Since when it is their leader, with all that was stored before; absent: it is not, or not yet.
+    leader_since: Option<String>,
+    /// All but the one that answers.
+    #[serde(default)]
+    replicas: Vec<Replica>,
+}
+
 #[derive(Debug, Deserialize)]
 struct Replica {
     /// How long ago it has last answered, in nanoseconds; 0: never.
@@ -421,19 +415,25 @@ struct Replica {
     active: u64,
 }
 
-/// For how long one of `size` servers, whom the `others` have answered so long ago, still is their only leader: most of them
-/// must have lost it before they elect another one.
-fn lease(others: &[Replica], size: usize) -> Duration {
-    let Some(last_needed) = (size / 2).checked_sub(1) else {
-        return FOR_LONG;
-    };
-    let never = |active| if active == 0 { u64::MAX } else { active };
-    let mut silences: Vec<_> = others.iter().map(|it| never(it.active)).collect();
-    silences.sort_unstable();
-    let silence = silences.get(last_needed);
-    silence.map_or(Duration::ZERO, |it| {
-        LEASE.saturating_sub(Duration::from_nanos(*it))
-    })
+impl Group {
+    /// For how long the one that answers, of `size` servers, still is their only leader: most of them must have lost it before
+    /// they elect another one. Zero: it may be none. A leader that has lost the others answers for as long as it does not
+    /// know; a server that was only just started does in the leader's place, and before it has what was stored.
+    fn lease(&self, size: usize) -> Duration {
+        let Some(last_needed) = (size / 2).checked_sub(1) else {
+            return FOR_LONG;
+        };
+        if self.leader_since.is_none() {
+            return Duration::ZERO;
+        }
+        let never = |active| if active == 0 { u64::MAX } else { active };
+        let mut silences: Vec<_> = self.replicas.iter().map(|it| never(it.active)).collect();
+        silences.sort_unstable();
+        let silence = silences.get(last_needed);
+        silence.map_or(Duration::ZERO, |it| {
+            LEASE.saturating_sub(Duration::from_nanos(*it))
+        })
+    }
 }
 
 /// The states of answers that are no messages: the end of a batch, no message at all (ADR-31), nobody to answer.
@@ -495,8 +495,11 @@ mod tests {
     fn a_leader_is_one_for_as_long_as_most_have_heard_from_it() {
         let leads = |silences: &[u64]| {
             let active = silences.iter().map(|seconds| seconds * 1_000_000_000);
-            let others: Vec<_> = active.map(|active| Replica { active }).collect();
-            lease(&others, others.len() + 1).as_millis()
+            let group = Group {
+                leader_since: Some("2026-11-28T00:00:00Z".to_owned()),
+                replicas: active.map(|active| Replica { active }).collect(),
+            };
+            group.lease(silences.len() + 1).as_millis()
         };
         // Of three one other is enough, of five two.
         assert_eq!(leads(&[1, 60]), 2500);
@@ -504,6 +507,16 @@ mod tests {
         assert_eq!(leads(&[1, 3, 60, 60]), 500);
         assert_eq!(leads(&[0, 0]), 0, "it has never heard from them");
         assert_eq!(leads(&[]), FOR_LONG.as_millis());
-        assert!(lease(&[], 3).is_zero(), "it does not know of them yet");
+    }
+
+    #[test]
+    fn whoever_is_no_leader_does_not_speak_for_it() {
+        let lease = |group: &str| serde_json::from_str::<Group>(group).unwrap().lease(3);
+        let since = r#""leader_since":"2026-11-28T00:00:00Z""#;
+        let replicas = r#""replicas":[{"active":5},{"active":5}]"#;
+        assert!(!lease(&format!("{{{since},{replicas}}}")).is_zero());
+        assert!(lease(&format!("{{{replicas}}}")).is_zero());
+        assert!(lease(&format!("{{{since}}}")).is_zero());
+        assert!(lease("{}").is_zero());
     }
 }
