@@ -120,10 +120,15 @@ export class Server {
 	}
 }
 
+/** Those that were tried here: they may be somebody's who does not listen yet. @type {Set<number>} */
+const given = new Set();
+
 /** A port that a server can go away from and come back to. */
 export async function freePort() {
 	for (;;) {
 		const port = PORTS.first + Math.floor(Math.random() * PORTS.count);
+		if (given.has(port)) continue;
+		given.add(port);
 		if (await isFree(port)) return port;
 	}
 }
