@@ -43,6 +43,12 @@ pub trait Engine: Send + Sync + 'static {
     /// told anybody is not behind it.
     fn head(&self, log: usize) -> u64;
 
+    /// Whether nobody anywhere was told of a place beyond [`head`](Self::head): not so where other processes write into the
+    /// same logs.
+    fn is_head_certain(&self) -> bool {
+        true
+    }
+
     /// The [`head`](Self::head) of a log, once it is certain whether the log goes as far as `seq`, of which
     /// somebody was told elsewhere.
     fn reach(&self, log: usize, _seq: u64) -> Answer<u64> {

@@ -234,6 +234,10 @@ impl Engine for MemoryEngine {
         self.lock().head(log)
     }
 
+    fn is_head_certain(&self) -> bool {
+        self.lock().faults.behind.is_none()
+    }
+
     fn reach(&self, log: usize, _seq: u64) -> Answer<u64> {
         let mut inner = self.lock();
         let result = match inner.faults.reaches.clone() {

@@ -35,8 +35,8 @@ pub struct Link {
 /// What a stream was given, kept for when another link has taken its session over.
 struct Stream {
     positions: Positions,
-    /// The heads of its logs as it began.
-    newest: Positions,
+    /// The heads of its logs as it began, if they were certain.
+    newest: Option<Positions>,
     epochs: Option<BTreeMap<ChannelName, Epoch>>,
     truncated: bool,
 }
@@ -51,10 +51,14 @@ impl Link {
     pub(crate) fn stream(shard: Shard, key: LinkKey, heads: &Heads) -> Self {
         let fanout = shard.0.fanout.borrow();
         let session = fanout.session(key).expect("it was just attached");
-        let mut newest = session.positions.clone();
-        for (log, _) in session.positions.iter() {
-            newest.set(log, heads.of(log));
-        }
+        let is_certain = shard.hub().engine().is_head_certain();
+        let newest = is_certain.then(|| {
+            let mut newest = session.positions.clone();
+            for (log, _) in session.positions.iter() {
+                newest.set(log, heads.of(log));
+            }
+            newest
+        });
         let stream = Stream {
             positions: session.positions.clone(),
             newest,
@@ -198,10 +202,11 @@ impl Link {
     }
 
     /// The newest place of each log as the stream began: a reader that knows of one beyond it has it from an end
-    /// that the log has lost. `None` on a framed link, where each subscription tells that by itself.
+    /// that the log has lost. `None` on a framed link, where each subscription tells that by itself, and where
+    /// [that is not certain](tidings_engine::Engine::is_head_certain).
     pub fn newest(&self) -> Option<StreamCursor> {
         let stream = self.stream.as_ref()?;
-        Some(self.cursor_of(&stream.newest))
+        Some(self.cursor_of(stream.newest.as_ref()?))
     }
 
     fn cursor_of(&self, positions: &Positions) -> StreamCursor {

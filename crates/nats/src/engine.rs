@@ -276,6 +276,10 @@ impl Engine for Nats {
         self.shared.head(log)
     }
 
+    fn is_head_certain(&self) -> bool {
+        false
+    }
+
     fn reach(&self, log: usize, seq: u64) -> Answer<u64> {
         let head = self.shared.head(log);
         if seq <= head {

@@ -46,6 +46,7 @@ fn a_stream_begins_when_it_is_certain_how_far_the_log_goes() {
         assert!(poll(&mut link, ROOM).is_empty());
         assert!(!link.was_truncated());
         assert_eq!((link.cursor().to_string(), seq(&link)), (cursor, 2));
+        assert_eq!(link.newest(), None, "others may know of newer ones");
         house.publish("a", "3").await;
         house.engine.catch_up();
         assert_eq!(names(&short_poll(&mut link).await), ["join", "3"]);
