@@ -163,7 +163,7 @@ impl Publisher {
             let headers = headers(draft, at, age_left(draft, age, now), prev);
             let published = shared.api.publish(&subject, headers, payload.clone()).await;
             if let Err(error) = &published {
-                tracing::debug!(channel = %draft.channel, prev, %error, ?error, "a publish is tried again");
+                tracing::debug!(channel = %draft.channel, prev, %error, "a publish was not taken");
             }
             match published {
                 Ok(ack) if ack.seq <= head && !ack.duplicate => {
