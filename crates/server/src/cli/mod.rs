@@ -5,6 +5,7 @@ mod bench;
 mod client;
 mod config;
 mod descriptors;
+mod load;
 mod nats;
 mod progress;
 mod publish;

@@ -16,12 +16,12 @@ use super::figures::{
     Bytes, Connecting, Correctness, Figures, Generator, Load, Server, Throughput, notes, per,
 };
 use super::follower::{Follower, Seat, Transport};
-use super::latency::Latencies;
 use super::payload::Payload;
 use super::plan::Plan;
-use super::process::{Process, Usage, own_usage};
 use super::publisher::{Publisher, Way};
 use super::tally::{SharedTally, Tally};
+use crate::cli::load::latency::Latencies;
+use crate::cli::load::process::{Process, Usage, own_usage};
 use crate::cli::progress::Progress;
 use crate::cli::units::{count, rate, time};
 use crate::fault::Fault;

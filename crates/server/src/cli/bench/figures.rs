@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::follower::Transport;
-use super::latency::{CurvePoint, Quantiles};
 use super::ledger::Balance;
 use super::recorder::TimePoint;
+use crate::cli::load::latency::{CurvePoint, Quantiles};
 
 /// Everything.
 #[derive(Clone, Debug, Serialize)]

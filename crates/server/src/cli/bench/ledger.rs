@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::order::{Arrival, Order};
 use super::payload::Delivery;
+use crate::cli::load::order::{Arrival, Order};
 
 /// Who follows what, and what became of each message.
 #[derive(Debug, Default)]

@@ -5,19 +5,14 @@
 //! through a run, and [`figures`] are what it found, for [`report`] and [`html`] to tell. What decides or
 //! computes is pure; sockets and clocks are in [`course`], [`follower`], [`publisher`] and [`alarm`].
 
-mod alarm;
 mod channels;
 mod course;
 mod figures;
 mod follower;
 mod html;
-mod latency;
 mod ledger;
-mod lines;
-mod order;
 mod payload;
 mod plan;
-mod process;
 mod publisher;
 mod recorder;
 mod report;

@@ -7,12 +7,12 @@ use tidings_websocket::Event;
 use tokio::time::Instant;
 
 use super::super::client::{ANSWER_WITHIN, Client, Failure};
-use super::alarm::Alarm;
 use super::channels::Channels;
 use super::follower::{Socket, Transport, open_websocket};
 use super::payload::{Payload, Said};
 use super::plan::{Plan, Slot};
 use super::tally::SharedTally;
+use crate::cli::load::alarm::Alarm;
 use crate::fault::Fault;
 
 /// How many messages a WebSocket has under way at most: half of what a server takes before it says `busy`

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use serde::Serialize;
 
-use super::latency::Latencies;
+use crate::cli::load::latency::Latencies;
 
 /// The histograms and counts of a run.
 #[derive(Debug)]

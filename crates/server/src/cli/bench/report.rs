@@ -2,7 +2,7 @@
 
 use super::figures::Figures;
 use super::follower::Transport;
-use super::latency::Quantiles;
+use crate::cli::load::latency::Quantiles;
 use crate::cli::units::{bytes, count, rate, time};
 
 /// A heading and its lines.

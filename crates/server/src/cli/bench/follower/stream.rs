@@ -5,8 +5,8 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, timeout};
 
 use super::super::super::client::{ANSWER_WITHIN, Client, Failure};
-use super::super::lines::Lines;
 use super::{Never, Seat};
+use crate::cli::load::lines::Lines;
 
 /// One whose `hello` has come.
 pub(in super::super) struct Follower {

@@ -6,28 +6,28 @@ use super::escape;
 
 /// A picture with one or more lines.
 #[derive(Debug)]
-pub(super) struct Plot<'a> {
+pub(in crate::cli) struct Plot<'a> {
     /// What it shows, for those who do not see it as well.
-    pub(super) title: &'a str,
-    pub(super) x: Axis,
-    pub(super) y: Axis,
-    pub(super) lines: Vec<Line<'a>>,
+    pub(in crate::cli) title: &'a str,
+    pub(in crate::cli) x: Axis,
+    pub(in crate::cli) y: Axis,
+    pub(in crate::cli) lines: Vec<Line<'a>>,
 }
 
 /// From where to where, and what is written along it; in the units of the points.
 #[derive(Debug)]
-pub(super) struct Axis {
-    pub(super) from: f64,
-    pub(super) to: f64,
-    pub(super) ticks: Vec<(f64, String)>,
+pub(in crate::cli) struct Axis {
+    pub(in crate::cli) from: f64,
+    pub(in crate::cli) to: f64,
+    pub(in crate::cli) ticks: Vec<(f64, String)>,
 }
 
 /// One line.
 #[derive(Debug)]
-pub(super) struct Line<'a> {
+pub(in crate::cli) struct Line<'a> {
     /// What it is; empty where it is the only one.
-    pub(super) name: &'a str,
-    pub(super) points: Vec<(f64, f64)>,
+    pub(in crate::cli) name: &'a str,
+    pub(in crate::cli) points: Vec<(f64, f64)>,
 }
 
 // The picture in its own units, which the page stretches to its width: room to the left for times
@@ -44,7 +44,7 @@ const NAME_WIDTH: f64 = 90.0;
 
 impl Axis {
     /// An axis from 0 on in round steps, some five of them.
-    pub(super) fn linear(max: f64, label: impl Fn(f64) -> String) -> Self {
+    pub(in crate::cli) fn linear(max: f64, label: impl Fn(f64) -> String) -> Self {
         let step = round_step(max / 5.0);
         let steps = (max / step).ceil().max(1.0);
         Self {
@@ -60,7 +60,7 @@ impl Axis {
 
     /// A logarithmic axis for values from `min` to `max`, with ticks at 1, 2 and 5 of each decade. Its
     /// points are logarithms to the base 10.
-    pub(super) fn logarithmic(min: f64, max: f64, label: impl Fn(f64) -> String) -> Self {
+    pub(in crate::cli) fn logarithmic(min: f64, max: f64, label: impl Fn(f64) -> String) -> Self {
         let (min, max) = (min.max(1.0), max.max(min).max(1.0));
         let steps: Vec<f64> = (0..DECADES_MAX)
             .flat_map(|decade| [1.0, 2.0, 5.0].map(|step| step * 10f64.powi(decade)))
@@ -105,7 +105,7 @@ fn round_step(step: f64) -> f64 {
 
 impl Plot<'_> {
     /// The picture.
-    pub(super) fn svg(&self) -> String {
+    pub(in crate::cli) fn svg(&self) -> String {
         let mut out = format!(
             "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">\n",
             escape(self.title)

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 /// A histogram whose every value is right to three digits (0.1 %), whatever its size.
 #[derive(Clone, Debug)]
-pub(super) struct Latencies(Histogram<u64>);
+pub(in crate::cli) struct Latencies(Histogram<u64>);
 
 /// The longest latency that is told apart from a longer one: an hour, longer than a run is worth.
 const US_MAX: u64 = 3600 * 1_000_000;
@@ -15,23 +15,23 @@ const DIGITS: u8 = 3;
 
 /// What is told: each is the value that so many of all do not exceed, in microseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub(super) struct Quantiles {
+pub(in crate::cli) struct Quantiles {
     /// How many values there are.
-    pub(super) count: u64,
-    pub(super) p50: u64,
-    pub(super) p90: u64,
-    pub(super) p99: u64,
-    pub(super) p99_9: u64,
-    pub(super) max: u64,
+    pub(in crate::cli) count: u64,
+    pub(in crate::cli) p50: u64,
+    pub(in crate::cli) p90: u64,
+    pub(in crate::cli) p99: u64,
+    pub(in crate::cli) p99_9: u64,
+    pub(in crate::cli) max: u64,
 }
 
 /// A point of the curve of all quantiles.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub(super) struct CurvePoint {
+pub(in crate::cli) struct CurvePoint {
     /// Which part of all, 0 to 1 …
-    pub(super) quantile: f64,
+    pub(in crate::cli) quantile: f64,
     /// … does not exceed this, in microseconds.
-    pub(super) us: u64,
+    pub(in crate::cli) us: u64,
 }
 
 impl Default for Latencies {
@@ -42,17 +42,17 @@ impl Default for Latencies {
 
 impl Latencies {
     /// Takes one.
-    pub(super) fn record(&mut self, us: u64) {
+    pub(in crate::cli) fn record(&mut self, us: u64) {
         self.0.saturating_record(us);
     }
 
     /// Forgets all.
-    pub(super) fn reset(&mut self) {
+    pub(in crate::cli) fn reset(&mut self) {
         self.0.reset();
     }
 
     /// The usual ones; all 0 where there is no value.
-    pub(super) fn quantiles(&self) -> Quantiles {
+    pub(in crate::cli) fn quantiles(&self) -> Quantiles {
         let at = |quantile| self.0.value_at_quantile(quantile);
         Quantiles {
             count: self.0.len(),
@@ -65,7 +65,7 @@ impl Latencies {
     }
 
     /// The whole curve: the nearer to 1, the closer its points, as far as there are values to tell.
-    pub(super) fn curve(&self) -> Vec<CurvePoint> {
+    pub(in crate::cli) fn curve(&self) -> Vec<CurvePoint> {
         if self.0.is_empty() {
             return Vec::new();
         }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 /// What a follower has of its channel, which was empty when it came.
 #[derive(Debug, Default)]
-pub(super) struct Order {
+pub(in crate::cli) struct Order {
     /// The highest `seq` that came; 0: none.
     last: u64,
     /// What was jumped over: from behind the first `seq` to the second, ascending.
@@ -20,7 +20,7 @@ pub(super) struct Order {
 
 /// How a message came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Arrival {
+pub(in crate::cli) enum Arrival {
     /// In its turn, as far as is known: what may be missing before it is counted in the end.
     Next,
     /// After one that is behind it, or with a `prev` that contradicts what came before.
@@ -31,7 +31,7 @@ pub(super) enum Arrival {
 
 impl Order {
     /// Takes a message.
-    pub(super) fn arrive(&mut self, seq: u64, prev: u64) -> Arrival {
+    pub(in crate::cli) fn arrive(&mut self, seq: u64, prev: u64) -> Arrival {
         if seq > self.last {
             self.different += 1;
             let last = std::mem::replace(&mut self.last, seq);
@@ -51,7 +51,7 @@ impl Order {
     }
 
     /// How many of the messages that its channel has acknowledged (their `seq`, ascending) never came.
-    pub(super) fn missing(&self, acknowledged: &[u64]) -> u64 {
+    pub(in crate::cli) fn missing(&self, acknowledged: &[u64]) -> u64 {
         let upto = |seq: u64| acknowledged.partition_point(|&other| other <= seq);
         let never_came = acknowledged.len() - upto(self.last);
         let in_holes: usize = self

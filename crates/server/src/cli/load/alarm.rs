@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 /// A timer that can be set again and again. Where the system has no `timerfd`, the runtime's own.
 #[derive(Debug)]
-pub(super) struct Alarm {
+pub(in crate::cli) struct Alarm {
     #[cfg(target_os = "linux")]
     timer: AsyncFd<std::os::fd::OwnedFd>,
     #[cfg(target_os = "linux")]
@@ -17,7 +17,7 @@ pub(super) struct Alarm {
 #[cfg(target_os = "linux")]
 impl Alarm {
     /// Takes a descriptor; inside a runtime.
-    pub(super) fn new() -> std::io::Result<Self> {
+    pub(in crate::cli) fn new() -> std::io::Result<Self> {
         use rustix::time::{TimerfdClockId, TimerfdFlags, timerfd_create};
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
@@ -33,7 +33,7 @@ impl Alarm {
     }
 
     /// Waits until `at`. Cancel safe; cheap to call again with the same moment.
-    pub(super) async fn until(&mut self, at: Instant) -> std::io::Result<()> {
+    pub(in crate::cli) async fn until(&mut self, at: Instant) -> std::io::Result<()> {
         // Whoever is late all the time does not keep the other tasks from their turn.
         tokio::task::coop::consume_budget().await;
         loop {
@@ -69,12 +69,12 @@ impl Alarm {
 #[cfg(not(target_os = "linux"))]
 impl Alarm {
     /// Nothing to take.
-    pub(super) fn new() -> std::io::Result<Self> {
+    pub(in crate::cli) fn new() -> std::io::Result<Self> {
         Ok(Self {})
     }
 
     /// Waits until `at`. Cancel safe.
-    pub(super) async fn until(&mut self, at: Instant) -> std::io::Result<()> {
+    pub(in crate::cli) async fn until(&mut self, at: Instant) -> std::io::Result<()> {
         tokio::time::sleep_until(at).await;
         Ok(())
     }

@@ -7,24 +7,24 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// One process, or several that listen on the same socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Process {
+pub(in crate::cli) struct Process {
     pids: Vec<u32>,
 }
 
 /// What it has taken until now.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Usage {
+pub(in crate::cli) struct Usage {
     /// CPU time of all its threads, in seconds.
-    pub(super) cpu_s: f64,
+    pub(in crate::cli) cpu_s: f64,
     /// How long its threads could have run and had no CPU, in seconds, added up.
-    pub(super) cpu_wait_s: f64,
+    pub(in crate::cli) cpu_wait_s: f64,
     /// Resident memory, in bytes.
-    pub(super) resident_bytes: u64,
+    pub(in crate::cli) resident_bytes: u64,
 }
 
 impl Process {
     /// The process of that number, if there is one.
-    pub(super) fn of(pid: u32) -> Option<Self> {
+    pub(in crate::cli) fn of(pid: u32) -> Option<Self> {
         fs::exists(format!("/proc/{pid}/stat"))
             .is_ok_and(|exists| exists)
             .then(|| Self { pids: vec![pid] })
@@ -32,7 +32,7 @@ impl Process {
 
     /// Who listens on `address`, an address of this machine. `None` where that is not to be learned:
     /// another user's process shows its sockets to root alone.
-    pub(super) fn listening_on(address: SocketAddr) -> Option<Self> {
+    pub(in crate::cli) fn listening_on(address: SocketAddr) -> Option<Self> {
         let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(fs::read_to_string);
         let inodes: BTreeSet<u64> = tables
             .iter()
@@ -49,18 +49,18 @@ impl Process {
     }
 
     /// Its number; the first where there are several.
-    pub(super) fn pid(&self) -> u32 {
+    pub(in crate::cli) fn pid(&self) -> u32 {
         self.pids[0]
     }
 
     /// What its program is called.
-    pub(super) fn name(&self) -> String {
+    pub(in crate::cli) fn name(&self) -> String {
         let name = fs::read_to_string(format!("/proc/{}/comm", self.pid()));
         name.unwrap_or_default().trim().to_owned()
     }
 
     /// What it has taken until now. One that has ended has taken nothing.
-    pub(super) fn usage(&self) -> Usage {
+    pub(in crate::cli) fn usage(&self) -> Usage {
         let usages = self.pids.iter().map(|pid| usage(*pid));
         usages.fold(Usage::default(), |sum, usage| Usage {
             cpu_s: sum.cpu_s + usage.cpu_s,
@@ -71,7 +71,7 @@ impl Process {
 }
 
 /// What this very process has taken.
-pub(super) fn own_usage() -> Usage {
+pub(in crate::cli) fn own_usage() -> Usage {
     usage(std::process::id())
 }
 

@@ -1,13 +1,10 @@
 //! The report as one page that needs nothing else: it can be sent, kept and printed.
 
-mod plot;
-
 use super::figures::Figures;
 use super::report::{headline, sections};
+use crate::cli::load::plot::{Axis, Line, Plot};
+use crate::cli::load::{STYLE, escape};
 use crate::cli::units::{count, time};
-use plot::{Axis, Line, Plot};
-
-const STYLE: &str = include_str!("style.css");
 
 /// The whole page.
 pub(super) fn page(figures: &Figures) -> String {
@@ -49,21 +46,6 @@ pub(super) fn page(figures: &Figures) -> String {
         tables = tables(figures),
         version = escape(figures.tidings_version),
     )
-}
-
-/// A text as HTML, in an attribute as well.
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            other => out.push(other),
-        }
-    }
-    out
 }
 
 fn tables(figures: &Figures) -> String {

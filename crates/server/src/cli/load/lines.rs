@@ -2,13 +2,13 @@
 
 /// What of a line has come so far.
 #[derive(Debug, Default)]
-pub(super) struct Lines {
+pub(in crate::cli) struct Lines {
     begun: Vec<u8>,
 }
 
 impl Lines {
     /// Hands out each line that `bytes` end, without its end, which is `\n` alone.
-    pub(super) fn push(&mut self, mut bytes: &[u8], mut handle: impl FnMut(&[u8])) {
+    pub(in crate::cli) fn push(&mut self, mut bytes: &[u8], mut handle: impl FnMut(&[u8])) {
         while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
             let (line, rest) = (&bytes[..end], &bytes[end + 1..]);
             if self.begun.is_empty() {
