@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, RETRY_AFTER};
 use http::uri::Authority;
-use http::{HeaderValue, Method, Request, Response, Uri};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
@@ -33,9 +33,9 @@ pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// The largest answer that is read whole: a page of the largest messages.
 const ANSWER_BYTES_MAX: usize = 256 << 20;
 
-/// The largest frame that is taken over a WebSocket: the server's limits may be set higher than their
-/// defaults.
-const FRAME_BYTES_MAX: usize = 16 << 20;
+/// The largest object that is taken over a WebSocket or WebTransport: the server's limits may be set higher than
+/// their defaults.
+pub(super) const OBJECT_BYTES_MAX: usize = 16 << 20;
 
 /// What a name in a path or a query may keep.
 const NAME: &AsciiSet = &NON_ALPHANUMERIC
@@ -97,6 +97,8 @@ pub(super) struct Client {
     token: Option<String>,
     /// Where the server was found, where that is not asked each time.
     address: Option<SocketAddr>,
+    /// What every request bears besides its own.
+    headers: HeaderMap,
     traffic: Arc<Traffic>,
     sender: Option<SendRequest<Full<Bytes>>>,
 }
@@ -125,6 +127,7 @@ impl Client {
             trust,
             token: args.token.clone(),
             address: None,
+            headers: HeaderMap::new(),
             traffic: Arc::default(),
             sender: None,
         })
@@ -145,9 +148,35 @@ impl Client {
             trust: self.trust.clone(),
             token: self.token.clone(),
             address: self.address,
+            headers: self.headers.clone(),
             traffic: Arc::clone(traffic),
             sender: None,
         }
+    }
+
+    /// Has every request bear these headers besides its own.
+    pub(super) fn bear(&mut self, headers: HeaderMap) {
+        self.headers = headers;
+    }
+
+    /// What every request bears besides its own.
+    pub(super) fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// Has the next request open a connection of its own.
+    pub(super) fn part(&mut self) {
+        self.sender = None;
+    }
+
+    /// Where what it does is counted.
+    pub(super) fn traffic(&self) -> &Arc<Traffic> {
+        &self.traffic
+    }
+
+    /// Where the server was found.
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        self.address
     }
 
     /// The token, for a hello.
@@ -194,7 +223,7 @@ impl Client {
         method: Method,
         path: &str,
         body: Full<Bytes>,
-        also: impl FnOnce(&mut http::HeaderMap),
+        also: impl FnOnce(&mut HeaderMap),
     ) -> Result<Request<Full<Bytes>>, Failure> {
         let wrong = |why: &str| Failure::Lasting(Fault::setup(why));
         let mut request = Request::new(body);
@@ -202,6 +231,7 @@ impl Client {
         *request.uri_mut() = format!("{}{path}", self.prefix)
             .parse()
             .map_err(|_| wrong("the channels' names are too long for one request"))?;
+        *request.headers_mut() = self.headers.clone();
         let headers = request.headers_mut();
         let host = HeaderValue::from_str(self.authority.as_str());
         headers.insert(HOST, host.map_err(|_| wrong("the URL's host is not text"))?);
@@ -228,6 +258,7 @@ impl Client {
                 _ => self.connect().await?,
             };
             sender.ready().await.map_err(Failure::passing)?;
+            self.traffic.request();
             let response = sender.send_request(request).await;
             let response = response.map_err(Failure::passing)?;
             Ok((sender, response))
@@ -254,14 +285,27 @@ impl Client {
 
     /// A bare connection, encrypted where the server speaks https.
     pub(super) async fn dial(&self) -> Result<Dialled, Failure> {
+        self.dial_with(self.trust.clone()).await
+    }
+
+    /// The same for HTTP/2; without TLS it is known that the server speaks it.
+    pub(super) async fn dial_http2(&self) -> Result<Dialled, Failure> {
+        let trust = self.trust.as_deref().cloned().map(|mut trust| {
+            trust.alpn_protocols = vec![b"h2".to_vec()];
+            Arc::new(trust)
+        });
+        self.dial_with(trust).await
+    }
+
+    async fn dial_with(&self, trust: Option<Arc<ClientConfig>>) -> Result<Dialled, Failure> {
         let stream = self.dial_plain().await?;
         let stream = Counted::new(stream, Arc::clone(&self.traffic));
-        let Some(trust) = &self.trust else {
+        let Some(trust) = trust else {
             return Ok(MaybeTls::Plain(stream));
         };
         let wrong = |_| Failure::Lasting(Fault::setup("the URL's host is no name for TLS"));
         let name = ServerName::try_from(self.host().to_owned()).map_err(wrong)?;
-        let connector = TlsConnector::from(Arc::clone(trust));
+        let connector = TlsConnector::from(trust);
         match timeout(ANSWER_WITHIN, connector.connect(name, stream)).await {
             Ok(Ok(stream)) => Ok(MaybeTls::Tls(Box::new(stream.into()))),
             Ok(Err(error)) => Err(tls::failure(error)),
@@ -294,6 +338,7 @@ impl Client {
             }
         })?;
         stream.set_nodelay(true).map_err(Failure::passing)?;
+        self.traffic.connect();
         Ok(stream)
     }
 }
@@ -323,8 +368,8 @@ pub(super) async fn object<T: serde::de::DeserializeOwned>(
 /// What is taken over a WebSocket.
 pub(super) fn frame_limits() -> Config {
     Config {
-        frame_bytes_max: FRAME_BYTES_MAX,
-        message_bytes_max: FRAME_BYTES_MAX,
+        frame_bytes_max: OBJECT_BYTES_MAX,
+        message_bytes_max: OBJECT_BYTES_MAX,
         ..Config::default()
     }
 }

@@ -3,6 +3,7 @@
 mod backup;
 mod bench;
 mod client;
+mod compare;
 mod config;
 mod descriptors;
 mod load;
@@ -46,6 +47,7 @@ Examples:
   tidings subscribe chat:lobby             in another terminal: print messages as they come
   tidings publish chat:lobby hello         in a third one: say something
   tidings bench --clients 1000 --rate 100  how fast is it here?
+  tidings compare --quick                  what does each transport cost?
   tidings export backup.jsonl              all messages, while the server runs
   curl -N 'http://127.0.0.1:7007/v1/events?channel=chat:lobby' -H 'Accept: text/event-stream'
 
@@ -69,6 +71,8 @@ enum Command {
     Subscribe(subscribe::SubscribeArgs),
     /// Put a server under load, and tell how it does.
     Bench(bench::BenchArgs),
+    /// Measure side by side what each way for messages to come costs.
+    Compare(compare::CompareArgs),
     /// Write all messages into a file, beside a running server.
     Export(backup::export::ExportArgs),
     /// Bring the messages of such a file into a data directory.
@@ -102,6 +106,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Fault> {
         Some(Command::Publish(args)) => block_on(publish::run(args)),
         Some(Command::Subscribe(args)) => block_on(subscribe::run(args)),
         Some(Command::Bench(args)) => block_on(bench::run(args)),
+        Some(Command::Compare(args)) => block_on(compare::run(args)),
         Some(Command::Export(args)) => backup::export::run(&args),
         Some(Command::Import(args)) => backup::import::run(&args),
         Some(Command::Token(args)) => token::run(&args),

@@ -20,7 +20,7 @@ use crate::fault::Fault;
 use crate::tls::trust::trusting;
 
 /// Whom to trust at the other end of https and wss.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(super) struct TrustArgs {
     /// Trust the certificates in this file (PEM) in place of the system's: a private CA, or a server's
     /// self-signed one.
@@ -35,7 +35,7 @@ impl TrustArgs {
     /// What a client of https needs.
     pub(super) fn config(&self) -> Result<Arc<ClientConfig>, Fault> {
         if self.takes_any {
-            return taking_any().map_err(Fault::failure);
+            return taking_any().map(Arc::new).map_err(Fault::failure);
         }
         match &self.ca_certificate {
             Some(path) => trusting(path),
@@ -46,7 +46,8 @@ impl TrustArgs {
     }
 }
 
-fn taking_any() -> Result<Arc<ClientConfig>, Error> {
+/// Who asks nobody.
+pub(super) fn taking_any() -> Result<ClientConfig, Error> {
     let provider = Arc::new(ring::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()?
@@ -54,7 +55,7 @@ fn taking_any() -> Result<Arc<ClientConfig>, Error> {
         .with_custom_certificate_verifier(Arc::new(TakesAny(provider)))
         .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+    Ok(config)
 }
 
 /// Why a TLS handshake has failed, and whether to try again.

@@ -1,4 +1,5 @@
-//! Bytes counted at the socket: what a connection really sends and receives, heads and frames included.
+//! What is counted at the socket: the bytes that a connection really sends and receives, heads and frames included,
+//! and how many connections and requests there are.
 
 use std::io;
 use std::pin::Pin;
@@ -13,6 +14,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 pub(super) struct Traffic {
     received: AtomicU64,
     sent: AtomicU64,
+    connections: AtomicU64,
+    requests: AtomicU64,
 }
 
 impl Traffic {
@@ -24,6 +27,36 @@ impl Traffic {
     /// Bytes written until now.
     pub(super) fn sent(&self) -> u64 {
         self.sent.load(Relaxed)
+    }
+
+    /// Connections opened until now.
+    pub(super) fn connections(&self) -> u64 {
+        self.connections.load(Relaxed)
+    }
+
+    /// Requests of HTTP sent until now, those that open a WebSocket or a session of WebTransport included.
+    pub(super) fn requests(&self) -> u64 {
+        self.requests.load(Relaxed)
+    }
+
+    /// Bytes came.
+    pub(super) fn receive(&self, bytes: usize) {
+        self.received.fetch_add(bytes as u64, Relaxed);
+    }
+
+    /// Bytes went.
+    pub(super) fn send(&self, bytes: usize) {
+        self.sent.fetch_add(bytes as u64, Relaxed);
+    }
+
+    /// A connection was opened.
+    pub(super) fn connect(&self) {
+        self.connections.fetch_add(1, Relaxed);
+    }
+
+    /// A request goes out.
+    pub(super) fn request(&self) {
+        self.requests.fetch_add(1, Relaxed);
     }
 }
 
@@ -42,7 +75,7 @@ impl<S> Counted<S> {
 
     fn wrote(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if let Poll::Ready(Ok(bytes)) = written {
-            self.traffic.sent.fetch_add(bytes as u64, Relaxed);
+            self.traffic.send(bytes);
         }
         written
     }
@@ -57,7 +90,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
         let before = into.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, into))?;
         let bytes = into.filled().len() - before;
-        self.traffic.received.fetch_add(bytes as u64, Relaxed);
+        self.traffic.receive(bytes);
         Poll::Ready(Ok(()))
     }
 }

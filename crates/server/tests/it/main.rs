@@ -13,6 +13,7 @@ mod bench;
 mod certificates;
 mod cli;
 mod cluster;
+mod compare;
 mod compression;
 mod cuts;
 mod dark;

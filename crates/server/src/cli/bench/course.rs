@@ -98,11 +98,7 @@ fn find_process(order: &Order, stream: &tokio::net::TcpStream) -> Result<Option<
                 .advise("Without --pid it is found by the port, where it runs on this machine.")
         });
     }
-    let (Ok(peer), Ok(local)) = (stream.peer_addr(), stream.local_addr()) else {
-        return Ok(None);
-    };
-    let is_here = peer.ip().to_canonical().is_loopback() || peer.ip() == local.ip();
-    Ok(is_here.then(|| Process::listening_on(peer)).flatten())
+    Ok(Process::behind(stream))
 }
 
 struct Course<'a> {

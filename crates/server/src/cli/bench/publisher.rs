@@ -24,7 +24,7 @@ pub(super) enum Way {
     /// Many messages under way.
     Websocket(Box<Socket>),
     /// One request under way.
-    Http(Client),
+    Http(Box<Client>),
 }
 
 impl Way {
@@ -37,7 +37,7 @@ impl Way {
             .get("/v1/info", "application/json", ANSWER_WITHIN)
             .await?;
         super::super::client::body(answer).await?;
-        Ok(Self::Http(client))
+        Ok(Self::Http(Box::new(client)))
     }
 }
 
@@ -60,7 +60,7 @@ impl Publisher {
         let mut alarm = Alarm::new().map_err(no_timer)?;
         match way {
             Way::Websocket(websocket) => self.publish_frames(*websocket, &mut alarm).await,
-            Way::Http(client) => self.publish_requests(client, &mut alarm).await,
+            Way::Http(client) => self.publish_requests(*client, &mut alarm).await,
         }
     }
 

@@ -48,6 +48,13 @@ impl Process {
         (!pids.is_empty()).then_some(Self { pids })
     }
 
+    /// Who listens where `stream` leads to, if that is this machine.
+    pub(in crate::cli) fn behind(stream: &tokio::net::TcpStream) -> Option<Self> {
+        let (peer, local) = (stream.peer_addr().ok()?, stream.local_addr().ok()?);
+        let is_here = peer.ip().to_canonical().is_loopback() || peer.ip() == local.ip();
+        is_here.then(|| Self::listening_on(peer)).flatten()
+    }
+
     /// Its number; the first where there are several.
     pub(in crate::cli) fn pid(&self) -> u32 {
         self.pids[0]

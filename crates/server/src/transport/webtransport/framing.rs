@@ -24,7 +24,7 @@ impl Framing for StreamFrames {
 }
 
 /// Appends a number below 2^62: the two highest bits say how many bytes it has.
-fn write_varint(number: u64, out: &mut Vec<u8>) {
+pub(crate) fn write_varint(number: u64, out: &mut Vec<u8>) {
     match number {
         0..0x40 => out.push(number as u8),
         0x40..0x4000 => out.extend_from_slice(&(number as u16 | 0x4000).to_be_bytes()),
@@ -44,21 +44,21 @@ fn read_varint(bytes: &[u8]) -> Option<(u64, usize)> {
     Some((number, length))
 }
 
-/// Cuts a client's stream into objects. It holds no more than one that has not come whole, and what came with its last
+/// Cuts a stream into objects. It holds no more than one that has not come whole, and what came with its last
 /// piece; nothing between two frames.
 #[derive(Debug)]
-pub(super) struct Deframer {
+pub(crate) struct Deframer {
     object_bytes_max: usize,
     unread: BytesMut,
 }
 
 /// A frame is larger than it may be. The stream cannot be read any further.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct TooLarge;
+pub(crate) struct TooLarge;
 
 impl Deframer {
     /// Of objects of at most so many bytes.
-    pub(super) fn new(object_bytes_max: usize) -> Self {
+    pub(crate) fn new(object_bytes_max: usize) -> Self {
         let unread = BytesMut::new();
         Self {
             object_bytes_max,
@@ -67,12 +67,12 @@ impl Deframer {
     }
 
     /// Takes what came. Poll until there is nothing more.
-    pub(super) fn handle(&mut self, bytes: &[u8]) {
+    pub(crate) fn handle(&mut self, bytes: &[u8]) {
         self.unread.extend_from_slice(bytes);
     }
 
     /// The next object that has come whole.
-    pub(super) fn poll(&mut self) -> Result<Option<Bytes>, TooLarge> {
+    pub(crate) fn poll(&mut self) -> Result<Option<Bytes>, TooLarge> {
         let Some((length, header)) = read_varint(&self.unread) else {
             if self.unread.is_empty() {
                 self.unread = BytesMut::new(); // who is idle holds nothing

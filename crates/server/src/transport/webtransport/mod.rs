@@ -5,7 +5,7 @@
 //! [`framing`]'s; what is said is [`Session`]'s, as over a WebSocket.
 
 mod alone;
-mod framing;
+pub(crate) mod framing;
 mod handshake;
 
 use std::cell::RefCell;

@@ -1,0 +1,108 @@
+//! `tidings compare` against a server that was named, and what it refuses.
+
+use std::process::Output;
+
+use serde_json::Value;
+
+use crate::support::door::House;
+use crate::support::server::{Server, tidings};
+
+/// Runs it beside the test's own runtime; gives its exit code, what it printed and what it complained of.
+async fn compare(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = tidings();
+    command.arg("compare").args(arguments);
+    let running = tokio::task::spawn_blocking(move || command.output().unwrap());
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = running.await.unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code(), text(stdout), text(stderr))
+}
+
+/// Compares ways over a server that was named, quickly; gives the figures.
+async fn compared(server: &Server, ways: &str, format: &str) -> Vec<Value> {
+    let (url, at) = (server.url(), server.at());
+    let mut arguments = vec![
+        "--quick",
+        "--json",
+        "--clients",
+        "3",
+        "--rate",
+        "10",
+        "--url",
+        &url,
+    ];
+    arguments.extend(["--way", ways, "--format", format]);
+    arguments.extend(at.iter().skip(2).map(String::as_str));
+    let (code, printed, said) = compare(&arguments).await;
+    assert_eq!(code, Some(0), "{said}");
+    let figures: Value = serde_json::from_str(&printed).unwrap();
+    figures["cells"].as_array().unwrap().clone()
+}
+
+fn check(cell: &Value, way: &str, messages_min: u64) {
+    assert_eq!(cell["way"], way);
+    assert_eq!(cell["troubles"], serde_json::json!([]), "{cell}");
+    let stream = &cell["streams"][0];
+    for (figure, expected) in [("lost", 0), ("duplicated", 0), ("out_of_order", 0)] {
+        assert_eq!(stream[figure], expected, "{cell}");
+    }
+    assert!(
+        stream["delivered"].as_u64().unwrap() >= messages_min,
+        "{cell}"
+    );
+    assert!(stream["down_bytes"].as_f64().unwrap() > 100.0, "{cell}");
+    assert!(stream["server_cpu_us"].as_f64().unwrap() > 0.0, "{cell}");
+    assert!(
+        cell["opening"]["up_bytes"].as_f64().unwrap() > 100.0,
+        "{cell}"
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_was_named_is_measured_by_its_polls() {
+    let server = Server::start();
+    let cells = compared(&server, "poll-1s-close", "json").await;
+    // 5 s of 10 messages a second for 3 clients.
+    check(&cells[0], "poll-1s-close", 100);
+    let minute = &cells[0]["idle"];
+    for (figure, least, most) in [("requests", 50.0, 70.0), ("connections", 50.0, 70.0)] {
+        let value = minute[figure].as_f64().unwrap();
+        assert!((least..most).contains(&value), "{minute}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_with_tls_is_measured_by_its_sockets_in_cbor() {
+    let server = House::Tls.start();
+    let cells = compared(
+        &server,
+        "websocket,websocket-h2-deflate,webtransport",
+        "cbor",
+    )
+    .await;
+    check(&cells[0], "websocket", 60);
+    check(&cells[1], "websocket-h2-deflate", 60);
+    check(&cells[2], "webtransport", 60);
+    assert_eq!(cells[0]["format"], "cbor");
+    assert_eq!(cells[0]["total"]["connections"], 3);
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_is_refused() {
+    for (arguments, words) in [
+        (&["--clients", "0"][..], "--clients"),
+        (&["--clients", "20001"], "--clients"),
+        (&["--way", "pigeon"], "poll-1s"),
+        (&["--size", "29"], "--size"),
+        (&["--rate", "101"], "--rate"),
+        (&["--token", "guest:a"], "--url"),
+        (&["--url", "http://127.0.0.1:1", "--quick"], "started"),
+    ] {
+        let (code, _, said) = compare(arguments).await;
+        assert!(code.is_some_and(|code| code > 0), "{arguments:?}");
+        assert!(said.contains(words), "{arguments:?}: {said}");
+    }
+}
