@@ -146,6 +146,13 @@ pub(crate) const STEPS: &[Step] = &[
         },
     },
     Step {
+        name: "compare",
+        about: "what `tidings compare` counts is what tshark sees on the wire",
+        needs: &[Tool::Node, Tool::NodePackages, Tool::Tshark],
+        limit: minutes(5),
+        run: |shell| against_ours(shell, &["interop/compare"], &[]),
+    },
+    Step {
         name: "browser",
         about: "the chat and the client in Chromium, every door in Firefox too",
         needs: &[

@@ -25,6 +25,8 @@ pub(crate) enum Tool {
     Nginx,
     /// Let's Encrypt's authority for tests, with the name server that it asks.
     Pebble,
+    /// Wireshark's eyes and ears on a terminal, which count what goes over the wire.
+    Tshark,
     /// Python 3, for the runner of the Autobahn suite.
     Python,
     /// The packages that `bench/scripts/package-lock.json` pins, beside it.
@@ -95,6 +97,7 @@ impl Tools {
             Tool::Curl => self.program("curl", &["curl"], shell),
             Tool::Nginx => self.program("nginx", NGINX_NAMES, shell),
             Tool::Pebble => self.program("Pebble", &["pebble"], shell),
+            Tool::Tshark => self.program("tshark", &["tshark"], shell),
             Tool::Python => self.program("Python 3", &["python3"], shell),
             Tool::Nchan => {
                 if !Path::new(NCHAN).is_file() {

@@ -83,9 +83,8 @@ async fn a_server_with_tls_is_measured_by_its_sockets_in_cbor() {
         "cbor",
     )
     .await;
-    check(&cells[0], "websocket", 60);
-    check(&cells[1], "websocket-h2-deflate", 60);
-    check(&cells[2], "webtransport", 60);
+    check(&cells[0], "websocket-h2-deflate", 60);
+    check(&cells[1], "webtransport", 60);
     assert_eq!(cells[0]["format"], "cbor");
     assert_eq!(cells[0]["total"]["connections"], 3);
 }
