@@ -19,7 +19,7 @@ pub(crate) fn run(words: &mut dyn Iterator<Item = String>) -> Result<ExitCode, S
 
 fn soak(shell: &Shell, words: Vec<String>) -> Verdict {
     Tools::default().provide(&[Tool::Node, Tool::NodePackages, Tool::NatsServer], shell)?;
-    let programs = "build --release --package tidings --package tidings-testkit --bins";
+    let programs = "build --release --package tidings --package tidings-middlebox --bins";
     shell.cargo(programs).run()?;
     let release = shell.target().join("release");
     shell

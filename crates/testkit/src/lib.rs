@@ -1,16 +1,13 @@
-//! What Tidings' tests share: time that moves only when told to, links that fail, and a proxy with every fault.
+//! What Tidings' tests share: time that moves only when told to, links that fail, and servers that do.
 //!
 //! - [`Timeline`]: a clock that jumps from one planned event to the next;
 //! - [`Line`]: one direction of a connection, with delays, stalls and cuts;
 //! - [`seeds`]: runs a seeded scenario many times and says which seed went wrong;
-//! - `middlebox`, with the feature of that name: a proxy between real programs, and a program of its own;
 //! - `nats`, with the feature of that name: NATS servers that are killed, stopped and cut off.
 //!
 //! In virtual time everything is decided by one seeded generator, so that a seed always plays out the same.
 
 mod line;
-#[cfg(feature = "middlebox")]
-pub mod middlebox;
 #[cfg(feature = "nats")]
 pub mod nats;
 mod seeds;

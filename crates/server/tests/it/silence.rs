@@ -6,7 +6,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use tidings_testkit::middlebox::{BlackHole, Faults, Tcp};
+use tidings_middlebox::{BlackHole, Faults, Tcp};
 use tokio::time::timeout;
 
 use crate::support::server::Server;

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tidings_testkit::middlebox::{BlackHole, Faults, Middlebox, Transport};
+use tidings_middlebox::{BlackHole, Faults, Middlebox, Transport};
 use tidings_websocket::tokio::tls::rustls::ClientConnection;
 use tidings_websocket::tokio::tls::rustls::pki_types::ServerName;
 use tidings_wire::Format;

@@ -4,7 +4,7 @@ use std::net::UdpSocket;
 
 use http::{HeaderName, HeaderValue};
 use serde::Serialize;
-use tidings_testkit::middlebox::{BlackHole, Faults, Middlebox, Transport, Udp};
+use tidings_middlebox::{BlackHole, Faults, Middlebox, Transport, Udp};
 use tidings_wire::{Data, Format};
 use web_transport_quinn::proto::ConnectRequest;
 use web_transport_quinn::{ClientError, ConnectError, Session, proto};

@@ -10,7 +10,7 @@ use std::sync::{Arc, mpsc};
 
 use tokio::runtime::{Builder, Runtime};
 
-use crate::middlebox::{BlackHole, Cut, Faults, Tcp};
+use tidings_middlebox::{BlackHole, Cut, Faults, Tcp};
 
 /// All relays, and the thread that carries what passes.
 #[derive(Debug)]

@@ -11,9 +11,10 @@ use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep_until;
 
-use super::counters::{Counters, Open};
+use super::counters::{Count, Counters, Open};
 use super::faults::Faults;
 use super::flight::Flight;
+use super::tap::Tap;
 use super::{Direction, Stats, Transport, Unusable};
 
 /// See the module. It forgets its clients when it is dropped.
@@ -33,12 +34,33 @@ impl Udp {
     ///
     /// When the address cannot be listened on.
     pub async fn open(listen: SocketAddr, to: SocketAddr) -> io::Result<Self> {
+        Self::start(listen, to, None).await
+    }
+
+    /// The same with a [`Tap`], which is told what passes.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub async fn open_tapped(
+        listen: SocketAddr,
+        to: SocketAddr,
+        tap: Arc<dyn Tap>,
+    ) -> io::Result<Self> {
+        Self::start(listen, to, Some(tap)).await
+    }
+
+    async fn start(
+        listen: SocketAddr,
+        to: SocketAddr,
+        tap: Option<Arc<dyn Tap>>,
+    ) -> io::Result<Self> {
         let socket = UdpSocket::bind(listen).await?;
         let udp = Self {
             address: socket.local_addr()?,
             faults: watch::Sender::new(Arc::default()),
             rebinds: watch::Sender::new(0),
-            counters: Arc::default(),
+            counters: Counters::new(Transport::Udp, tap),
         };
         let near = Near {
             socket: Arc::new(socket),
@@ -126,6 +148,7 @@ impl Near {
 
     fn welcome(&self, address: SocketAddr) -> mpsc::Sender<Vec<u8>> {
         let (sender, datagrams) = mpsc::channel(DATAGRAMS_WAITING_MAX);
+        let open = self.counters.count_accepted();
         let client = Client {
             address,
             near: Arc::clone(&self.socket),
@@ -135,8 +158,8 @@ impl Near {
             down: Flight::new(Direction::Down, Rng::new()),
             faults: self.faults.clone(),
             rebinds: self.rebinds.clone(),
-            counters: Arc::clone(&self.counters),
-            _open: self.counters.count_accepted(),
+            count: open.count(),
+            _open: open,
         };
         // It ends of itself, and then nobody asks for it.
         tokio::spawn(client.run());
@@ -155,7 +178,7 @@ struct Client {
     down: Flight,
     faults: watch::Receiver<Arc<Faults>>,
     rebinds: watch::Receiver<u64>,
-    counters: Arc<Counters>,
+    count: Count,
     _open: Open,
 }
 
@@ -216,17 +239,16 @@ impl Client {
         while let Some(datagram) = self.up.poll(now, faults) {
             // What cannot be sent is lost, as anywhere on the way.
             if far.send(&datagram).await.is_ok() {
-                self.counters.count_delivered(Direction::Up, datagram.len());
+                self.count.count_delivered(Direction::Up, &datagram);
             }
         }
         while let Some(datagram) = self.down.poll(now, faults) {
             if self.near.send_to(&datagram, self.address).await.is_ok() {
-                self.counters
-                    .count_delivered(Direction::Down, datagram.len());
+                self.count.count_delivered(Direction::Down, &datagram);
             }
         }
         let lost = self.up.take_lost() + self.down.take_lost();
-        self.counters.count_lost(lost);
+        self.count.count_lost(lost);
     }
 }
 

@@ -40,7 +40,8 @@ pub struct Faults {
     pub captive: bool,
     /// TCP: so many are served at once, at least 1. More are accepted, and wait their turn.
     pub connections_max: Option<usize>,
-    /// UDP: the share of datagrams that get lost, from 0 to 1.
+    /// The share of datagrams that get lost, from 0 to 1. TCP: of pieces, which are then sent again, once: they come a
+    /// round trip and the kernel's least time-out (200 ms) later, and all behind them wait.
     pub loss: f64,
 }
 
@@ -161,7 +162,7 @@ impl Faults {
             ("connections_max", self.connections_max.is_some()),
         ];
         let (of, foreign): (_, &[_]) = match transport {
-            Transport::Tcp => (Transport::Udp, &[("loss", self.loss != 0.0)]),
+            Transport::Tcp => (Transport::Udp, &[]),
             Transport::Udp => (Transport::Tcp, &of_tcp),
         };
         match foreign.iter().find(|(_, is_asked)| *is_asked) {

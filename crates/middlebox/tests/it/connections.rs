@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidings_testkit::middlebox::{Cut, Stats, Tcp};
+use tidings_middlebox::{Cut, Stats, Tcp};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;

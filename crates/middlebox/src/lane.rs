@@ -46,6 +46,8 @@ struct Piece {
     since: Instant,
     /// Its share of the jitter.
     share: f64,
+    /// How often it was lost, and sent again.
+    resent: u32,
     what: What,
 }
 
@@ -92,7 +94,19 @@ impl Lane {
     }
 
     fn set_out(&mut self, since: Instant, share: f64, what: What) {
-        self.under_way.push_back(Piece { since, share, what });
+        self.under_way.push_back(Piece {
+            since,
+            share,
+            resent: 0,
+            what,
+        });
+    }
+
+    /// What set out last gets lost, and is sent again; all that follows waits for it.
+    pub(super) fn resend_last(&mut self) {
+        if let Some(piece) = self.under_way.back_mut() {
+            piece.resent += 1;
+        }
     }
 
     /// Loses all that is under way, and all that follows.
@@ -167,7 +181,8 @@ impl Lane {
         if full {
             return None;
         }
-        let due = piece.since + faults.delay(piece.share);
+        let resending = (RESENT_AFTER + 2 * faults.delay(0.0)) * piece.resent;
+        let due = piece.since + faults.delay(piece.share) + resending;
         Some(match (faults.bandwidth, self.free_at) {
             (Some(_), Some(free_at)) => due.max(free_at),
             _ => due,
@@ -215,6 +230,9 @@ const LANE_BYTES_MAX: usize = 1 << 20;
 /// What waits to be written.
 const ARRIVED_BYTES_MAX: usize = 64 << 10;
 
+/// What TCP waits at the least before it sends again what was not acknowledged: Linux' `TCP_RTO_MIN`.
+const RESENT_AFTER: Duration = Duration::from_millis(200);
+
 /// By how much timers may be late without the line becoming narrower than it was said to be.
 const TIMER_SLACK: Duration = Duration::from_millis(20);
 
@@ -232,6 +250,24 @@ mod tests {
             jitter_ms: Some(jitter),
             ..Faults::default()
         }
+    }
+
+    #[test]
+    fn a_piece_that_was_lost_comes_later_and_so_does_all_behind_it() {
+        let (mut lane, now) = (Lane::default(), Instant::now());
+        let faults = Faults {
+            latency_ms: Some(10),
+            ..Faults::default()
+        };
+        lane.send(now, 0.0, b"a".into());
+        lane.resend_last();
+        lane.send(now, 0.0, b"b".into());
+        let due = now + Duration::from_millis(10 + 200 + 20);
+        assert_eq!(lane.due(&faults), Some(due));
+        lane.poll(due - Duration::from_millis(1), &faults);
+        assert_eq!(lane.arrived(), b"");
+        lane.poll(due, &faults);
+        assert_eq!(lane.arrived(), b"ab");
     }
 
     #[test]

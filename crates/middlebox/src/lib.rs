@@ -30,6 +30,7 @@ mod gate;
 mod http;
 mod lane;
 mod pipe;
+mod tap;
 mod tcp;
 mod udp;
 
@@ -41,6 +42,7 @@ use serde::{Deserialize, Serialize};
 
 pub use command::answer;
 pub use faults::{BUFFER_BYTES_MAX, BlackHole, Faults, MS_MAX, STATUSES, Unusable, Upgrade};
+pub use tap::{Event, Heard, Tap};
 pub use tcp::Tcp;
 pub use udp::Udp;
 
@@ -64,8 +66,10 @@ impl fmt::Display for Transport {
 
 /// Towards the server, or towards the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Direction {
+pub enum Direction {
+    /// Towards the server.
     Up,
+    /// Towards the client.
     Down,
 }
 

@@ -1,6 +1,5 @@
 //! Every fault of the middlebox, before real sockets: a server and a client that the test holds in its hands.
 
-#![cfg(feature = "middlebox")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bench;
@@ -9,4 +8,5 @@ mod connections;
 mod datagrams;
 mod responses;
 mod streams;
+mod taps;
 mod upgrades;

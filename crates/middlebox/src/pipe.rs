@@ -68,6 +68,7 @@ impl Pipe {
             Direction::Up => {
                 let up = self.http.handle_up(bytes, faults);
                 self.up.send(now, share, up.pass);
+                self.risk(Direction::Up, faults);
                 if let Some(answer) = up.answer {
                     self.up.end(now, share, End::Fin);
                     self.flush(now);
@@ -173,8 +174,19 @@ impl Pipe {
     /// Sends on what the buffer need not keep.
     fn pass_on(&mut self, now: Instant, faults: &Faults) {
         let bytes = self.buffer.poll(now, faults);
+        if bytes.is_empty() {
+            return;
+        }
         let share = self.rng.f64();
         self.down.send(now, share, bytes);
+        self.risk(Direction::Down, faults);
+    }
+
+    /// What was sent last may get lost on the way, and has to be sent again.
+    fn risk(&mut self, direction: Direction, faults: &Faults) {
+        if faults.loss > 0.0 && self.rng.f64() < faults.loss {
+            self.lane_mut(direction).resend_last();
+        }
     }
 
     /// Sends on all that is held back.

@@ -1,10 +1,10 @@
-//! `middlebox`: the faulty proxy as a program, for tests in other languages. See `tidings_testkit::middlebox`.
+//! `middlebox`: the faulty proxy as a program, for tests in other languages. See `tidings_middlebox`.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
 
 use clap::Parser;
-use tidings_testkit::middlebox::{Middlebox, Tcp, Transport, answer};
+use tidings_middlebox::{Middlebox, Tcp, Transport, answer};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, stdin};
 
 /// A proxy with the faults that paths through the Internet have.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use tidings_testkit::middlebox::{Middlebox, Transport, Udp};
+use tidings_middlebox::{Middlebox, Transport, Udp};
 use tokio::net::UdpSocket;
 
 use crate::bench::{LOCALHOST, faults, soon, until};

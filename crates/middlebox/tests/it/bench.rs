@@ -4,7 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use tidings_testkit::middlebox::{Faults, Middlebox, Tcp, Transport};
+use tidings_middlebox::{Faults, Middlebox, Tcp, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 

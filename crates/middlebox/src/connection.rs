@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::{sleep_until, timeout};
 
-use super::counters::{Counters, Open};
+use super::counters::{Count, Open};
 use super::faults::Faults;
 use super::lane::{End, READ_BYTES_MAX};
 use super::pipe::Pipe;
@@ -74,7 +74,7 @@ pub(super) async fn serve(
         client: Side::new(client),
         server: Side::new(server),
         pipe: Pipe::new(Instant::now()),
-        counters: Arc::clone(&shared.counters),
+        count: open.count(),
         open: Some(open),
         faults: orders.faults.borrow_and_update().clone(),
     };
@@ -137,7 +137,7 @@ struct Connection {
     client: Side,
     server: Side,
     pipe: Pipe,
-    counters: Arc<Counters>,
+    count: Count,
     /// Counts it among those that are open.
     open: Option<Open>,
     faults: Arc<Faults>,
@@ -158,7 +158,7 @@ impl Connection {
                     return parting;
                 }
             }
-            self.counters.count_lost(self.pipe.take_lost());
+            self.count.count_lost(self.pipe.take_lost());
             if self.pipe.is_over() {
                 return Parting::Quiet;
             }
@@ -250,9 +250,9 @@ impl Connection {
                 return None;
             }
             match self.to(direction).stream.try_write(arrived) {
-                Ok(count) => {
-                    self.pipe.handle_written(direction, count, Instant::now());
-                    self.counters.count_delivered(direction, count);
+                Ok(written) => {
+                    self.count.count_delivered(direction, &arrived[..written]);
+                    self.pipe.handle_written(direction, written, Instant::now());
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
                 Err(_) => {

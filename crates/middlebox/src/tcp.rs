@@ -13,6 +13,7 @@ use super::connection::{Order, Orders, serve};
 use super::counters::Counters;
 use super::faults::Faults;
 use super::gate::Gate;
+use super::tap::Tap;
 use super::{Cut, Stats, Transport, Unusable};
 
 /// See the module. Its connections end when it is dropped.
@@ -26,7 +27,7 @@ pub struct Tcp {
 }
 
 /// What all connections have in common.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Shared {
     pub(super) gate: Arc<Gate>,
     pub(super) counters: Arc<Counters>,
@@ -42,6 +43,19 @@ impl Tcp {
         Self::open_any(listen, [to]).await
     }
 
+    /// The same with a [`Tap`], which is told what passes.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub async fn open_tapped(
+        listen: SocketAddr,
+        to: SocketAddr,
+        tap: Arc<dyn Tap>,
+    ) -> io::Result<Self> {
+        Self::start(listen, [to].into(), Some(tap)).await
+    }
+
     /// The same for several servers, to any of which a connection leads: to one by chance, or the next one that takes it.
     ///
     /// # Errors
@@ -51,16 +65,27 @@ impl Tcp {
         listen: SocketAddr,
         to: impl Into<Arc<[SocketAddr]>>,
     ) -> io::Result<Self> {
+        Self::start(listen, to.into(), None).await
+    }
+
+    async fn start(
+        listen: SocketAddr,
+        to: Arc<[SocketAddr]>,
+        tap: Option<Arc<dyn Tap>>,
+    ) -> io::Result<Self> {
         let listener = TcpListener::bind(listen).await?;
         let tcp = Self {
             address: listener.local_addr()?,
             faults: watch::Sender::new(Arc::default()),
             orders: Mutex::new(broadcast::Sender::new(ORDERS_WAITING_MAX)),
-            shared: Arc::default(),
+            shared: Arc::new(Shared {
+                gate: Arc::default(),
+                counters: Counters::new(Transport::Tcp, tap),
+            }),
         };
         let accept = Accept {
             listener,
-            to: to.into(),
+            to,
             faults: tcp.faults.subscribe(),
             orders: tcp
                 .orders
