@@ -1,6 +1,6 @@
-//! The web chat and the browser client, which live in the binary.
+//! The web chat, the lab and the browser client, which live in the binary.
 //!
-//! `/` is the chat's page, `/chat/…` its files, `/client/…` the client's modules. A file is asked for
+//! `/` is the chat's page, `/chat/…` its files, `/lab` and `/lab/…` the lab's, `/client/…` the client's modules. A file is asked for
 //! again with its `ETag` every time: an upgrade shows at once, and an unchanged file costs a 304.
 
 use std::borrow::Cow;
@@ -30,6 +30,15 @@ use crate::http::problem;
 struct Chat;
 
 #[derive(RustEmbed)]
+#[folder = "../../lab"]
+#[exclude = "test/*"]
+#[exclude = "node_modules/*"]
+#[exclude = "*.json"]
+#[exclude = "*.md"]
+#[exclude = ".*"]
+struct Lab;
+
+#[derive(RustEmbed)]
 #[folder = "../../client/src"]
 struct Client;
 
@@ -37,15 +46,19 @@ struct Client;
 const POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// The paths of the files.
-pub(crate) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    let chat = |headers: HeaderMap, path: &str| {
-        let mut response = serve(&headers, path, Chat::get(path));
-        let policy = HeaderValue::from_static(POLICY);
-        response
-            .headers_mut()
-            .insert(CONTENT_SECURITY_POLICY, policy);
-        response
+/// The same for the lab's, which goes to its lanes: other ports of this machine, or of the server's.
+const LAB_POLICY: &str = "default-src 'self'; img-src 'self' data:; connect-src *; object-src 'none'; \
+                          base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// The paths of the files; those of the lab where there is one.
+pub(crate) fn router<S: Clone + Send + Sync + 'static>(has_lab: bool) -> Router<S> {
+    let chat = |headers: HeaderMap, path: &str| page(&headers, path, Chat::get(path), POLICY);
+    let lab = move |headers: HeaderMap, path: &str| match has_lab {
+        true => page(&headers, path, Lab::get(path), LAB_POLICY),
+        false => problem::answer(&problem::refusal(
+            Code::NotFound,
+            "there is no lab here; `[lab] enabled = true` makes one where there is no TLS",
+        )),
     };
     let client = |Path(path): Path<String>, headers: HeaderMap| async move {
         let mut response = serve(&headers, &path, Client::get(&path));
@@ -66,7 +79,32 @@ pub(crate) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
                 chat(headers, &path)
             }),
         )
+        .route(
+            "/lab",
+            get(move |headers: HeaderMap| async move { lab(headers, "index.html") }),
+        )
+        .route(
+            "/lab/{*path}",
+            get(move |Path(path): Path<String>, headers: HeaderMap| async move {
+                lab(headers, &path)
+            }),
+        )
         .route("/client/{*path}", get(client))
+}
+
+/// A file of a page, and what the page may do.
+fn page(
+    asked: &HeaderMap,
+    path: &str,
+    file: Option<EmbeddedFile>,
+    policy: &'static str,
+) -> Response<Whole> {
+    let mut response = serve(asked, path, file);
+    let policy = HeaderValue::from_static(policy);
+    response
+        .headers_mut()
+        .insert(CONTENT_SECURITY_POLICY, policy);
+    response
 }
 
 fn serve(asked: &HeaderMap, path: &str, file: Option<EmbeddedFile>) -> Response<Whole> {

@@ -41,6 +41,8 @@ pub(crate) struct Addresses {
     pub(crate) server: SocketAddr,
     /// Whether the port is also one of UDP.
     pub(crate) has_webtransport: bool,
+    /// Whether there is a lab.
+    pub(crate) has_lab: bool,
     /// The metrics, if they are elsewhere.
     pub(crate) metrics: Option<SocketAddr>,
 }
@@ -54,6 +56,7 @@ fn text(
     Addresses {
         server: address,
         has_webtransport,
+        has_lab,
         metrics,
     }: Addresses,
     known: Option<&Known>,
@@ -144,6 +147,10 @@ fn text(
         true => "WebTransport (UDP), ",
         false => "",
     };
+    let lab = match has_lab {
+        true => format!("  lab      {url}/lab, where transports race and networks break\n"),
+        false => String::new(),
+    };
     let to_url = match address.port() {
         7007 if address.ip().is_loopback() && known.is_none() => String::new(),
         _ => format!(" --url {url}{trust}"),
@@ -153,6 +160,7 @@ fn text(
          Tidings {version}\n\
          \n\
          \x20 chat     {url}/\n\
+         {lab}\
          \x20 open     {webtransport}WebSocket, SSE, long polling, short polling\n\
          \x20 for      {access}\n\
          \x20 data     {data}\n\
@@ -181,6 +189,7 @@ mod tests {
         let addresses = Addresses {
             server: address,
             has_webtransport: true,
+            has_lab: true,
             metrics: Some(([127, 0, 0, 1], 7008).into()),
         };
         let own = Known::SelfSigned("data/tls/self-signed.pem".into());

@@ -23,6 +23,7 @@ mod fault;
 mod few;
 mod http;
 mod http2;
+mod lab;
 mod logging;
 mod metrics;
 mod parked;

@@ -23,6 +23,7 @@ use crate::fault::Fault;
 use crate::http::App;
 use crate::http::body::BodyLimits;
 use crate::http::origin::OriginPolicy;
+use crate::lab::Lab;
 use crate::logging::{self, LogFormat};
 use crate::metrics::{Metrics, listener};
 use crate::places::Places;
@@ -95,6 +96,9 @@ pub(crate) struct ServeArgs {
     /// Whether there is WebTransport, over UDP on the same port [default: with TLS, and for guests on this machine].
     #[arg(long, env = "TIDINGS_WEBTRANSPORT", value_name = "BOOL")]
     webtransport: Option<bool>,
+    /// Whether there is /lab, which shows what each transport costs [default: for guests on this machine, without TLS].
+    #[arg(long, env = "TIDINGS_LAB", value_name = "BOOL")]
+    lab: Option<bool>,
     /// How lines on stderr are written [default: text]; TIDINGS_LOG=info tells more of them.
     #[arg(long, env = "TIDINGS_LOG_FORMAT")]
     log_format: Option<LogFormat>,
@@ -180,6 +184,9 @@ impl ServeArgs {
         if let Some(enabled) = self.webtransport {
             config.webtransport.enabled = Some(enabled);
         }
+        if let Some(enabled) = self.lab {
+            config.lab.enabled = Some(enabled);
+        }
         if let Some(format) = self.log_format {
             config.log_format = format;
         }
@@ -248,6 +255,8 @@ fn serve(args: &ServeArgs, config: &Config) -> Result<(), Fault> {
     let engine = OpenEngine::open(config)?;
     let tls = tls::open(&config.tls, &config.data)?;
     let quic = Quic::prepare(config, address, tls.as_ref())?;
+    let lab = Lab::prepare(config, address, tls.is_some())?;
+    let has_lab = lab.is_some();
     let (metrics, ends) = Metrics::new(config.shards, engine.watched(), limits.connections);
     let metrics = Arc::new(metrics);
     let shares = balance::shares(
@@ -294,7 +303,7 @@ fn serve(args: &ServeArgs, config: &Config) -> Result<(), Fault> {
         if let (Some(quic), Some((share, _))) = (quic, shares.first()) {
             quic.start(share.clone(), drain.clone())?;
         }
-        let app = app(config, hub, (metrics, tls, told), args.insecure, drain)?;
+        let app = app(config, hub, (metrics, tls, told, lab), args.insecure, drain)?;
         let shards: Vec<_> = listeners
             .into_iter()
             .zip(ends)
@@ -312,6 +321,7 @@ fn serve(args: &ServeArgs, config: &Config) -> Result<(), Fault> {
             Addresses {
                 server: address,
                 has_webtransport,
+                has_lab,
                 metrics: metrics_address,
             },
             known.as_ref(),
@@ -428,10 +438,18 @@ fn hub_config(config: &Config) -> Result<HubConfig, Fault> {
     })
 }
 
+/// What there may be of a server.
+type Parts = (
+    Option<Arc<Metrics>>,
+    Option<Arc<Tls>>,
+    Option<Told>,
+    Option<Lab>,
+);
+
 fn app(
     config: &Config,
     hub: Arc<Hub>,
-    (metrics, tls, webtransport): (Option<Arc<Metrics>>, Option<Arc<Tls>>, Option<Told>),
+    (metrics, tls, webtransport, lab): Parts,
     insecure: bool,
     drain: Drain,
 ) -> Result<Arc<App>, Fault> {
@@ -440,9 +458,11 @@ fn app(
         origins: OriginPolicy {
             allowed: config.origins()?,
             any_host: config.auth.secret.is_some() || insecure,
+            lab_port: lab.as_ref().map(Lab::port),
         },
         tls,
         webtransport,
+        lab,
         hsts: tls::hsts(&config.tls).map(Arc::new),
         websocket: config.websocket.clone(),
         body_limits: BodyLimits {

@@ -6,6 +6,7 @@
 
 mod error;
 mod heartbeat;
+mod lab;
 mod nats;
 mod tls;
 mod units;
@@ -23,6 +24,7 @@ use crate::fault::Fault;
 use crate::http::origin::Origin;
 use crate::logging::LogFormat;
 pub(crate) use heartbeat::HeartbeatConfig;
+pub(crate) use lab::LabConfig;
 pub(crate) use nats::{EngineConfig, NatsConfig};
 pub(crate) use tls::{AcmeConfig, CertificateSource, TlsConfig, TlsVersion};
 pub(crate) use units::{Bound, Size, Span};
@@ -66,6 +68,8 @@ pub(crate) struct Config {
     pub(crate) websocket: WebSocketConfig,
     /// Whether WebTransport is served.
     pub(crate) webtransport: WebTransportConfig,
+    /// Whether there is the page that shows what each transport costs.
+    pub(crate) lab: LabConfig,
     /// Who is let in.
     pub(crate) auth: AuthConfig,
     /// When silence is alarming.
@@ -101,6 +105,7 @@ impl Default for Config {
             tls: TlsConfig::default(),
             websocket: WebSocketConfig::default(),
             webtransport: WebTransportConfig::default(),
+            lab: LabConfig::default(),
             auth: AuthConfig::default(),
             heartbeat: HeartbeatConfig::default(),
             presence: PresenceConfig::default(),

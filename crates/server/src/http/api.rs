@@ -20,6 +20,7 @@ use super::body::{self, Said, Whole};
 use super::negotiate::Answer;
 use super::{App, access, problem, query};
 use crate::assets;
+use crate::lab;
 use crate::metrics::{exposition, listener};
 use crate::quic::{Told, WebTransportInfo};
 use crate::transport::Transport;
@@ -41,9 +42,10 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/v1/channels/{channel}/presence", get(presence))
         .route("/v1/tickets", post(ticket))
         .route("/v1/info", get(info))
+        .merge(lab::door::router())
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
-        .merge(assets::router())
+        .merge(assets::router(app.lab.is_some()))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(app)
@@ -177,6 +179,7 @@ async fn info(State(app): State<Arc<App>>, headers: HeaderMap) -> Answered {
             .map(Transport::name)
             .collect(),
         webtransport: app.webtransport.as_ref().map(Told::info),
+        lab: app.lab.is_some(),
         heartbeat: config.heartbeat,
     };
     Ok(body::answer(Answer::format_of(&headers), &info))
@@ -190,6 +193,9 @@ struct Info {
     transports: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     webtransport: Option<WebTransportInfo>,
+    /// Whether there is a page `/lab`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    lab: bool,
     heartbeat: Heartbeat,
 }
 
@@ -271,7 +277,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Channel {
 }
 
 /// Who asks.
-struct Who(Identity);
+pub(crate) struct Who(pub(crate) Identity);
 
 impl FromRequestParts<Arc<App>> for Who {
     type Rejection = Refused;
@@ -282,7 +288,7 @@ impl FromRequestParts<Arc<App>> for Who {
 }
 
 /// A refusal as axum answers it.
-struct Refused(Refusal);
+pub(crate) struct Refused(Refusal);
 
 impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Self {

@@ -35,6 +35,7 @@ use tower_service::Service;
 use crate::balance::Share;
 use crate::config::WebSocketConfig;
 use crate::connection::Permit;
+use crate::lab::Lab;
 use crate::metrics::{Counts, Metrics};
 use crate::parked::Answered;
 use crate::places::Places;
@@ -57,6 +58,8 @@ pub(crate) struct App {
     pub(crate) tls: Option<Arc<Tls>>,
     /// What is told of WebTransport; `None` where there is none.
     pub(crate) webtransport: Option<Told>,
+    /// Where transports are raced; `None` where there is none.
+    pub(crate) lab: Option<Lab>,
     /// How WebSockets are spoken.
     pub(crate) websocket: WebSocketConfig,
     /// By which a browser is told to come by TLS only. There is TLS then, and no answer goes out without.

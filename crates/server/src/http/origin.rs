@@ -114,6 +114,8 @@ pub(crate) struct OriginPolicy {
     /// could give its own name this machine's address (DNS rebinding) and would then be of the
     /// server's own origin.
     pub(crate) any_host: bool,
+    /// The port whose pages may use this server by other ports of the same host: the lab's lanes lead here.
+    pub(crate) lab_port: Option<u16>,
 }
 
 /// What brought the user's identity along.
@@ -153,12 +155,25 @@ impl OriginPolicy {
         let host = headers.get(HOST).and_then(|host| host.to_str().ok());
         let host = host.and_then(Authority::parse);
         match Origin::parse(text) {
-            Some(origin) if host.is_some_and(|host| origin.is_of(&host)) => Ok(None),
+            Some(origin) if host.as_ref().is_some_and(|host| origin.is_of(host)) => Ok(None),
             Some(origin) if self.allowed.contains(&origin) => Ok(Some(value.clone())),
+            Some(origin)
+                if host
+                    .as_ref()
+                    .is_some_and(|host| self.is_lab_of(&origin, host)) =>
+            {
+                Ok(Some(value.clone()))
+            }
             _ => Err(refuse(format!(
                 "pages of {text} may not use this server; add it to allowed_origins if they should"
             ))),
         }
+    }
+
+    /// Whether it is this server's own page that asks, by a lane of the lab.
+    fn is_lab_of(&self, origin: &Origin, host: &Authority) -> bool {
+        let port = origin.authority.port.unwrap_or(80);
+        origin.scheme == "http" && self.lab_port == Some(port) && origin.authority.host == host.host
     }
 
     /// Whether an identity that came along by itself is meant: [`OriginPolicy::check_origin`] has
@@ -216,6 +231,7 @@ mod tests {
         OriginPolicy {
             allowed: vec![Origin::parse("https://app.example.org").unwrap()],
             any_host: false,
+            lab_port: None,
         }
     }
 

@@ -59,6 +59,10 @@ impl Baseline {
 /// what each takes.
 const FIRST_PART: u32 = 10;
 
+/// What deliveries take is told where it is more than so much of all that the server took. Where there are few clients it is
+/// lost in what publishing takes.
+const TOLD_FROM: f64 = 0.1;
+
 /// How long what is behind may take.
 const CATCH_UP_WITHIN: Duration = Duration::from_secs(15);
 
@@ -295,8 +299,8 @@ impl Course {
             up_bytes: each(begin.up, end.up),
             down_bytes: each(begin.down, end.down),
             server_cpu_us: cpu_us(&begin, &end)
-                .filter(|_| delivered > 0)
-                .map(|us| (us - publishing_us).max(0.0) / delivered as f64),
+                .filter(|us| delivered > 0 && us - publishing_us > TOLD_FROM * us)
+                .map(|us| (us - publishing_us) / delivered as f64),
             lost: reception.lost,
             duplicated: reception.duplicated,
             out_of_order: reception.out_of_order,

@@ -81,7 +81,8 @@ pub(super) struct StreamFigures {
     /// Bytes for each of them, everything included: towards the server, and from it.
     pub(super) up_bytes: f64,
     pub(super) down_bytes: f64,
-    /// The server's CPU time for each of them, less what publishing takes without anybody who follows.
+    /// The server's CPU time for each of them, less what publishing takes without anybody who follows; `None` where it is
+    /// not known, or lost in that.
     pub(super) server_cpu_us: Option<f64>,
     pub(super) lost: u64,
     pub(super) duplicated: u64,

@@ -160,7 +160,7 @@ fn coming(cells: &[&CellFigures], pattern: Pattern, whom: &str) -> Table {
     Table {
         title: format!("{what} ({whom})"),
         words: "How long a message takes; requests and connections of a client in a minute; for each message that came, the \
-                bytes at the socket, everything included, and the server's CPU time."
+                bytes at the socket, everything included, and the server's CPU time (?: lost in what publishing takes)."
             .to_owned(),
         columns: vec![
             column("latency", "p50", 8),

@@ -1,5 +1,9 @@
 //! Following over a WebSocket, which has a connection of its own or a stream of HTTP/2.
 
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::Poll;
+
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::client::conn::http2;
@@ -12,7 +16,7 @@ use tidings_websocket::handshake::{client as offer, http2 as over_http2};
 use tidings_websocket::tokio::{HandshakeError, Options, WebSocket, open as handshake};
 use tidings_wire::Format;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 use super::super::super::client::{ANSWER_WITHIN, Client, Failure, frame_limits};
 use super::super::message::{Said, read};
@@ -79,21 +83,15 @@ async fn in_a_stream(
     let stream = TokioIo::new(client.dial_http2().await?);
     let shaken = http2::Builder::new(TokioExecutor::new()).handshake(stream);
     let (mut requests, connection) = shaken.await.map_err(Failure::passing)?;
-    // Section 3: no extended CONNECT before the server's settings allow it. hyper tells when asked, and wakes nobody.
-    let settings = async {
-        let mut connection = connection;
-        while !connection.is_extended_connect_protocol_enabled() {
-            tokio::select! {
-                ended = &mut connection => {
-                    let words = ended.err().map(|error| error.to_string());
-                    return Err(Failure::passing(words.unwrap_or_else(|| "the connection ended".into())));
-                }
-                () = sleep(SETTINGS_LOOK_EVERY) => {}
-            }
-        }
-        Ok(connection)
-    };
-    let connection = timeout(ANSWER_WITHIN, settings)
+    // Section 3: no extended CONNECT before the server's settings allow it. hyper tells when asked; its turn
+    // in which they came is ours as well.
+    let mut connection = connection;
+    let settings = poll_fn(|context| match Pin::new(&mut connection).poll(context) {
+        Poll::Ready(_) => Poll::Ready(Err(Failure::passing("the connection ended"))),
+        Poll::Pending if connection.is_extended_connect_protocol_enabled() => Poll::Ready(Ok(())),
+        Poll::Pending => Poll::Pending,
+    });
+    timeout(ANSWER_WITHIN, settings)
         .await
         .unwrap_or_else(|_| Err(Failure::passing("no WebSocket over HTTP/2 there")))?;
     tokio::spawn(connection);
@@ -117,9 +115,6 @@ async fn in_a_stream(
         None => websocket,
     })
 }
-
-/// How often it is looked whether the settings have come, which takes a round trip.
-const SETTINGS_LOOK_EVERY: std::time::Duration = std::time::Duration::from_millis(1);
 
 fn options() -> Options {
     Options {
