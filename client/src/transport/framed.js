@@ -33,7 +33,7 @@ export function framed({ token, now }, ear, send) {
 		isOnePath: true,
 		window: WINDOW,
 		// Said without a token as well: a server that knows us by a cookie, or lets guests in, need not wait for one.
-		begin: () => write({ type: 'hello', token }),
+		begin: () => write({ type: 'hello', token: token || undefined }),
 		hear(text) {
 			try {
 				const frame = JSON.parse(text);

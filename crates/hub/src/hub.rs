@@ -1,5 +1,6 @@
 //! The hub: what all shards of a node share, and the doors that answer one question each.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -81,6 +82,17 @@ impl Hub {
     pub fn authenticate(&self, token: Option<&str>) -> Result<Identity, Refusal> {
         let auth = &self.config.auth;
         auth.verify(token, crate::clock::wall(), fastrand::u16(..))
+    }
+
+    /// Who comes without any token, in the session that the request names: a guest with a name of our choice, the same for
+    /// the same session. With another name each time, a poll would tell the next one of its own coming. Refusals: as
+    /// [`authenticate`](Self::authenticate)'s.
+    pub fn authenticate_session(&self, session: &str) -> Result<Identity, Refusal> {
+        let mut hasher = DefaultHasher::new();
+        session.hash(&mut hasher);
+        // As good as any part of it.
+        let number = hasher.finish() as u16;
+        self.config.auth.verify(None, crate::clock::wall(), number)
     }
 
     /// A ticket for `identity`: good once, for [`Limits::ticket_age`]. `busy` when too many wait.

@@ -70,7 +70,10 @@ pub(crate) fn identify(
 ) -> Result<Identity, Refusal> {
     match identify_early(hub, origins, parts)? {
         Some(identity) => Ok(identity),
-        None => hub.authenticate(None),
+        None => match query::first(&parts.uri, "session")? {
+            Some(session) => hub.authenticate_session(&session),
+            None => hub.authenticate(None),
+        },
     }
 }
 

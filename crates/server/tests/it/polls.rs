@@ -200,3 +200,24 @@ async fn a_poller_leaves_as_long_after_its_last_poll_as_any_client_may_be_silent
         "it had its time"
     );
 }
+
+#[tokio::test]
+async fn a_guest_without_a_token_is_the_same_from_poll_to_poll() {
+    let server = Server::start();
+    let path = "/v1/events?channel=a&session=s1";
+    let mut cursor = String::new();
+    for poll in 0..3 {
+        let after = match cursor.is_empty() {
+            true => String::new(),
+            false => format!("&after={cursor}"),
+        };
+        let answer = server.get(&format!("{path}{after}")).await.json();
+        cursor = answer["cursor"].as_str().unwrap().to_owned();
+        // Its own coming is told once; another guest each time would be news each time, and no long poll would wait.
+        if poll > 1 {
+            assert_eq!(answer["events"], serde_json::json!([]), "{answer}");
+        }
+    }
+    let presence = server.get("/v1/channels/a/presence").await.json();
+    assert_eq!(presence["count"], 1, "{presence}");
+}
