@@ -157,7 +157,7 @@ export const en = {
 	'tour.4.title': 'Silence, and the heartbeat',
 	'tour.4.text': 'Nothing arrives, and nobody says so. Watch the countdown: a ping goes out, no pong comes back, and the connection is given up. Then mend it.',
 	'tour.5.title': 'A way is blocked',
-	'tour.5.text': 'WebSocket is refused. “Automatic” goes on over an event stream within a second or two; mend it, and it moves back by itself.',
+	'tour.5.text': 'WebSocket and UDP are refused, as in a strict company. “Automatic” goes on over an event stream; mend it, and it moves back by itself.',
 	'tour.6.title': 'A lossy line: TCP and UDP',
 	'tour.6.text': 'One packet in ten is lost. Over TCP a lost piece holds up everything behind it for 200 ms and more; watch the highest points of each chart.',
 };

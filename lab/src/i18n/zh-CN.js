@@ -159,7 +159,7 @@ export const zhCN = {
 	'tour.4.title': '沉默与心跳',
 	'tour.4.text': '什么都到不了，也没有人说。看倒计时：Ping 发出去，Pong 没回来，连接被放弃。然后把它修好。',
 	'tour.5.title': '一条路被封锁',
-	'tour.5.text': 'WebSocket 被拒绝。“自动”在一两秒内改走事件流；修好之后，它会自己换回来。',
+	'tour.5.text': 'WebSocket 和 UDP 都被拒绝，就像在严格的公司里。“自动”改走事件流；修好之后，它会自己换回来。',
 	'tour.6.title': '丢包的线路：TCP 与 UDP',
 	'tour.6.text': '十分之一的包会丢失。在 TCP 上，丢失的一块会让后面的一切等上 200 毫秒甚至更久；看每张图的最高点。',
 };

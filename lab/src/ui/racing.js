@@ -38,7 +38,8 @@ function Card({ lab, racer, inspect }) {
 	const sum = (/** @type {'up' | 'down' | 'connections' | 'open'} */ name) => (total ? total.tcp[name] + total.udp[name] : 0);
 	const bytes = sum('up') + sum('down');
 	const behind = ledger.behind(lab.stored);
-	const share = total && total.tcp.up + total.tcp.down > 0 ? Math.min(100, (100 * tally.overhead) / (total.tcp.up + total.tcp.down)) : 0;
+	// What of QUIC is overhead, its encryption hides.
+	const share = bytes > 0 && total?.udp.up === 0 ? Math.min(100, (100 * tally.overhead) / bytes) : 0;
 	const name = t(`racer.${racer.choice}`);
 	const over = racer.choice === 'auto' && racer.using ? t('racer.over', { transport: transport(racer.using) }) : '';
 	return html`<article class="card racer" data-lane=${racer.choice} data-using=${racer.using ?? ''}>

@@ -28,7 +28,13 @@ const STEPS = [
 	{ begin: async (lab) => lab.setRate(1), watched: 'poll' },
 	{ begin: (lab) => lab.cut(), watched: 'sse' },
 	{ begin: (lab) => lab.break('silence', true), watched: 'websocket' },
-	{ begin: (lab) => lab.break('websocket', true), watched: 'auto' },
+	{
+		begin: async (lab) => {
+			await lab.break('udp', true);
+			await lab.break('websocket', true);
+		},
+		watched: 'auto',
+	},
 	{
 		begin: async (lab) => {
 			lab.setRate(20);
