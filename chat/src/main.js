@@ -49,14 +49,15 @@ addEventListener('hashchange', () => {
 	if (room !== null) visit?.open(room);
 });
 
-/** @returns {Promise<"guest" | "token">} */
-async function authOf() {
+/** @returns {Promise<{ auth: "guest" | "token", hasLab: boolean }>} */
+async function serverOf() {
 	try {
 		const response = await fetch('/v1/info');
-		return (await response.json()).auth === 'token' ? 'token' : 'guest';
+		const { auth, lab } = await response.json();
+		return { auth: auth === 'token' ? 'token' : 'guest', hasLab: lab === true };
 	} catch {
 		// The server can't be asked just now: the door is shown, and it will say no if it must.
-		return 'guest';
+		return { auth: 'guest', hasLab: false };
 	}
 }
 
@@ -68,4 +69,4 @@ visualViewport?.addEventListener('resize', () => {
 });
 
 const app = document.getElementById('app');
-if (app !== null) render(h(App, { auth: await authOf(), memory, startChat }), app);
+if (app !== null) render(h(App, { ...(await serverOf()), memory, startChat }), app);

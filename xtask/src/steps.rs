@@ -77,14 +77,14 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "chat",
-        about: "the web chat's tests, in Node",
+        about: "the tests of the web chat and of the lab, in Node",
         needs: &[Tool::Node],
         limit: minutes(5),
-        run: |shell| node_tests(shell, &["chat"], &[]),
+        run: |shell| node_tests(shell, &["chat", "lab"], &[]),
     },
     Step {
         name: "types",
-        about: "client, chat and interop satisfy the strict type checker",
+        about: "client, chat, lab and interop satisfy the strict type checker",
         needs: &[Tool::Node, Tool::NodePackages],
         limit: minutes(10),
         run: types,
@@ -154,7 +154,7 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "browser",
-        about: "the chat and the client in Chromium, every door in Firefox too",
+        about: "the chat, the lab and the client in Chromium, every door in Firefox too",
         needs: &[
             Tool::Node,
             Tool::NodePackages,
@@ -197,7 +197,7 @@ fn cluster(shell: &Shell) -> Verdict {
 
 fn types(shell: &Shell) -> Verdict {
     let tsc = shell.path("interop/node_modules/typescript/bin/tsc");
-    for folder in ["client", "chat", "interop"] {
+    for folder in ["client", "chat", "lab", "interop"] {
         // Said here as well, so that no configuration can be laxer.
         let strictly = ["--checkJs", "--strict", "--project", folder];
         shell.call("node").args([&tsc]).args(strictly).run()?;

@@ -122,6 +122,7 @@ export const en = {
 	'link.why.of.foreign': '{transport}: something else answered',
 	'link.why.of.tab': '{transport} made way for another',
 	'link.note': 'Change it while you chat: nothing is lost on the way.',
+	'link.lab': 'See them race, and break the network',
 	'transport.auto': 'Automatic',
 	'transport.webtransport': 'WebTransport',
 	'transport.websocket': 'WebSocket',

@@ -124,6 +124,7 @@ export const zhCN = {
 	'link.why.of.foreign': '{transport} 的应答不是来自服务器',
 	'link.why.of.tab': '{transport} 已让给别的标签页',
 	'link.note': '聊天中随时可换，途中不会丢失消息。',
+	'link.lab': '看它们赛跑，再把网络弄坏',
 	'transport.auto': '自动',
 	'transport.webtransport': 'WebTransport',
 	'transport.websocket': 'WebSocket',

@@ -19,10 +19,11 @@ import { Shell } from './shell.js';
 /**
  * @param {object} props
  * @param {"guest" | "token"} props.auth what the server asks for
+ * @param {boolean} props.hasLab whether there is a page that shows how messages travel
  * @param {Memory} props.memory
  * @param {(credential: Credential, onRefused: (why: Key) => void) => Chat} props.startChat
  */
-export function App({ auth, memory, startChat }) {
+export function App({ auth, hasLab, memory, startChat }) {
 	const [language, setLanguage] = useState(() => pickLanguage(memory.recall('language'), navigator.languages));
 	const [theme, setTheme] = useState(() => themeOf(memory.recall('theme')));
 	const [name, setName] = useState(memory.recall('name') ?? '');
@@ -67,6 +68,7 @@ export function App({ auth, memory, startChat }) {
 
 	const settings = {
 		words,
+		hasLab,
 		theme,
 		setLanguage: (/** @type {typeof language} */ next) => {
 			memory.remember('language', next);

@@ -13,13 +13,14 @@ import { wordsOf } from '../i18n/words.js';
 /**
  * @typedef {object} Settings
  * @property {Words} words
+ * @property {boolean} hasLab whether the server has a page that shows how messages travel
  * @property {Theme} theme
  * @property {(language: Language) => void} setLanguage
  * @property {(theme: Theme) => void} setTheme
  */
 
 export const SettingsContext = createContext(
-	/** @type {Settings} */ ({ words: wordsOf('en'), theme: 'system', setLanguage() {}, setTheme() {} }),
+	/** @type {Settings} */ ({ words: wordsOf('en'), hasLab: false, theme: 'system', setLanguage() {}, setTheme() {} }),
 );
 
 /** @returns {Settings} */

@@ -5,7 +5,7 @@
  */
 
 import { explain, TRANSPORTS } from '../model/link.js';
-import { useWords } from './context.js';
+import { useSettings, useWords } from './context.js';
 import { html } from './html.js';
 import { icons } from './icons.js';
 import { useMenu } from './menu.js';
@@ -13,6 +13,7 @@ import { useMenu } from './menu.js';
 /** @param {{ link: Link, onChoose: (choice: Choice) => void }} props */
 export function TransportBadge({ link, onChoose }) {
 	const { t } = useWords();
+	const { hasLab } = useSettings();
 	const menu = useMenu();
 	const name = link.transport === null ? t('link.choosing') : t(`transport.${link.transport}`);
 	const state = t(`link.state.${link.state}`);
@@ -58,7 +59,9 @@ export function TransportBadge({ link, onChoose }) {
 					</button>`,
 				)}
 			</div>
-			<p class="panel-note">${t('link.note')}</p>
+			<p class="panel-note">
+				${t('link.note')} ${hasLab && html`<a href="/lab" target="_blank">${t('link.lab')}</a>`}
+			</p>
 		</div>`}
 	</div>`;
 }

@@ -25,7 +25,7 @@ export const en = {
 	'break.cut': 'Cut all connections',
 	'break.delay.why': 'Everything takes 100 ms longer, there and back. A short poll hardly notices: it waits for its turn anyway.',
 	'break.loss.why': 'TCP sends a lost packet again after 200 ms, and all that is behind it waits. Datagrams of UDP just vanish, and QUIC has each stream wait for itself alone.',
-	'break.silence.why': 'Nothing arrives any more, and nobody says so: connections look as if they stood. Only a heartbeat that is not answered gives it away, 20 to 30 seconds later.',
+	'break.silence.why': 'Nothing arrives any more, and nobody says so: connections look as if they stood. Only a heartbeat that is not answered gives it away, {ask} to {dead} seconds later.',
 	'break.websocket.why': 'As a strict company proxy does: open WebSockets are cut, new ones are answered 403. Automatic takes another way.',
 	'break.udp.why': 'As many networks do: every datagram vanishes, and with them QUIC and WebTransport.',
 	'break.buffer.why': 'It holds an answer back until it is complete. An event stream never is, so nothing comes of it.',

@@ -27,7 +27,7 @@ export const zhCN = {
 	'break.cut': '切断所有连接',
 	'break.delay.why': '来回都多花 100 毫秒。短轮询几乎察觉不到：它本来就在等下一次。',
 	'break.loss.why': 'TCP 在 200 毫秒后才重发丢失的包，排在后面的都要等。UDP 数据报就此消失，而 QUIC 的每条流只等自己的包。',
-	'break.silence.why': '什么都到不了，也没有人告诉你：连接看上去还在。只有得不到回应的心跳会在 20 到 30 秒后露出真相。',
+	'break.silence.why': '什么都到不了，也没有人告诉你：连接看上去还在。只有得不到回应的心跳会在 {ask} 到 {dead} 秒后露出真相。',
 	'break.websocket.why': '就像严格的公司代理：已有的 WebSocket 被切断，新的得到 403。“自动”会改走别的路。',
 	'break.udp.why': '许多网络就是这样：所有数据报都消失，QUIC 和 WebTransport 也随之消失。',
 	'break.buffer.why': '它要等到回应完整才放行。事件流永远不会完整，所以什么也出不来。',

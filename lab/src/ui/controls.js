@@ -26,6 +26,8 @@ const stepOf = (rate) => Math.round((Math.log(rate / RATE.least) / Math.log(RATE
 export function Controls({ lab }) {
 	const { t, language } = useWords();
 	const [explained, setExplained] = useState(/** @type {Break | 'cut' | null} */ (null));
+	const { interval, timeout, tries } = lab.heartbeat;
+	const patience = { ask: interval / 1000, dead: (interval + tries * timeout) / 1000 };
 	const rate = new Intl.NumberFormat(language, { maximumSignificantDigits: 2 }).format(lab.rate);
 	return html`<section class="card controls" aria-label=${t('controls.break')}>
 		<fieldset>
@@ -85,7 +87,7 @@ export function Controls({ lab }) {
 					${t('controls.mend')}
 				</button>
 			</div>
-			${explained && html`<p class="why" role="status">${t(`break.${explained}.why`)}</p>`}
+			${explained && html`<p class="why" role="status">${t(`break.${explained}.why`, patience)}</p>`}
 		</fieldset>
 	</section>`;
 }

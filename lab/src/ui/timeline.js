@@ -20,7 +20,7 @@ const LINES_MAX = 40;
 /** How each mark looks: its colour, its width and how much of the row it takes. */
 const LOOKS = /** @type {const} */ ({
 	message: ['--lane', 1, 0.35],
-	heartbeat: ['--bad', 3, 0.5],
+	heartbeat: ['--lane-long-poll', 3, 0.5],
 	open: ['--good', 2, 0.8],
 	close: ['--ink-faint', 2, 0.8],
 	lost: ['--warn', 2, 0.5],
@@ -42,13 +42,19 @@ export function Timeline({ lab, racers }) {
 		const now = performance.now();
 		const x = (/** @type {number} */ at) => width * (1 - (now - at) / SHOWN_MS);
 		pen.font = '11px system-ui, sans-serif';
+		let free = 0;
 		for (const { from, to, what } of lab.stretches.items) {
 			const [begin, end] = [Math.max(0, x(from)), x(to ?? now)];
 			if (end < 0) continue;
 			pen.fillStyle = colour('--broken');
 			pen.fillRect(begin, 0, Math.max(2, end - begin), height);
+			const name = t(`break.${what}`);
+			// Where another's name stands, the list tells.
+			if (begin < free) continue;
 			pen.fillStyle = colour('--bad');
-			pen.fillText(t(`break.${what}`), begin + 3, height - 4);
+			const left = Math.min(begin + 3, width - pen.measureText(name).width - 3);
+			pen.fillText(name, left, height - 4);
+			free = left + pen.measureText(name).width + 8;
 		}
 		racers.forEach((racer, row) => {
 			const top = row * ROW;

@@ -23,6 +23,7 @@ mod floods;
 mod frames;
 mod http;
 mod http2;
+mod lab;
 mod limits;
 mod logging;
 mod metrics;
