@@ -17,7 +17,7 @@ const WITHIN_MS = 180_000;
 
 const may = await mayCapture();
 
-test('the bytes and connections that compare tells are those on the wire', { skip: !may && 'tshark may not capture here' }, async (t) => {
+test('the bytes and connections that compare tells are those on the wire, and the ways stand in their order', { skip: !may && 'tshark may not capture here' }, async (t) => {
 	const folder = await mkdtemp(join(tmpdir(), 'tidings-capture-'));
 	t.after(() => rm(folder, { recursive: true }));
 	const capture = await Capture.begin(t, join(folder, 'lo.pcapng'));
@@ -28,9 +28,10 @@ test('the bytes and connections that compare tells are those on the wire', { ski
 	const { dropped, ports } = await capture.end();
 	assert.equal(dropped, 0, 'packets that the capture has missed');
 
-	/** @type {{ cells: { way: string, total: Record<string, number> }[] }} */
+	/** @type {{ cells: Cell[] }} */
 	const { cells } = JSON.parse(compare.stdout);
 	assert.equal(cells.length, 12);
+	assertOrder(cells);
 	for (const { way, total } of cells) {
 		const seen = ports(total.port);
 		const told = {
@@ -48,6 +49,31 @@ test('the bytes and connections that compare tells are those on the wire', { ski
 		);
 	}
 });
+
+/**
+ * @typedef {object} Cell
+ * @property {string} way
+ * @property {{ up_bytes: number, down_bytes: number, latency_us: { p50: number } }[]} streams
+ * @property {Record<string, number>} total
+ */
+
+/**
+ * Whatever the machine, the ways stand in this order: docs/comparison.md says so.
+ * @param {Cell[]} cells
+ */
+function assertOrder(cells) {
+	const stream = (/** @type {string} */ way) => {
+		const [steady] = cells.find((cell) => cell.way === way)?.streams ?? [];
+		assert.ok(steady, way);
+		return steady;
+	};
+	const bytes = ['websocket', 'sse', 'poll-5s', 'poll-1s', 'long-poll'].map((way) => stream(way).up_bytes + stream(way).down_bytes);
+	assert.deepEqual(bytes.toSorted((a, b) => a - b), bytes, 'bytes for a message');
+	for (const pushed of ['websocket', 'sse', 'long-poll', 'websocket-h2', 'webtransport']) {
+		assert.ok(stream(pushed).latency_us.p50 * 2 < stream('poll-1s').latency_us.p50, `${pushed} before a poll every second`);
+	}
+	assert.ok(stream('poll-1s').latency_us.p50 * 2 < stream('poll-5s').latency_us.p50);
+}
 
 /**
  * @param {string} what

@@ -1,6 +1,6 @@
 /**
- * A bad network at one's fingertips: the testkit's middlebox between a client and a server. What its faults
- * mean stands in `crates/testkit/src/middlebox/faults.rs`.
+ * A bad network at one's fingertips: the middlebox between a client and a server. What its faults
+ * mean stands in `crates/middlebox/src/faults.rs`.
  *
  * `TIDINGS_MIDDLEBOX` names the binary; without it the workspace's debug build is taken.
  */
@@ -26,7 +26,7 @@ import { soon, until } from './until.mjs';
  * @property {'strip' | 'mute' | 400 | 403 | 502} [upgrade]
  * @property {boolean} [captive]
  * @property {number} [connections_max]
- * @property {number} [loss] UDP: the share of datagrams, from 0 to 1
+ * @property {number} [loss] the share of datagrams, or of pieces that come late, from 0 to 1
  */
 
 /** @typedef {{ open: number, accepted: number, refused: number, up: number, down: number, lost: number }} Stats */

@@ -255,8 +255,6 @@ fn serve(args: &ServeArgs, config: &Config) -> Result<(), Fault> {
     let engine = OpenEngine::open(config)?;
     let tls = tls::open(&config.tls, &config.data)?;
     let quic = Quic::prepare(config, address, tls.as_ref())?;
-    let lab = Lab::prepare(config, address, tls.is_some())?;
-    let has_lab = lab.is_some();
     let (metrics, ends) = Metrics::new(config.shards, engine.watched(), limits.connections);
     let metrics = Arc::new(metrics);
     let shares = balance::shares(
@@ -273,6 +271,8 @@ fn serve(args: &ServeArgs, config: &Config) -> Result<(), Fault> {
         .map_err(|error| Fault::failure(format!("cannot start: {error}")))?;
     let ended = runtime.block_on(async {
         let mut signals = Signals::listen()?;
+        let lab = Lab::prepare(config, address, tls.is_some())?;
+        let has_lab = lab.is_some();
         let (drainer, drain) = drain(ending(config));
         let metrics = match metrics_listener {
             Some(listener) => {

@@ -59,7 +59,14 @@ async fn open(
     headers: HeaderMap,
 ) -> Answered {
     let lab = lab(&app, &who)?;
-    let (lane, port) = lab.find(&visit)?.open(lab.listen, lab.server).await?;
+    let visit = lab.find(&visit)?;
+    let (listen, server) = (lab.listen, lab.server);
+    let opening = lab
+        .runtime
+        .spawn(async move { visit.open(listen, server).await });
+    let (lane, port) = opening
+        .await
+        .map_err(|error| refusal(Code::Internal, error.to_string()))??;
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     let host = without_port(host.unwrap_or("127.0.0.1"));
     let lane = json!({"lane": lane, "url": format!("http://{host}:{port}")});

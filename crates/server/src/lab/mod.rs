@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tidings_hub::Refusal;
 use tidings_wire::Code;
+use tokio::runtime::Handle;
 
 use crate::config::Config;
 use crate::fault::Fault;
@@ -26,6 +27,8 @@ use visit::Visit;
 
 /// The lab of a server.
 pub(crate) struct Lab {
+    /// That of a thread which carries no clients: what lanes take is no shard's.
+    runtime: Handle,
     /// Where lanes lead to, and on which address they listen.
     server: SocketAddr,
     listen: IpAddr,
@@ -36,7 +39,8 @@ pub(crate) struct Lab {
 const VISITS_MAX: usize = 4;
 
 impl Lab {
-    /// The lab of a server at `address`, where there is to be one: if nobody says otherwise, for guests on this machine.
+    /// The lab of a server at `address`, where there is to be one: if nobody says otherwise, for guests on this machine. Its
+    /// lanes are carried by the runtime that this is called in.
     ///
     /// # Errors
     ///
@@ -62,6 +66,7 @@ impl Lab {
             });
         }
         Ok(Some(Self {
+            runtime: Handle::current(),
             server,
             listen: address.ip(),
             visits: Mutex::default(),
