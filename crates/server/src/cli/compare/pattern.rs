@@ -21,7 +21,7 @@ pub(super) enum Pattern {
 const BURST: u32 = 10;
 
 /// Between two messages where there are few: seconds, as in a room where people talk.
-const QUIET_EVERY: Duration = Duration::from_secs(5);
+pub(super) const QUIET_EVERY: Duration = Duration::from_secs(5);
 
 impl Pattern {
     /// What people call it.

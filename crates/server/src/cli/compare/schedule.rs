@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use super::course::{Baseline, Cell, Course, Terms};
 use super::figures::{CellFigures, Figures};
 use super::host::Host;
-use super::pattern::Pattern;
+use super::pattern::{Pattern, QUIET_EVERY};
 use super::way::Way;
 use crate::cli::ServerArgs;
 use crate::cli::progress::Progress;
@@ -254,13 +254,17 @@ impl Schedule {
             }
         }
         if order.patterns.contains(&Pattern::Quiet) {
-            let quiet = try_join_all(
-                pushes
-                    .iter_mut()
-                    .map(|(_, _, course)| course.stream(Pattern::Quiet, lengths.quiet, baseline)),
-            );
+            let count = pushes.len() as f64;
+            let quiet = try_join_all(pushes.iter_mut().enumerate().map(
+                |(turn, (_, _, course))| async move {
+                    // One after the other, so that no two of them have their message at the same moment.
+                    sleep(QUIET_EVERY.mul_f64(turn as f64 / count)).await;
+                    course.stream(Pattern::Quiet, lengths.quiet, baseline).await
+                },
+            ));
             let quiet = async { quiet.await.map(drop) };
-            self.bar.during("all, quiet", lengths.quiet, quiet).await?;
+            let takes = lengths.quiet + QUIET_EVERY;
+            self.bar.during("all, quiet", takes, quiet).await?;
         }
         for (place, _, course) in pushes {
             done.push((place, course.close().await));

@@ -1,7 +1,8 @@
-//! What the commands share that put a server under load: waiting finely, reading lines, judging order, telling
+//! What the commands share that put a server under load: waiting finely, reading lines and streams of them, judging order, telling
 //! latencies and what a process takes, and drawing that.
 
 pub(super) mod alarm;
+pub(super) mod event_stream;
 pub(super) mod latency;
 pub(super) mod lines;
 pub(super) mod order;

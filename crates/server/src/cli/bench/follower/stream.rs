@@ -1,84 +1,21 @@
 //! Following a stream of server-sent events.
 
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
-use tokio::time::{Instant, timeout};
-
-use super::super::super::client::{ANSWER_WITHIN, Client, Failure};
-use super::{Never, Seat};
-use crate::cli::load::lines::Lines;
+use super::super::super::client::{Client, Failure};
+use super::Seat;
+use crate::cli::load::event_stream::EventStream;
 
 /// One whose `hello` has come.
-pub(in super::super) struct Follower {
-    body: Incoming,
-    lines: Lines,
-    /// The connection lives as long as who asked on it.
-    _client: Client,
-}
+pub(in super::super) struct Follower(EventStream);
 
 /// Opens a client of `channel`.
-pub(super) async fn follow(mut client: Client, channel: &str) -> Result<Follower, Failure> {
+pub(super) async fn follow(client: Client, channel: &str) -> Result<Follower, Failure> {
     let path = format!("/v1/events?channel={}", Client::encode(channel));
-    let response = client
-        .get(&path, "text/event-stream", ANSWER_WITHIN)
-        .await?;
-    let mut body = response.into_body();
-    let mut lines = Lines::default();
-    let mut has_begun = false;
-    let beginning = async {
-        while !has_begun {
-            let bytes = next(&mut body).await.map_err(Failure::passing)?;
-            // The hello is the first event; messages come behind it.
-            lines.push(&bytes, |line| has_begun |= line == b"event: hello");
-        }
-        Ok(())
-    };
-    timeout(ANSWER_WITHIN, beginning)
-        .await
-        .unwrap_or_else(|_| Err(Failure::passing("no hello in time")))?;
-    Ok(Follower {
-        body,
-        lines,
-        _client: client,
-    })
-}
-
-/// The next bytes of the stream.
-async fn next(body: &mut Incoming) -> Result<bytes::Bytes, String> {
-    loop {
-        match body.frame().await {
-            Some(Ok(frame)) => {
-                if let Ok(data) = frame.into_data() {
-                    return Ok(data);
-                }
-            }
-            Some(Err(error)) => return Err(error.to_string()),
-            None => return Err("the stream ended".to_owned()),
-        }
-    }
+    Ok(Follower(EventStream::open(client, &path).await?))
 }
 
 impl Follower {
     /// Reads until the stream ends; gives why.
     pub(super) async fn read(mut self, seat: &Seat) -> String {
-        let Err(broken) = self.read_on(seat).await;
-        broken
-    }
-
-    async fn read_on(&mut self, seat: &Seat) -> Result<Never, String> {
-        loop {
-            let bytes = next(&mut self.body).await?;
-            let now = Instant::now();
-            let mut taken = Ok(());
-            self.lines.push(&bytes, |line| {
-                // An event is one line of JSON here, whatever its name and its id.
-                if let Some(json) = line.strip_prefix(b"data: ")
-                    && taken.is_ok()
-                {
-                    taken = seat.take(json, now);
-                }
-            });
-            taken?;
-        }
+        self.0.read(|json, now| seat.take(json, now)).await
     }
 }

@@ -1,9 +1,5 @@
 //! Following over a WebSocket, which has a connection of its own or a stream of HTTP/2.
 
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
-use std::task::Poll;
-
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::client::conn::http2;
@@ -16,6 +12,7 @@ use tidings_websocket::handshake::{client as offer, http2 as over_http2};
 use tidings_websocket::tokio::{HandshakeError, Options, WebSocket, open as handshake};
 use tidings_wire::Format;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::yield_now;
 use tokio::time::{Instant, timeout};
 
 use super::super::super::client::{ANSWER_WITHIN, Client, Failure, frame_limits};
@@ -83,17 +80,16 @@ async fn in_a_stream(
     let stream = TokioIo::new(client.dial_http2().await?);
     let shaken = http2::Builder::new(TokioExecutor::new()).handshake(stream);
     let (mut requests, connection) = shaken.await.map_err(Failure::passing)?;
-    // Section 3: no extended CONNECT before the server's settings allow it. hyper tells when asked; its turn
-    // in which they came is ours as well.
-    let mut connection = connection;
-    let settings = poll_fn(|context| match Pin::new(&mut connection).poll(context) {
-        Poll::Ready(_) => Poll::Ready(Err(Failure::passing("the connection ended"))),
-        Poll::Pending if connection.is_extended_connect_protocol_enabled() => Poll::Ready(Ok(())),
-        Poll::Pending => Poll::Pending,
-    });
+    // Section 3: no extended CONNECT before the server's settings allow it. hyper tells when asked, and wakes nobody; they
+    // are there within a round trip.
+    let settings = async {
+        while !connection.is_extended_connect_protocol_enabled() {
+            yield_now().await;
+        }
+    };
     timeout(ANSWER_WITHIN, settings)
         .await
-        .unwrap_or_else(|_| Err(Failure::passing("no WebSocket over HTTP/2 there")))?;
+        .map_err(|_| Failure::passing("no WebSocket over HTTP/2 there"))?;
     tokio::spawn(connection);
     let wrong = |error| Failure::Lasting(Fault::setup(format!("--url: {error}")));
     let request = over_http2::request(uri, offer).map_err(wrong)?;
