@@ -10,7 +10,7 @@ use axum::extract::Path;
 use axum::routing::get;
 use bytes::Bytes;
 use http::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
+    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HOST,
     IF_NONE_MATCH,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
@@ -19,6 +19,8 @@ use tidings_wire::Code;
 
 use crate::http::body::Whole;
 use crate::http::problem;
+use crate::lab::CLOSED;
+use crate::lab::door::without_port;
 
 #[derive(RustEmbed)]
 #[folder = "../../chat"]
@@ -46,19 +48,25 @@ struct Client;
 const POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// The same for the lab's, which goes to its lanes: other ports of this machine, or of the server's.
-const LAB_POLICY: &str = "default-src 'self'; img-src 'self' data:; connect-src *; object-src 'none'; \
-                          base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// The same for the lab's, which goes to its lanes: other ports of the host by which it was asked for.
+fn lab_policy(asked: &HeaderMap) -> String {
+    let host = asked.get(HOST).and_then(|host| host.to_str().ok());
+    let host = without_port(host.unwrap_or_default());
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
+    // What is no host goes nowhere.
+    let lanes = match !host.is_empty() && host.bytes().all(is_name) {
+        true => format!(" http://{host}:* ws://{host}:* https://{host}:*"),
+        false => String::new(),
+    };
+    format!("{POLICY}; connect-src 'self'{lanes}")
+}
 
 /// The paths of the files; those of the lab where there is one.
 pub(crate) fn router<S: Clone + Send + Sync + 'static>(has_lab: bool) -> Router<S> {
     let chat = |headers: HeaderMap, path: &str| page(&headers, path, Chat::get(path), POLICY);
     let lab = move |headers: HeaderMap, path: &str| match has_lab {
-        true => page(&headers, path, Lab::get(path), LAB_POLICY),
-        false => problem::answer(&problem::refusal(
-            Code::NotFound,
-            "there is no lab here; `[lab] enabled = true` makes one where there is no TLS",
-        )),
+        true => page(&headers, path, Lab::get(path), &lab_policy(&headers)),
+        false => problem::answer(&problem::refusal(Code::NotFound, CLOSED)),
     };
     let client = |Path(path): Path<String>, headers: HeaderMap| async move {
         let mut response = serve(&headers, &path, Client::get(&path));
@@ -84,6 +92,10 @@ pub(crate) fn router<S: Clone + Send + Sync + 'static>(has_lab: bool) -> Router<
             get(move |headers: HeaderMap| async move { lab(headers, "index.html") }),
         )
         .route(
+            "/lab/",
+            get(move |headers: HeaderMap| async move { lab(headers, "index.html") }),
+        )
+        .route(
             "/lab/{*path}",
             get(move |Path(path): Path<String>, headers: HeaderMap| async move {
                 lab(headers, &path)
@@ -97,13 +109,15 @@ fn page(
     asked: &HeaderMap,
     path: &str,
     file: Option<EmbeddedFile>,
-    policy: &'static str,
+    policy: &str,
 ) -> Response<Whole> {
     let mut response = serve(asked, path, file);
-    let policy = HeaderValue::from_static(policy);
-    response
-        .headers_mut()
-        .insert(CONTENT_SECURITY_POLICY, policy);
+    // Ours is text, and so is a host that was looked at.
+    if let Ok(policy) = HeaderValue::from_str(policy) {
+        response
+            .headers_mut()
+            .insert(CONTENT_SECURITY_POLICY, policy);
+    }
     response
 }
 

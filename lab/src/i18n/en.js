@@ -29,7 +29,7 @@ export const en = {
 	'break.websocket.why': 'As a strict company proxy does: open WebSockets are cut, new ones are answered 403. Automatic takes another way.',
 	'break.udp.why': 'As many networks do: every datagram vanishes, and with them QUIC and WebTransport.',
 	'break.buffer.why': 'It holds an answer back until it is complete. An event stream never is, so nothing comes of it.',
-	'break.cut.why': 'Every connection of TCP is reset at once. Everybody comes back from where they were, and nothing is missing. UDP has no connections to cut: its datagrams come from a new port, as behind a router that forgot them, and QUIC just goes on.',
+	'break.cut.why': 'Every connection of TCP is reset at once. Everybody comes back from where they were, and nothing is missing. UDP knows no connections, and so WebTransport just goes on.',
 
 	'racer.auto': 'Automatic',
 	'racer.webtransport': 'WebTransport',

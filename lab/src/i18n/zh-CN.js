@@ -31,7 +31,7 @@ export const zhCN = {
 	'break.websocket.why': '就像严格的公司代理：已有的 WebSocket 被切断，新的得到 403。“自动”会改走别的路。',
 	'break.udp.why': '许多网络就是这样：所有数据报都消失，QUIC 和 WebTransport 也随之消失。',
 	'break.buffer.why': '它要等到回应完整才放行。事件流永远不会完整，所以什么也出不来。',
-	'break.cut.why': '所有 TCP 连接立刻被重置。每一方都从原来的位置继续，什么都不缺。UDP 没有连接可切：它的数据报换了一个端口，就像在忘了它的路由器后面，QUIC 照常继续。',
+	'break.cut.why': '所有 TCP 连接立刻被重置。每一方都从原来的位置继续，什么都不缺。UDP 没有连接可切，所以 WebTransport 照常继续。',
 
 	'racer.auto': '自动',
 	'racer.webtransport': 'WebTransport',

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{FromRequestParts, Path};
 use axum::response::{IntoResponse, Response as AxumResponse};
 use axum::routing::{delete, get, post, put};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST};
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use tidings_hub::{Identity, Refusal};
+use tidings_hub::Refusal;
 use tidings_middlebox::Cut;
 use tidings_wire::{ChannelName, Code, Format};
 
@@ -40,9 +41,9 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .layer(axum::extract::DefaultBodyLimit::max(REQUEST_BYTES_MAX))
 }
 
-async fn visit(State(app): State<Arc<App>>, Who(who): Who) -> Answered {
-    let visit = lab(&app, &who)?.visit()?;
-    let lines = visit.read(app.drain.clone());
+async fn visit(allowed: Allowed) -> Answered {
+    let visit = allowed.lab()?.visit()?;
+    let lines = visit.read(allowed.0.drain.clone());
     let lines = lines.map(Ok::<_, std::convert::Infallible>);
     let mut response = AxumResponse::new(axum::body::Body::from_stream(lines));
     let headers = response.headers_mut();
@@ -52,13 +53,8 @@ async fn visit(State(app): State<Arc<App>>, Who(who): Who) -> Answered {
     Ok(response)
 }
 
-async fn open(
-    State(app): State<Arc<App>>,
-    Who(who): Who,
-    Path(visit): Path<String>,
-    headers: HeaderMap,
-) -> Answered {
-    let lab = lab(&app, &who)?;
+async fn open(allowed: Allowed, Path(visit): Path<String>, headers: HeaderMap) -> Answered {
+    let lab = allowed.lab()?;
     let visit = lab.find(&visit)?;
     let (listen, server) = (lab.listen, lab.server);
     let opening = lab
@@ -73,22 +69,13 @@ async fn open(
     Ok((StatusCode::CREATED, body::answer(Format::Json, &lane)).into_response())
 }
 
-async fn close(
-    State(app): State<Arc<App>>,
-    Who(who): Who,
-    Path((visit, lane)): Path<(String, u32)>,
-) -> Answered {
-    lab(&app, &who)?.find(&visit)?.close(lane)?;
+async fn close(allowed: Allowed, Path((visit, lane)): Path<(String, u32)>) -> Answered {
+    allowed.lab()?.find(&visit)?.close(lane)?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-async fn set(
-    State(app): State<Arc<App>>,
-    Who(who): Who,
-    Path((visit, lane)): Path<(String, u32)>,
-    said: Bytes,
-) -> Answered {
-    let lane = lab(&app, &who)?.find(&visit)?.lane(lane)?;
+async fn set(allowed: Allowed, Path((visit, lane)): Path<(String, u32)>, said: Bytes) -> Answered {
+    let lane = allowed.lab()?.find(&visit)?.lane(lane)?;
     let network: Network = read(&said)?;
     lane.set(&network)
         .map_err(|unusable| refusal(Code::BadRequest, unusable.to_string()))?;
@@ -98,37 +85,57 @@ async fn set(
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CutRequest {
-    how: Cut,
+    how: How,
 }
 
-async fn cut(
-    State(app): State<Arc<App>>,
-    Who(who): Who,
-    Path((visit, lane)): Path<(String, u32)>,
-    said: Bytes,
-) -> Answered {
-    let lane = lab(&app, &who)?.find(&visit)?.lane(lane)?;
+/// How connections end: as a firewall does it, or as a server.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum How {
+    Reset,
+    Close,
+}
+
+async fn cut(allowed: Allowed, Path((visit, lane)): Path<(String, u32)>, said: Bytes) -> Answered {
+    let lane = allowed.lab()?.find(&visit)?.lane(lane)?;
     let CutRequest { how } = read(&said)?;
-    let cut = lane.cut(how).await;
+    let cut = lane
+        .cut(match how {
+            How::Reset => Cut::Reset,
+            How::Close => Cut::Close,
+        })
+        .await;
     Ok(body::answer(Format::Json, &json!({"cut": cut})).into_response())
 }
 
-/// The lab, for who may use it: where tokens are asked for, who may write in its channels.
-fn lab<'a>(app: &'a App, who: &Identity) -> Result<&'a Lab, Refusal> {
-    let lab = app.lab.as_ref().ok_or_else(|| {
-        refusal(
-            Code::NotFound,
-            "there is no lab here; `[lab] enabled = true` makes one where there is no TLS",
-        )
-    })?;
-    let channel =
-        ChannelName::new("lab:").map_err(|error| refusal(Code::Internal, error.to_string()))?;
-    match who.permissions.may_read(&channel) && who.permissions.may_write(&channel) {
-        true => Ok(lab),
-        false => Err(refusal(
-            Code::Forbidden,
-            "the lab needs a token that may read and write lab:*",
-        )),
+/// Somebody who may use the lab, which is there: where tokens are asked for, who may read and write in its channels.
+struct Allowed(Arc<App>);
+
+impl Allowed {
+    fn lab(&self) -> Result<&Lab, Refusal> {
+        let lab = self.0.lab.as_ref();
+        lab.ok_or_else(|| refusal(Code::NotFound, super::CLOSED))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Allowed {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refused> {
+        let allowed = Self(Arc::clone(app));
+        // Where there is none, nobody is asked who they are.
+        allowed.lab()?;
+        let Who(who) = Who::from_request_parts(parts, app).await?;
+        let channel =
+            ChannelName::new("lab:").map_err(|error| refusal(Code::Internal, error.to_string()))?;
+        match who.permissions.may_read(&channel) && who.permissions.may_write(&channel) {
+            true => Ok(allowed),
+            false => Err(refusal(
+                Code::Forbidden,
+                "the lab needs a token that may read and write lab:*",
+            )
+            .into()),
+        }
     }
 }
 
@@ -137,7 +144,7 @@ fn read<T: DeserializeOwned>(said: &[u8]) -> Result<T, Refusal> {
 }
 
 /// The host by which the page came, so that its clients come by the same.
-fn without_port(host: &str) -> &str {
+pub(crate) fn without_port(host: &str) -> &str {
     match host.rfind(':') {
         Some(colon) if !host.ends_with(']') => &host[..colon],
         _ => host,

@@ -56,27 +56,24 @@ impl Feed {
         }
     }
 
-    /// Milliseconds since it began.
-    pub(super) fn now(&self) -> f64 {
-        // As fine as the page draws, and short.
-        (self.began.elapsed().as_secs_f64() * 1e6).round() / 1e3
-    }
-
-    /// Has a line be read.
-    pub(super) fn tell(&self, line: &impl Serialize) {
-        // Our own types have nothing that JSON lacks.
-        let Ok(line) = serde_json::to_vec(line) else {
-            return;
-        };
+    /// Has a line be read, which is given its time in milliseconds since the feed began. Whether there was room for it.
+    pub(super) fn tell<L: Serialize>(&self, line: impl FnOnce(f64) -> L) -> bool {
         let mut waiting = self.waiting();
+        // Under the lock, so that lines stand in the order of their times; as fine as the page draws, and short.
+        let at = (self.began.elapsed().as_secs_f64() * 1e6).round() / 1e3;
+        // Our own types have nothing that JSON lacks.
+        let Ok(line) = serde_json::to_vec(&line(at)) else {
+            return false;
+        };
         if waiting.lines.len() + line.len() > WAITING_BYTES_MAX {
             waiting.missed += 1;
-            return;
+            return false;
         }
         waiting.lines.extend_from_slice(&line);
         waiting.lines.push(b'\n');
         drop(waiting);
         self.has_more.notify_one();
+        true
     }
 
     /// Waits until there is something to read. Cancel safe.
@@ -116,13 +113,14 @@ impl Tap for Told {
             Event::Close => ("close", None, None),
             Event::Refused => ("refused", None, None),
         };
-        self.feed.tell(&Line {
+        let bytes = bytes.map(|bytes| STANDARD.encode(&bytes[..bytes.len().min(told)]));
+        self.feed.tell(|at| Line {
             lane: self.lane,
-            at: self.feed.now(),
+            at,
             wire,
             connection: (heard.connection > 0).then_some(heard.connection),
             event,
-            bytes: bytes.map(|bytes| STANDARD.encode(&bytes[..bytes.len().min(told)])),
+            bytes,
             size,
         });
     }

@@ -61,10 +61,8 @@ impl Lane {
         self.udp.set(network.udp())
     }
 
-    /// Cuts its connections; gives how many they were. UDP has none: its clients are given new ports towards the server, as
-    /// by a NAT that has forgotten them.
+    /// Cuts its connections; gives how many they were. UDP has none.
     pub(super) async fn cut(&self, how: Cut) -> u64 {
-        self.udp.rebind();
         self.tcp.cut(how).await
     }
 

@@ -1,7 +1,7 @@
 //! The lab: what the page `/lab` needs to race transports in a browser, break the network before them, and show what is on
 //! the wire.
 //!
-//! A [`Visit`] lasts as long as its stream of lines is read. It opens lanes, and each [`Lane`] is an address of its own
+//! A [`Visit`] lasts as long as its stream of lines is read. It opens lanes, and each [lane] is an address of its own
 //! that leads through a middlebox to this server, over TCP and, under the same number, UDP; the page's clients go by
 //! these. What passes is told in the stream by the [`feed`]. [`door`] has the requests, [`network`] what can be done to
 //! a lane. The contract is in `lab/README.md`.
@@ -34,6 +34,10 @@ pub(crate) struct Lab {
     listen: IpAddr,
     visits: Mutex<HashMap<String, Weak<Visit>>>,
 }
+
+/// What who asks for a lab is told where there is none.
+pub(crate) const CLOSED: &str = "there is no lab here: it is for guests on this machine, without TLS; elsewhere `--lab true` \
+                                 or `[lab] enabled = true` opens it, but not with TLS";
 
 /// Visits at a time: a developer's pages, each with as many clients as lanes.
 const VISITS_MAX: usize = 4;
@@ -84,7 +88,7 @@ impl Lab {
         visits.retain(|_, visit| visit.strong_count() > 0);
         if visits.len() >= VISITS_MAX {
             return Err(refusal(
-                Code::LimitReached,
+                Code::Busy,
                 format!("the lab has {VISITS_MAX} visits; close one of their pages"),
             ));
         }

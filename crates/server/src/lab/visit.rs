@@ -29,6 +29,8 @@ pub(super) struct Visit {
 struct Lanes {
     /// How many there have been.
     opened: u32,
+    /// How many are about to be.
+    opening: usize,
     open: BTreeMap<u32, Arc<Lane>>,
 }
 
@@ -61,20 +63,24 @@ impl Visit {
     pub(super) async fn open(&self, ip: IpAddr, to: SocketAddr) -> Result<(u32, u16), Refusal> {
         let number = {
             let mut lanes = self.lanes();
-            if lanes.open.len() >= LANES_MAX {
+            if lanes.open.len() + lanes.opening >= LANES_MAX {
                 return Err(refusal(
                     Code::LimitReached,
                     format!("a visit has {LANES_MAX} lanes at the most"),
                 ));
             }
             lanes.opened += 1;
+            lanes.opening += 1;
             lanes.opened
         };
         let tap = Told {
             feed: Arc::clone(&self.feed),
             lane: number,
         };
+        // It is not given up half-way: it has a task of its own.
         let lane = Lane::open(ip, to, Arc::new(tap)).await;
+        let mut lanes = self.lanes();
+        lanes.opening -= 1;
         let lane = lane.map_err(|error| {
             refusal(
                 Code::Unavailable,
@@ -82,7 +88,7 @@ impl Visit {
             )
         })?;
         let port = lane.port();
-        self.lanes().open.insert(number, Arc::new(lane));
+        lanes.open.insert(number, Arc::new(lane));
         Ok((number, port))
     }
 
@@ -100,8 +106,7 @@ impl Visit {
 
     /// Tells what passes until the server ends, and is the visit's life.
     pub(super) fn read(self: Arc<Self>, drain: Drain) -> impl Stream<Item = Bytes> + Send {
-        self.feed
-            .tell(&json!({"visit": self.name, "now": self.feed.now()}));
+        self.feed.tell(|_| json!({"visit": self.name, "now": 0}));
         let mut ticks = interval(TOTALS_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let reader = Reader {
@@ -144,8 +149,9 @@ impl Reader {
             }
             let (lines, missed) = self.visit.feed.take();
             if missed > 0 {
-                let at = self.visit.feed.now();
-                self.visit.feed.tell(&json!({"at": at, "missed": missed}));
+                self.visit
+                    .feed
+                    .tell(|at| json!({"at": at, "missed": missed}));
             }
             if !lines.is_empty() {
                 return Some((lines.into(), self));
@@ -155,24 +161,24 @@ impl Reader {
 
     /// Tells what has changed, and the time.
     fn look(&mut self) {
-        let at = self.visit.feed.now();
-        let totals: BTreeMap<u32, Total> = self
+        let feed = &self.visit.feed;
+        let lanes: Vec<_> = self
             .visit
             .lanes()
             .open
             .iter()
             .map(|(number, lane)| (*number, lane.total()))
             .collect();
-        for (number, total) in &totals {
-            if self.totals.get(number) != Some(total) {
-                let line = json!({"lane": number, "at": at, "total": total});
-                self.visit.feed.tell(&line);
+        for (number, total) in lanes {
+            let line = |at| json!({"lane": number, "at": at, "total": total});
+            // What finds no room is told the next time.
+            if self.totals.get(&number) != Some(&total) && feed.tell(line) {
+                self.totals.insert(number, total);
             }
         }
-        self.totals = totals;
         self.looks += 1;
         if self.looks.is_multiple_of(LOOKS_A_SECOND) {
-            self.visit.feed.tell(&json!({"now": at}));
+            feed.tell(|at| json!({"now": at}));
         }
     }
 }

@@ -75,6 +75,37 @@ async fn a_server_that_was_named_is_measured_by_its_polls() {
 }
 
 #[tokio::test]
+async fn a_way_that_does_not_get_through_is_left_out_and_told() {
+    let server = Server::configured("[webtransport]\nenabled = false\n");
+    let url = server.url();
+    let mut ways = vec!["--way", "poll-1s,webtransport"];
+    let more = [
+        "--quick",
+        "--json",
+        "--clients",
+        "2",
+        "--rate",
+        "10",
+        "--url",
+        &url,
+    ];
+    ways.extend(more);
+    let (code, printed, said) = compare(&ways).await;
+    assert_eq!(code, Some(0), "{said}");
+    let figures: Value = serde_json::from_str(&printed).unwrap();
+    check(&figures["cells"][0], "poll-1s", 60);
+    assert_eq!(figures["cells"].as_array().unwrap().len(), 1);
+    let told = figures["left_out"][0].as_str().unwrap();
+    assert!(
+        told.starts_with("WebTransport stream, 2 clients, was left out: "),
+        "{told}"
+    );
+    let (code, _, said) = compare(&["--way", "webtransport", "--quick", "--url", &url]).await;
+    assert_eq!(code, Some(1));
+    assert!(said.contains("could not be opened"), "{said}");
+}
+
+#[tokio::test]
 async fn a_server_with_tls_is_measured_by_its_sockets_in_cbor() {
     let server = House::Tls.start();
     let cells = compared(

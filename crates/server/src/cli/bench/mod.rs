@@ -3,7 +3,7 @@
 //! The map: [`plan`] says what is published when, [`follower`] and [`publisher`] do it, [`tally`] is what they
 //! write into: the [`ledger`] judges loss and order, the [`recorder`] measures. [`course`] leads
 //! through a run, and [`figures`] are what it found, for [`report`] and [`html`] to tell. What decides or
-//! computes is pure; sockets and clocks are in [`course`], [`follower`], [`publisher`] and [`alarm`].
+//! computes is pure; sockets and clocks are in [`course`], [`follower`], [`publisher`] and `load::alarm`.
 
 mod channels;
 mod course;

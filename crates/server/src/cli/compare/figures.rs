@@ -23,6 +23,8 @@ pub(super) struct Figures {
     pub(super) has_browser_headers: bool,
     /// How long nothing was said, in seconds.
     pub(super) idle_s: f64,
+    /// Cells that could not be opened, and why, in words.
+    pub(super) left_out: Vec<String>,
     pub(super) cells: Vec<CellFigures>,
 }
 
@@ -205,6 +207,7 @@ pub(super) mod tests {
             rate_per_s: 2.0,
             has_browser_headers: true,
             idle_s: 60.0,
+            left_out: Vec::new(),
             cells: cells.collect(),
         }
     }

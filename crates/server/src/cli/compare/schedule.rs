@@ -102,10 +102,16 @@ pub(super) async fn run(order: Order, connections_max: usize) -> Result<Figures,
         order,
         connections_max,
         cells: Vec::new(),
+        left_out: Vec::new(),
     };
     tokio::select! {
         ran = schedule.run() => ran?,
         () = signals.next() => return Err(Fault::failure("ended before everything was measured")),
+    }
+    if schedule.cells.is_empty()
+        && let Some((_, fault)) = schedule.left_out.pop()
+    {
+        return Err(fault);
     }
     let order = &schedule.order;
     let threads = std::thread::available_parallelism();
@@ -117,8 +123,18 @@ pub(super) async fn run(order: Order, connections_max: usize) -> Result<Figures,
         rate_per_s: order.terms.rate,
         has_browser_headers: order.terms.has_browser_headers,
         idle_s: order.lengths.idle.as_secs_f64(),
+        left_out: schedule.left_out.iter().map(left_out).collect(),
         cells: schedule.cells,
     })
+}
+
+fn left_out((cell, fault): &(Cell, Fault)) -> String {
+    format!(
+        "{}, {} clients, was left out: {}",
+        cell.way.name(),
+        count(cell.clients.into()),
+        fault.message()
+    )
 }
 
 /// Descriptors of a cell that are no client's: the publisher, its timer, the pipe of the server.
@@ -129,6 +145,8 @@ struct Schedule {
     connections_max: usize,
     bar: Bar,
     cells: Vec<CellFigures>,
+    /// Those that could not be opened, as where a proxy lets no UDP through, and why.
+    left_out: Vec<(Cell, Fault)>,
 }
 
 impl Order {
@@ -214,7 +232,10 @@ impl Schedule {
     async fn batch(&mut self, cells: Vec<Cell>, baseline: &Baseline) -> Result<(), Fault> {
         let mut courses = Vec::new();
         for (place, cell) in cells.into_iter().enumerate() {
-            courses.push((place, cell, self.open(cell).await?));
+            match self.open(cell).await {
+                Ok(course) => courses.push((place, cell, course)),
+                Err(fault) => self.left_out.push((cell, fault)),
+            }
             self.bar.pass(OPENING_S);
         }
         let asks = |(_, cell, _): &(usize, Cell, Course)| cell.way.every().is_some();

@@ -177,7 +177,11 @@ fn coming(cells: &[&CellFigures], pattern: Pattern, whom: &str) -> Table {
 
 /// What has to be told besides: what was lost, and what went wrong.
 pub(super) fn notes(figures: &Figures) -> Vec<String> {
-    let mut notes = Vec::new();
+    let mut notes: Vec<String> = figures
+        .left_out
+        .iter()
+        .map(|words| format!("{words}."))
+        .collect();
     for cell in &figures.cells {
         let whose = format!("{}, {} clients", cell.name(), count(cell.clients.into()));
         for stream in &cell.streams {
@@ -309,9 +313,11 @@ mod tests {
         let mut figures = figures();
         figures.cells[0].streams[0].lost = 3;
         figures.cells[0].troubles.push("it rained".to_owned());
+        figures.left_out.push("SSE was left out".to_owned());
         let text = text(&figures);
         assert!(text.contains("3 lost of"), "{text}");
         assert!(text.contains("it rained"), "{text}");
+        assert!(text.contains("SSE was left out"), "{text}");
     }
 
     #[test]
