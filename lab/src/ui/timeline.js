@@ -49,12 +49,13 @@ export function Timeline({ lab, racers }) {
 			pen.fillStyle = colour('--broken');
 			pen.fillRect(begin, 0, Math.max(2, end - begin), height);
 			const name = t(`break.${what}`);
+			const long = pen.measureText(name).width;
+			const left = Math.min(begin + 3, width - long - 3);
 			// Where another's name stands, the list tells.
-			if (begin < free) continue;
+			if (left < free) continue;
 			pen.fillStyle = colour('--bad');
-			const left = Math.min(begin + 3, width - pen.measureText(name).width - 3);
 			pen.fillText(name, left, height - 4);
-			free = left + pen.measureText(name).width + 8;
+			free = left + long + 8;
 		}
 		racers.forEach((racer, row) => {
 			const top = row * ROW;
