@@ -35,7 +35,7 @@ const PASSES = {
 export function Wire({ racers, watched, watch }) {
 	const { t } = useWords();
 	const [filter, setFilter] = useState(/** @type {Filter} */ ('all'));
-	const [open, setOpen] = useState(/** @type {number | null} */ (null));
+	const [open, setOpen] = useState(/** @type {Entry | null} */ (null));
 	const [held, setHeld] = useState(/** @type {Entry[] | null} */ (null));
 	const racer = racers.find(({ choice }) => choice === watched) ?? racers[0];
 	const entries = held ?? (racer ? racer.entries.items.filter(PASSES[filter]).slice(-ROWS_MAX).reverse() : []);
@@ -78,11 +78,11 @@ export function Wire({ racers, watched, watch }) {
 					html`<${Row}
 						key=${`${racer?.choice} ${entry.id}`}
 						entry=${entry}
-						isOpen=${open === entry.id}
+						isOpen=${open === entry}
 						toggle=${() => {
 							// What is looked at does not run away.
-							setHeld(open === entry.id ? held : entries);
-							setOpen(open === entry.id ? null : entry.id);
+							setHeld(open === entry ? held : entries);
+							setOpen(open === entry ? null : entry);
 						}}
 					/>`,
 			)}

@@ -218,13 +218,9 @@ impl Schedule {
             Some(server) => Host::named(again(server)).await?,
             None => Host::start()?,
         };
-        let (bar, clients) = (&self.bar, u64::from(cell.clients));
+        let bar = &self.bar;
         let opening = Course::open(cell, self.order.terms, host, |open| {
-            let (open, all) = (count(open.into()), count(clients));
-            bar.show(&format!(
-                "{}: {open} of {all} clients open",
-                cell.way.name()
-            ));
+            bar.show(&format!("{}, {} open", cell.way.name(), count(open.into())));
         });
         opening.await
     }
@@ -391,7 +387,8 @@ impl Bar {
     fn tell(&self, what: &str, more_s: f64) {
         let passed = self.passed_s + more_s;
         let left = (self.total_s - passed).max(0.0).ceil();
-        let words = format!("about {left:.0} s left: {what}");
+        // Short enough for a line of 80 columns, which is drawn over.
+        let words = format!("{left:.0} s left: {what}");
         self.progress
             .show("comparing", passed / self.total_s, &words);
     }
