@@ -32,7 +32,7 @@ pub(in crate::cli) struct Line<'a> {
 
 // The picture in its own units, which the page stretches to its width: room to the left for times
 // and counts, below for a row of numbers, above for the names of the lines.
-const WIDTH: f64 = 720.0;
+const WIDTH: f64 = 728.0;
 const HEIGHT: f64 = 260.0;
 const LEFT: f64 = 72.0;
 const RIGHT: f64 = 24.0;
