@@ -161,17 +161,13 @@ impl Faults {
             ("captive", self.captive),
             ("connections_max", self.connections_max.is_some()),
         ];
-        let (of, foreign): (_, &[_]) = match transport {
-            Transport::Tcp => (Transport::Udp, &[]),
-            Transport::Udp => (Transport::Tcp, &of_tcp),
-        };
-        match foreign.iter().find(|(_, is_asked)| *is_asked) {
-            Some(&(name, _)) => Err(Unusable::OtherTransport {
+        match of_tcp.into_iter().find(|(_, is_asked)| *is_asked) {
+            Some((name, _)) if transport == Transport::Udp => Err(Unusable::OtherTransport {
                 name,
-                of,
+                of: Transport::Tcp,
                 here: transport,
             }),
-            None => Ok(()),
+            _ => Ok(()),
         }
     }
 

@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderValue};
 
 /// As Chromium on Linux sends them for a page of the same origin that calls `fetch` with `cache: 'no-store'`; without
-/// cookies, which are the application's.
+/// cookies, which are the application's, and without `Connection: keep-alive`, which hyper leaves out.
 const HEADERS: [(&str, &str); 11] = [
     ("pragma", "no-cache"),
     ("cache-control", "no-cache"),

@@ -236,6 +236,7 @@ impl Schedule {
         }
         let asks = |(_, cell, _): &(usize, Cell, Course)| cell.way.every().is_some();
         let (mut polls, mut pushes): (Vec<_>, Vec<_>) = courses.into_iter().partition(asks);
+        let has_polls = !polls.is_empty();
         let (order, lengths) = (&self.order, self.order.lengths);
         // Polls take their time, and little else: they go while nothing is said to the others.
         let polling = try_join_all(polls.iter_mut().map(|(_, cell, course)| async {
@@ -253,7 +254,7 @@ impl Schedule {
             let (polled, _) = tokio::join!(polling, idling);
             polled.map(drop)
         };
-        let takes = side_by_side(order, !polls_of(order).is_empty());
+        let takes = side_by_side(order, has_polls);
         self.bar
             .during("nothing is said; polls", takes, both)
             .await?;
@@ -290,11 +291,6 @@ impl Schedule {
         self.cells.extend(done.into_iter().map(|(_, cell)| cell));
         Ok(())
     }
-}
-
-fn polls_of(order: &Order) -> Vec<Way> {
-    let ways = order.ways.iter().copied();
-    ways.filter(|way| way.every().is_some()).collect()
 }
 
 /// What all streams of a way take.

@@ -74,9 +74,7 @@ impl Quic {
         let session = Session::connect(connection, request).await;
         session.map_err(Failure::passing)
     }
-}
 
-impl Quic {
     /// Says that all sessions are over, and waits until that has gone out.
     pub(in super::super) async fn close(self) {
         self.endpoint.close(0u32.into(), b"");
