@@ -42,35 +42,37 @@ async fn compared(server: &Server, ways: &str, format: &str) -> Vec<Value> {
     figures["cells"].as_array().unwrap().clone()
 }
 
-fn check(cell: &Value, way: &str, messages_min: u64) {
+/// All `messages` came, each counted once for each client, and what they took is known.
+fn check(cell: &Value, way: &str, messages: u64) {
     assert_eq!(cell["way"], way);
     assert_eq!(cell["troubles"], serde_json::json!([]), "{cell}");
     let stream = &cell["streams"][0];
     for (figure, expected) in [("lost", 0), ("duplicated", 0), ("out_of_order", 0)] {
         assert_eq!(stream[figure], expected, "{cell}");
     }
-    assert!(
-        stream["delivered"].as_u64().unwrap() >= messages_min,
-        "{cell}"
-    );
-    assert!(stream["down_bytes"].as_f64().unwrap() > 100.0, "{cell}");
-    assert!(stream["server_cpu_us"].as_f64().unwrap() > 0.0, "{cell}");
-    assert!(
-        cell["opening"]["up_bytes"].as_f64().unwrap() > 100.0,
-        "{cell}"
-    );
+    assert_eq!(stream["latency_us"]["count"], messages, "{cell}");
+    // What so few deliveries take may be lost in what publishing takes; what the server took in all is not.
+    let server_cpu_us = &stream["minute"]["server_cpu_us"];
+    for (figure, least) in [
+        (&stream["down_bytes"], 100.0),
+        (server_cpu_us, 0.0),
+        (&cell["opening"]["up_bytes"], 100.0),
+    ] {
+        assert!(figure.as_f64().is_some_and(|it| it > least), "{cell}");
+    }
 }
 
 #[tokio::test]
 async fn a_server_that_was_named_is_measured_by_its_polls() {
     let server = Server::start();
     let cells = compared(&server, "poll-1s-close", "json").await;
-    // 5 s of 10 messages a second for 3 clients.
-    check(&cells[0], "poll-1s-close", 100);
+    // 10 messages a second for 3 clients, in 5 s and in the second before them.
+    check(&cells[0], "poll-1s-close", 180);
     let minute = &cells[0]["idle"];
-    for (figure, least, most) in [("requests", 50.0, 70.0), ("connections", 50.0, 70.0)] {
+    for figure in ["requests", "connections"] {
+        // Of the five polls of a client, one may fall on the other side of either end.
         let value = minute[figure].as_f64().unwrap();
-        assert!((least..most).contains(&value), "{minute}");
+        assert!((48.0..=72.0).contains(&value), "{minute}");
     }
 }
 
@@ -93,7 +95,7 @@ async fn a_way_that_does_not_get_through_is_left_out_and_told() {
     let (code, printed, said) = compare(&ways).await;
     assert_eq!(code, Some(0), "{said}");
     let figures: Value = serde_json::from_str(&printed).unwrap();
-    check(&figures["cells"][0], "poll-1s", 60);
+    check(&figures["cells"][0], "poll-1s", 120);
     assert_eq!(figures["cells"].as_array().unwrap().len(), 1);
     let told = figures["left_out"][0].as_str().unwrap();
     assert!(
@@ -109,8 +111,9 @@ async fn a_way_that_does_not_get_through_is_left_out_and_told() {
 async fn a_server_with_tls_is_measured_by_its_sockets_in_cbor() {
     let server = House::Tls.start();
     let cells = compared(&server, "websocket-h2-deflate,webtransport", "cbor").await;
-    check(&cells[0], "websocket-h2-deflate", 60);
-    check(&cells[1], "webtransport", 60);
+    // 2.5 s for 3 clients.
+    check(&cells[0], "websocket-h2-deflate", 75);
+    check(&cells[1], "webtransport", 75);
     assert_eq!(cells[0]["format"], "cbor");
     assert_eq!(cells[0]["total"]["connections"], 3);
 }
