@@ -4,6 +4,8 @@
 //! keeps the leader's words on a refused publish to itself. ADR-8 (publish headers), ADR-31 (direct get, batches).
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_nats::client::{Request, RequestErrorKind};
@@ -41,6 +43,7 @@ const RANGE_TRIES: usize = 2;
 #[derive(Clone, Debug)]
 pub(crate) struct Api {
     client: Client,
+    statistics: Arc<async_nats::Statistics>,
     prefix: String,
 }
 
@@ -214,12 +217,22 @@ impl Api {
             Some(domain) => format!("$JS.{domain}.API"),
             None => "$JS.API".to_owned(),
         };
-        Self { client, prefix }
+        Self {
+            statistics: client.statistics(),
+            client,
+            prefix,
+        }
     }
 
-    /// The connection.
+    /// What is asked over.
     pub(crate) fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// Which connection it is, counted from 1. Whatever came over one was counted as this one's before anybody could see it;
+    /// the library's events come later, when a task of its own gets to it.
+    pub(crate) fn connection(&self) -> u64 {
+        self.statistics.connects.load(Ordering::Acquire)
     }
 
     /// Stores a message; answered by the stream's leader when enough of its servers have it.

@@ -221,6 +221,7 @@ async fn open(config: &NatsConfig, layout: Layout, link: Arc<Link>) -> Result<Op
             .await
             .map_err(|error| failed(&error))?;
         client.flush().await.map_err(|error| failed(&error))?;
+        let connection = shared.api.connection();
         let extent = patiently(config, async || shared.extent(log).await);
         let start = extent.await.map_err(|error| failed(&error))?.last;
         let newest = match start {
@@ -232,7 +233,8 @@ async fn open(config: &NatsConfig, layout: Layout, link: Arc<Link>) -> Result<Op
             .map_err(|error| failed(&error))?,
         };
         shared.raise_head(log, start);
-        followers.push((Follower::new(shared.clone(), log, start, newest), live));
+        let follower = Follower::new(shared.clone(), log, connection, start, newest);
+        followers.push((follower, live));
     }
     let people = crate::people::Opened::new(shared.clone()).await?;
     Ok(Opened {

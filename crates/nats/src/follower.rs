@@ -4,8 +4,8 @@
 //! what is heard is something missed: it is read and told before what comes behind it. What was missed at the end shows
 //! in nothing that comes later; so the stream is asked how far it goes whenever the connection broke, and every second.
 //!
-//! A stream may have lost its end meanwhile, and may go as far as before with others' messages: so after a break the newest
-//! message that was heard before it must be where it was.
+//! A stream may have lost its end meanwhile, and may go as far as before with others' messages: so nothing that comes over
+//! another connection is taken before the newest message that was heard over the last one has been seen to be where it was.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -52,16 +52,24 @@ pub(crate) struct Follower {
     told: u64,
     /// Since when the stream is said to end before what was heard.
     short_since: Option<Instant>,
+    /// The connection over which the stream was seen to have what was heard; what comes over another one is not taken.
+    connection: u64,
     /// The newest message that was heard.
     newest: Option<Arc<Told>>,
-    /// The newest one of before a break, until it has been seen to be where it was.
+    /// The newest one of when something may have been missed, until it has been seen to be where it was.
     doubted: Option<Arc<Told>>,
     batch: Vec<Arc<tidings_wire::Encoded>>,
 }
 
 impl Follower {
-    /// Follows `log` from behind `start`, where `newest` is, if it is still there.
-    pub(crate) fn new(shared: Arc<Shared>, log: usize, start: u64, newest: Option<Stored>) -> Self {
+    /// Follows `log` from behind `start`, where `newest` is, if it is still there, as `connection` has told.
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        log: usize,
+        connection: u64,
+        start: u64,
+        newest: Option<Stored>,
+    ) -> Self {
         let newest = newest.and_then(|it| Some((it.seq, it.record?)));
         Self {
             shared,
@@ -69,6 +77,7 @@ impl Follower {
             heard: start,
             told: start,
             short_since: None,
+            connection,
             newest: newest.map(|(seq, record)| Arc::new(record.into_message(seq))),
             doubted: None,
             batch: Vec::new(),
@@ -82,7 +91,7 @@ impl Follower {
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                // What comes after a break is looked at when what was before it is certain.
+                // What comes after a break is taken when what was before it is certain.
                 biased;
                 changed = breaks.changed() => {
                     if changed.is_err() {
@@ -96,9 +105,6 @@ impl Follower {
                     let Some(message) = message else { return };
                     self.hear(message).await;
                     for _ in 1..BATCH_MAX {
-                        if breaks.has_changed().unwrap_or(true) {
-                            break;
-                        }
                         let Some(Some(message)) = live.next().now_or_never() else { break };
                         self.hear(message).await;
                     }
@@ -113,15 +119,22 @@ impl Follower {
         let Some(seq) = api::number(&message, NATS_SEQUENCE.as_ref()) else {
             return tracing::warn!(subject = %message.subject, "what is not a stream's is told as if it were; is somebody publishing there?");
         };
-        if seq <= self.heard {
+        if seq <= self.heard || !self.is_certain() {
             return;
         }
         if seq > self.heard + 1 {
             self.shared.count(|it| it.gaps += 1);
-            self.fill(seq - 1).await;
+            if !self.fill(seq - 1).await {
+                return;
+            }
         }
         self.shared.count(|it| it.heard += 1);
         self.take(api::of_message(seq, &message));
+    }
+
+    /// Whether what comes now comes of the stream of which everything before was heard. What does not is read when it does.
+    fn is_certain(&self) -> bool {
+        self.shared.api.connection() == self.connection
     }
 
     /// Takes the next message.
@@ -174,15 +187,19 @@ impl Follower {
             .tell(Notice::Committed(Arc::new(batch)));
     }
 
-    /// Takes what the stream has up to `to`, of which nobody told.
-    async fn fill(&mut self, to: u64) {
+    /// Takes what the stream has up to `to`, of which nobody told. Whether it was taken, and not [uncertain](Self::is_certain).
+    async fn fill(&mut self, to: u64) -> bool {
         if to - self.heard > FILL_MAX {
             self.tell();
             self.shared.count(|it| it.jumps += 1);
-            return self.jump(to);
+            self.jump(to);
         }
         while self.heard < to {
-            match self.read_on().await {
+            let read = self.read_on().await;
+            if !self.is_certain() {
+                return false;
+            }
+            match read {
                 Ok(read) if read.first().is_none_or(|first| first.seq > to) => {
                     // They are deleted, or whoever was asked does not have them: whoever follows looks for themselves.
                     self.tell();
@@ -201,6 +218,7 @@ impl Follower {
                 }
             }
         }
+        true
     }
 
     /// The stream does not answer. When that has lasted, it may be our server that has lost the others: another one is tried.
@@ -238,31 +256,40 @@ impl Follower {
         self.doubted = self.doubted.take().or_else(|| self.newest.clone());
     }
 
-    /// Whether the stream has another message where the doubted one was. Where that cannot be asked it is doubted on.
-    async fn is_replaced(&mut self) -> bool {
-        let Some(doubted) = self.doubted.clone() else {
-            return false;
-        };
+    /// Whether the stream has another message in the place of this one.
+    async fn has_another_for(&self, heard: &Told) -> Result<bool, ApiError> {
         let Shared { api, layout, .. } = &*self.shared;
         let stream = &layout.logs()[self.log].stream;
-        let Ok(stored) = api.get(stream, Which::At { seq: doubted.seq }).await else {
-            return false;
-        };
-        self.doubted = None;
+        let stored = api.get(stream, Which::At { seq: heard.seq }).await?;
         // One that was deleted meanwhile cannot be compared with.
-        stored.is_some_and(|stored| {
+        Ok(stored.is_some_and(|stored| {
             let is_same = |record: &Record| {
                 let Told {
                     channel, id, at, ..
-                } = &*doubted;
+                } = heard;
                 (&record.channel, &record.id, record.at) == (channel, id, *at)
             };
             !stored.record.as_ref().is_some_and(is_same)
-        })
+        }))
+    }
+
+    /// Whether the stream behind `connection` has another message in the place of one that is doubted. If not, nothing is
+    /// doubted any more.
+    async fn is_replaced(&mut self, connection: u64) -> Result<bool, ApiError> {
+        let newest = self.newest.as_ref();
+        let of_before = newest.filter(|_| connection != self.connection);
+        for heard in self.doubted.iter().chain(of_before) {
+            if self.has_another_for(heard).await? {
+                return Ok(true);
+            }
+        }
+        (self.connection, self.doubted) = (connection, None);
+        Ok(false)
     }
 
     /// Takes what the end of the stream has and nobody told of.
     async fn check_tail(&mut self) {
+        let connection = self.shared.api.connection();
         let last = match self.shared.extent(self.log).await {
             Ok(extent) if extent.epoch.as_ref() != Some(&self.shared.epochs[self.log]) => {
                 return self.shared.is_another(self.log);
@@ -275,17 +302,22 @@ impl Follower {
             }
         };
         self.shared.link.answered(self.log);
-        if last >= self.heard {
-            self.short_since = None;
-            if self.is_replaced().await {
-                self.shared.has_lost_its_end(self.log);
-                return;
-            }
-        } else {
+        if last < self.heard {
             self.doubt();
             if self.short_since.get_or_insert_with(Instant::now).elapsed() > LOST_AFTER {
                 self.shared.has_lost_its_end(self.log);
+            }
+            return;
+        }
+        self.short_since = None;
+        match self.is_replaced(connection).await {
+            Ok(false) => {}
+            Ok(true) => {
+                self.shared.has_lost_its_end(self.log);
                 return;
+            }
+            Err(error) => {
+                return tracing::debug!(%error, log = self.log, "what was heard cannot be looked for");
             }
         }
         if last > self.heard {

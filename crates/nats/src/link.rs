@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use async_nats::Event;
@@ -22,8 +21,17 @@ const SILENT_AFTER: Duration = Duration::from_secs(5);
 /// Until when the leader of a stream is certain to be its only one. Behind another connection it may be another one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lease {
-    until: Instant,
-    connection: u64,
+    pub(crate) until: Instant,
+    /// The [connection](crate::api::Api::connection) over which it was asked for.
+    pub(crate) connection: u64,
+}
+
+impl Lease {
+    /// Whether what the leader was asked since was answered by the stream's only one, if that came over `connection`. Another
+    /// one may have lost the others, which go on without it.
+    pub(crate) fn holds(self, connection: u64) -> bool {
+        Instant::now() < self.until && connection == self.connection
+    }
 }
 
 /// See the module.
@@ -32,8 +40,6 @@ pub(crate) struct Link {
     gone: Mutex<Option<Instant>>,
     /// The streams that do not answer, by their log, and since when.
     silent: Mutex<HashMap<usize, Instant>>,
-    /// Counts the connections.
-    connection: AtomicU64,
     /// What is known of the streams' leaders, by log.
     leases: Mutex<HashMap<usize, Lease>>,
     /// When another server was last tried for their sake.
@@ -47,7 +53,6 @@ impl Default for Link {
         Self {
             gone: Mutex::default(),
             silent: Mutex::default(),
-            connection: AtomicU64::new(0),
             leases: Mutex::default(),
             moved: Mutex::default(),
             breaks: watch::Sender::new(0),
@@ -66,9 +71,6 @@ impl Link {
             }
             Event::Disconnected => {
                 lock(&self.gone).get_or_insert_with(Instant::now);
-                self.connection.fetch_add(1, Ordering::Relaxed);
-                // Already now: what is heard once it is back may be heard before that is.
-                self.breaks.send_modify(|breaks| *breaks += 1);
                 tracing::warn!("the connection to NATS is lost; trying again");
             }
             Event::SlowConsumer(_) => {
@@ -89,22 +91,15 @@ impl Link {
         lock(&self.silent).remove(&log);
     }
 
-    /// The leader of a log's stream is its only one until `until`.
-    pub(crate) fn lease(&self, log: usize, until: Instant) {
-        let connection = self.connection.load(Ordering::Relaxed);
-        lock(&self.leases).insert(log, Lease { until, connection });
+    /// The leader of a log's stream has given a lease.
+    pub(crate) fn lease(&self, log: usize, lease: Lease) {
+        lock(&self.leases).insert(log, lease);
     }
 
-    /// What is known of the leader of a log's stream, if that still holds.
-    pub(crate) fn leased(&self, log: usize) -> Option<Lease> {
+    /// What is known of the leader of a log's stream, if that still holds over this connection.
+    pub(crate) fn leased(&self, log: usize, connection: u64) -> Option<Lease> {
         let lease = lock(&self.leases).get(&log).copied();
-        lease.filter(|lease| self.holds(*lease))
-    }
-
-    /// Whether what the leader was asked since was answered by the stream's only one. Another one may have lost the others,
-    /// which go on without it.
-    pub(crate) fn holds(&self, Lease { until, connection }: Lease) -> bool {
-        Instant::now() < until && connection == self.connection.load(Ordering::Relaxed)
+        lease.filter(|lease| lease.holds(connection))
     }
 
     /// The stream has not answered. Whether that goes on for so long that another server should be tried, which is then not said again

@@ -77,7 +77,7 @@ async fn try_read(shared: &Shared, log: usize, query: &Query) -> Result<Page, Ap
         Some(after) => reading.after(after, before, limit).await?,
         None => reading.newest(before, limit).await?,
     };
-    if !shared.link.holds(lease) {
+    if !lease.holds(shared.api.connection()) {
         // Whoever has said what the newest message is may have lost the others, which have newer ones.
         return Err(ApiError::unled());
     }

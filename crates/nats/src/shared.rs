@@ -76,19 +76,21 @@ impl Shared {
 
     /// How far a log goes, as a leader says that is certain to be one.
     pub(crate) async fn extent(&self, log: usize) -> Result<Extent, ApiError> {
-        let asked = Instant::now();
+        let (asked, connection) = (Instant::now(), self.api.connection());
         let extent = self.api.extent(&self.layout.logs()[log].stream).await?;
-        self.link.lease(log, asked + extent.lease);
+        let until = asked + extent.lease;
+        self.link.lease(log, Lease { until, connection });
         Ok(extent)
     }
 
     /// What is known of a log's leader, asked for if need be.
     pub(crate) async fn lease(&self, log: usize) -> Result<Lease, ApiError> {
-        if let Some(lease) = self.link.leased(log) {
+        let leased = || self.link.leased(log, self.api.connection());
+        if let Some(lease) = leased() {
             return Ok(lease);
         }
         self.extent(log).await?;
-        self.link.leased(log).ok_or_else(ApiError::unled)
+        leased().ok_or_else(ApiError::unled)
     }
 
     /// Whether a log can be used now; if not, why.
