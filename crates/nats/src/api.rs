@@ -232,7 +232,7 @@ impl Api {
     /// Which connection it is, counted from 1. Whatever came over one was counted as this one's before anybody could see it;
     /// the library's events come later, when a task of its own gets to it.
     pub(crate) fn connection(&self) -> u64 {
-        self.statistics.connects.load(Ordering::Acquire)
+        self.statistics.connects.load(Ordering::Relaxed)
     }
 
     /// Stores a message; answered by the stream's leader when enough of its servers have it.
