@@ -109,7 +109,10 @@ impl Follower {
                         self.hear(message).await;
                     }
                     self.tell();
-                    self.shared.link.answered(self.log);
+                    // What was left is no sign that the stream answers.
+                    if self.is_certain() {
+                        self.shared.link.answered(self.log);
+                    }
                 }
             }
         }
@@ -132,7 +135,8 @@ impl Follower {
         self.take(api::of_message(seq, &message));
     }
 
-    /// Whether what comes now comes of the stream of which everything before was heard. What does not is read when it does.
+    /// Whether the stream behind this connection is known to have what was heard. What comes while it is not is left, and read
+    /// from the stream when it is.
     fn is_certain(&self) -> bool {
         self.shared.api.connection() == self.connection
     }
@@ -277,7 +281,8 @@ impl Follower {
     /// doubted any more.
     async fn is_replaced(&mut self, connection: u64) -> Result<bool, ApiError> {
         let newest = self.newest.as_ref();
-        let of_before = newest.filter(|_| connection != self.connection);
+        let of_before =
+            newest.filter(|it| connection != self.connection && self.doubted.as_ref() != Some(it));
         for heard in self.doubted.iter().chain(of_before) {
             if self.has_another_for(heard).await? {
                 return Ok(true);
