@@ -1,14 +1,19 @@
 //! Connecting: with our login and our certificates, and to a server that has what is needed.
 
 use std::error::Error;
+use std::future::{Ready, ready};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use async_nats::rustls;
 use async_nats::rustls::pki_types::pem::{self, PemObject};
 use async_nats::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use async_nats::{Client, ConnectError, ConnectErrorKind, ConnectOptions, jetstream};
+use async_nats::{
+    Client, ConnectError, ConnectErrorKind, ConnectOptions, ReconnectToServer, Server, ServerInfo,
+    jetstream,
+};
 use tokio::time::sleep;
 
 use crate::config::{Login, NatsConfig, Tls};
@@ -87,11 +92,27 @@ pub(crate) async fn connect(
     }
 }
 
+/// Chooses the servers in turn once there was a connection. The library prefers those that have failed least: where the others
+/// had once failed, it would come back again and again to one that is left because it has lost them.
+fn in_turn() -> impl Fn(Vec<Server>, ServerInfo) -> Ready<Option<ReconnectToServer>> {
+    let turn = AtomicUsize::new(fastrand::usize(..));
+    move |mut servers, info| {
+        let turn = turn.fetch_add(1, Ordering::Relaxed);
+        let next = turn.checked_rem(servers.len());
+        let next = next.filter(|_| !info.server_id.is_empty());
+        ready(next.map(|next| ReconnectToServer {
+            addr: servers.swap_remove(next).addr,
+            delay: None,
+        }))
+    }
+}
+
 async fn options(login: &Login, tls: &Tls) -> Result<ConnectOptions, NatsError> {
     let mut options = ConnectOptions::new()
         .name("tidings")
         .subscription_capacity(LIVE_WAITING_MAX)
-        .ping_interval(Duration::from_secs(5));
+        .ping_interval(Duration::from_secs(5))
+        .reconnect_to_server_callback(in_turn());
     options = match login {
         Login::Anonymous => options,
         Login::Password { user, password } => {
