@@ -115,6 +115,7 @@ export const en = {
 	'explain.stream': 'The head of an event stream: the answer begins here, and does not end. Each event is a few lines of text.',
 	'explain.body': 'What the head was for.',
 	'explain.event': 'An event: `id` is the cursor that a browser sends back as Last-Event-ID when it reconnects, `data` is the message, an empty line ends it.',
+	'explain.event.passing': 'An event without an `id`: it holds for the moment, as that somebody has come, and is not kept. `data` says it, an empty line ends it.',
 	'explain.comment': 'A line that begins with a colon is a comment: nobody reads it. It is the heartbeat of an event stream, and it makes proxies let go of what they hold.',
 	'explain.text': 'A frame with text. From the server: two bytes of header, four where the payload is 126 bytes or more. From a browser: four bytes of mask more.',
 	'explain.binary': 'A frame with bytes.',

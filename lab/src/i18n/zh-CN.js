@@ -117,6 +117,7 @@ export const zhCN = {
 	'explain.stream': '事件流的头部：回应从这里开始，不会结束。每个事件是几行文本。',
 	'explain.body': '头部就是为了它。',
 	'explain.event': '一个事件：`id` 是游标，浏览器重连时作为 Last-Event-ID 发回；`data` 是消息；空行表示结束。',
+	'explain.event.passing': '没有 `id` 的事件：它只说明此刻的情况，比如有人来了，不会被保存。`data` 是内容；空行表示结束。',
 	'explain.comment': '以冒号开头的一行是注释，没有人读它。它是事件流的心跳，也让代理放行手中的数据。',
 	'explain.text': '文本帧。来自服务器：头部两个字节，载荷达到 126 字节时为四个。来自浏览器：再加四个字节的掩码。',
 	'explain.binary': '二进制帧。',

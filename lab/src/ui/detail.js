@@ -45,6 +45,7 @@ function explanations({ kind, wire, seen, packet, text = '' }) {
 		return [says('content-type').startsWith('text/event-stream') ? 'explain.stream' : 'explain.answer'];
 	}
 	if (kind === 'datagram') return ['explain.datagram', packet?.isLong ? 'explain.long' : 'explain.short'];
+	if (kind === 'event') return [/^id:/m.test(seen?.text ?? '') ? 'explain.event' : 'explain.event.passing'];
 	if (!frame) return [`explain.${kind}`];
 	const name = OPCODES[frame.opcode] ?? '';
 	const own = /^\{"type":"p[io]ng"/.test(text) ? ['explain.pingJson'] : [];
