@@ -196,7 +196,8 @@ impl Follower {
         if to - self.heard > FILL_MAX {
             self.tell();
             self.shared.count(|it| it.jumps += 1);
-            self.jump(to);
+            // The last one is read nevertheless: by it is seen later whether the stream is what it was.
+            self.jump(to - 1);
         }
         while self.heard < to {
             let read = self.read_on().await;

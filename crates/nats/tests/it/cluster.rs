@@ -169,3 +169,23 @@ fn a_leader_that_has_lost_the_others_is_not_believed() {
         head.is_ok() && page.is_ok_and(|page| page.messages.len() == 1)
     });
 }
+
+#[test]
+fn a_server_that_has_lost_the_others_is_left_though_they_have_failed() {
+    let cluster = Cluster::start("");
+    let node = open(&NatsConfig::new((0..SERVERS).map(|it| cluster.url(it))));
+    publish(&node, "room", "before");
+    let is_told = |why| {
+        let check = node.check();
+        check.is_err_and(|error| error.to_string().contains(why))
+    };
+    (0..SERVERS).for_each(|server| cluster.kill(server));
+    until("all to have failed", || is_told("NATS is away"));
+    cluster.restart(0);
+    until("the first to be found again", || is_told("does not answer"));
+    (1..SERVERS).for_each(|server| cluster.restart(server));
+    cluster.ready();
+    until("all to be well", || node.check().is_ok());
+    cluster.cut_off(0, Clients::Stay);
+    publish_whatever(&node, "room", "after");
+}

@@ -4,7 +4,7 @@ use tidings_engine::{Engine, EngineError};
 use tidings_nats::{Login, Nats, NatsConfig};
 use tidings_testkit::nats::Server;
 
-use crate::support::{config, draft, hear, open, publish, read, until};
+use crate::support::{answered, config, draft, hear, open, publish, read, until};
 
 fn ids(node: &Nats, channel: &str) -> Vec<String> {
     let messages = read(node, channel, Some(0)).messages;
@@ -116,6 +116,44 @@ fn a_node_that_heard_of_what_is_lost_notices_another_in_its_place() {
 #[test]
 fn a_node_that_began_behind_what_is_lost_notices_another_in_its_place() {
     places_are_given_again(false);
+}
+
+#[test]
+fn a_node_that_has_left_out_a_large_gap_notices_another_behind_it() {
+    /// More than a node reads for everybody, and how many are published at once.
+    const GAP: usize = 10_100;
+    const ONCE: usize = 100;
+    let server = Server::start("");
+    let near = config(&server);
+    let far = NatsConfig {
+        servers: vec![server.far_url()],
+        ..near.clone()
+    };
+    let (publisher, node) = (open(&near), open(&far));
+    publish(&publisher, "room", "heard");
+    until("it to be heard", || node.head(0) == 1);
+    server.cut_off();
+    for first in (0..GAP).step_by(ONCE) {
+        if first + ONCE == GAP {
+            server.keep();
+        }
+        let drafts = (first..first + ONCE).map(|n| draft("room", &n.to_string()));
+        let answers: Vec<_> = drafts.map(|draft| publisher.publish(draft)).collect();
+        answers.into_iter().for_each(|it| _ = answered(it));
+    }
+    server.heal();
+    until("the end to be known", || node.head(0) == 1 + GAP as u64);
+    assert_eq!(node.statistics().jumps, 1);
+    drop(publisher);
+    server.lose();
+    let stranger = open(&near);
+    for n in 0..=ONCE {
+        // Until it is noticed.
+        let _ = stranger
+            .publish(draft("room", &format!("another {n}")))
+            .wait();
+    }
+    ruin(&node);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The wires of a cluster: whatever a server hears goes through a relay of ours, which can be cut.
+//! The wires of servers: what they hear of each other and of clients goes through relays of ours, which can be cut.
 //!
 //! There is one from each server to each other, and one for each server's clients. A wire that is cut swallows what
 //! is sent over it: both ends believe in it until they miss an answer. When it heals, its connections are reset, for

@@ -3,12 +3,14 @@
 use rustix::process::Signal;
 use tempfile::TempDir;
 
+use super::network::Network;
 use super::node::{Node, Ports};
 
 /// One server with JetStream, by itself.
 #[derive(Debug)]
 pub struct Server {
     node: Node,
+    network: Network,
     // After the node: it ends before its files do.
     _folder: TempDir,
 }
@@ -22,10 +24,13 @@ impl Server {
     /// When there is no [`program`](super::program), or when it does not like `config`.
     pub fn start(config: impl Into<String>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let node = Node::new("n0", folder.path(), Ports::choose(), &config.into());
+        let ports = Ports::choose();
+        let network = Network::new(&[ports.routes], &[ports.clients]);
+        let node = Node::new("n0", folder.path(), ports, &config.into());
         node.start();
         Self {
             node,
+            network,
             _folder: folder,
         }
     }
@@ -33,6 +38,21 @@ impl Server {
     /// Where its clients connect to, as `nats://ADDRESS:PORT`.
     pub fn url(&self) -> String {
         format!("nats://{}", self.node.ports().clients)
+    }
+
+    /// Where those of its clients connect to that are to be [cut off](Self::cut_off).
+    pub fn far_url(&self) -> String {
+        format!("nats://{}", self.network.address(None, 0))
+    }
+
+    /// Cuts its [far](Self::far_url) clients off: what is sent either way vanishes, and no connection closes.
+    pub fn cut_off(&self) {
+        self.network.cut_off(0, true);
+    }
+
+    /// Ends the [cut](Self::cut_off). Connections that had lost something are reset.
+    pub fn heal(&self) {
+        self.network.heal();
     }
 
     /// Ends it as a power cut would (`kill -9`).
