@@ -3,6 +3,7 @@
  * the log has.
  */
 
+import assert from 'node:assert/strict';
 import { Api } from '../lib/api.mjs';
 import { Ledger } from './ledger.mjs';
 import { LineReader } from './lines.mjs';
@@ -36,15 +37,21 @@ obey({
 	listen: (path) => lines.listen(path),
 	delivered: () => ledger.delivered,
 	/**
-	 * How many places in channels are behind the log.
+	 * How many places in channels are behind the log; undefined while it is away, as where NATS is electing.
 	 * @param {{ url: string, clients: number }} where
 	 */
 	async lacking({ url, clients }) {
 		const api = new Api(url, 'checker');
 		let count = 0;
-		for (let channel = 0; channel < channelCount(clients); channel++) {
-			const { messages } = await api.history(nameOf(channel), { limit: 1 });
-			count += ledger.lacking(channel, messages[0]?.seq ?? 0);
+		try {
+			for (let channel = 0; channel < channelCount(clients); channel++) {
+				const { messages } = await api.history(nameOf(channel), { limit: 1 });
+				count += ledger.lacking(channel, messages[0]?.seq ?? 0);
+			}
+		} catch (error) {
+			// A refusal will not get better.
+			if (error instanceof assert.AssertionError) throw error;
+			return undefined;
 		}
 		return count;
 	},

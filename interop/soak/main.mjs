@@ -215,9 +215,9 @@ class Soak {
 		const begun = performance.now();
 		for (let passed = 0; passed < CALM_MS_MAX; passed = performance.now() - begun) {
 			const unanswered = sum(await this.#all('unanswered'));
-			/** @type {number} */
+			/** @type {number | undefined} */
 			const lacking = await tell(this.#checker, 'lacking', this.#where);
-			if (!unanswered && !lacking) return passed;
+			if (unanswered === 0 && lacking === 0) return passed;
 			await pause(GLANCE_MS);
 		}
 		note('somebody still lacks something');

@@ -2,9 +2,9 @@
 
 use std::error::Error;
 use std::future::{Ready, ready};
+use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_nats::rustls;
@@ -20,6 +20,7 @@ use crate::config::{Login, NatsConfig, Tls};
 use crate::error::NatsError;
 use crate::link::Link;
 use crate::servers::Servers;
+use crate::shared::lock;
 
 /// The oldest server that we have tried and found right: with 2.11, which has all that is needed, publishes into a cluster of three
 /// got stuck in our tests.
@@ -92,18 +93,30 @@ pub(crate) async fn connect(
     }
 }
 
-/// Chooses the servers in turn once there was a connection. The library prefers those that have failed least: where the others
-/// had once failed, it would come back again and again to one that is left because it has lost them.
+/// Chooses the servers in turn once there was a connection, the one that is left last. The library prefers those that have failed
+/// least: where the others had once failed, it would come back again and again to one that is left because it has lost them.
 fn in_turn() -> impl Fn(Vec<Server>, ServerInfo) -> Ready<Option<ReconnectToServer>> {
-    let turn = AtomicUsize::new(fastrand::usize(..));
+    // Each node has an order of its own, so that those that leave a server do not all go to the same one.
+    let order = RandomState::new();
+    let chosen = Mutex::new(None);
     move |mut servers, info| {
-        let turn = turn.fetch_add(1, Ordering::Relaxed);
-        let next = turn.checked_rem(servers.len());
-        let next = next.filter(|_| !info.server_id.is_empty());
-        ready(next.map(|next| ReconnectToServer {
-            addr: servers.swap_remove(next).addr,
-            delay: None,
-        }))
+        if info.server_id.is_empty() {
+            return ready(None);
+        }
+        servers.sort_by_cached_key(|it| order.hash_one(&it.addr));
+        let mut chosen = lock(&chosen);
+        let is_left = |it: &Server| match &*chosen {
+            Some(chosen) => it.addr == *chosen,
+            None => it.did_connect,
+        };
+        let behind = servers.iter().position(is_left).map_or(0, |left| left + 1);
+        servers.rotate_left(behind);
+        *chosen = servers.first().map(|it| it.addr.clone());
+        ready(
+            chosen
+                .clone()
+                .map(|addr| ReconnectToServer { addr, delay: None }),
+        )
     }
 }
 
@@ -243,6 +256,36 @@ fn is_older(version: &str, other: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn servers_have_their_turns_and_the_one_that_is_left_the_last() {
+        let server = |number: usize| Server {
+            addr: format!("nats://127.0.0.1:{number}").parse().unwrap(),
+            failed_attempts: 4 - number,
+            did_connect: number == 3,
+            is_discovered: false,
+            last_error: None,
+        };
+        let choose = in_turn();
+        let connected = ServerInfo {
+            server_id: "N".to_owned(),
+            ..ServerInfo::default()
+        };
+        let next = |info: &ServerInfo| {
+            let chosen = choose([1, 2, 3].map(server).into(), info.clone()).into_inner();
+            chosen.map(|it| it.addr.port())
+        };
+        assert_eq!(
+            next(&ServerInfo::default()),
+            None,
+            "the first is the library's"
+        );
+        let turns: Vec<_> = (0..6).map(|_| next(&connected).unwrap()).collect();
+        let mut others = turns[..2].to_vec();
+        others.sort_unstable();
+        assert_eq!((&others[..], turns[2]), (&[1, 2][..], 3));
+        assert_eq!(turns[..3], turns[3..]);
+    }
 
     #[test]
     fn versions_go_by_their_numbers() {
