@@ -83,9 +83,10 @@ fn give_whole(
     drain: Drain,
 ) -> Parked {
     Box::pin(async move {
-        let response = poll_fn(|context| match socket.poll_hung_up(context) {
-            Poll::Ready(error) => Poll::Ready(Err(error)),
-            Poll::Pending => answer.as_mut().poll(context).map(Ok),
+        // Who is answered at once is not asked first whether it has hung up, which takes a call of the kernel.
+        let response = poll_fn(|context| match answer.as_mut().poll(context) {
+            Poll::Ready(response) => Poll::Ready(Ok(response)),
+            Poll::Pending => socket.poll_hung_up(context).map(Err),
         });
         let response = response.await?;
         manner.keeps &= !drain.has_begun();

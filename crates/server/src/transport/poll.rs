@@ -1,7 +1,7 @@
 //! Short and long polls: one answer, at once or when something happens.
 
 use std::collections::BTreeMap;
-use std::future::{Future, poll_fn};
+use std::future::{Future, poll_fn, ready};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task;
@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 
 use super::stream::{EventsRequest, Wait};
 use super::{Counted, Transport};
-use crate::http::body::{self, Body, Whole};
+use crate::http::body::{self, Whole};
 use crate::http::{Doors, access, problem};
 use crate::parked::{Answered, Waiting};
 use crate::shutdown::Drain;
@@ -76,7 +76,9 @@ pub(crate) async fn answer(
         }
         poll.fill(&drain).await?;
     }
-    Ok(poll.answer(&drain).map(Body::from).into())
+    // There already, but it takes the socket over as the others do: most who poll come again, and hold no buffer until then.
+    let answer = poll.answer(&drain);
+    Ok(Answered::Later(Waiting::Whole(Box::pin(ready(answer)))))
 }
 
 /// An answer that fills.
