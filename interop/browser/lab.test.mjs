@@ -181,7 +181,8 @@ describe('the lab', () => {
 
 	test('packets get lost', async () => {
 		await lab.break('loss');
-		await lab.until('TCP to wait for a time-out', (racers) => milliseconds(racers.websocket?.last) >= 200);
+		// One message in ten, of two a second: in half a minute there may be none.
+		await lab.until('TCP to wait for a time-out', (racers) => milliseconds(racers.websocket?.last) >= 200, RECOVERED_WITHIN_MS);
 		await lab.picture('loss');
 		await lab.break('mend');
 		await lab.recovered();
@@ -209,7 +210,8 @@ describe('the lab', () => {
 	test('silence is noticed by the heartbeat', async () => {
 		await lab.break('silence');
 		await lab.until('everybody to notice', (racers) => ALL.every((name) => !racers[name]?.isOpen));
-		assert.ok((await lab.log()).some((line) => line.includes('WebSocket has lost its connection (The way before it went silent)')));
+		const told = 'WebSocket has lost its connection (The way before it went silent)';
+		await until('the log to tell', async () => (await lab.log()).some((line) => line.includes(told)));
 		await lab.picture('silence');
 		await lab.break('mend');
 		await lab.recovered();

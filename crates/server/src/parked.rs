@@ -4,7 +4,8 @@
 //! buffer of 8 KiB and the state of a whole HTTP/1.1 connection. An answer that waits needs none of it:
 //! its door answers [`Answered::Later`], hyper is taken apart and dropped, and what is left is the
 //! answer and the bare [`Socket`]. When the answer has been given, the connection is kept, and another
-//! request comes, a fresh hyper reads that.
+//! request comes, a fresh hyper reads that. So who polls now and then takes this way too, though there is
+//! nothing to wait for: between two polls the connection holds no buffer.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -26,7 +27,7 @@ use crate::transport::sse::EventStream;
 pub(crate) enum Answered {
     /// Everything is there, and hyper writes it.
     Now(Response<Body>),
-    /// Not yet.
+    /// Not yet, or there is no reason to keep hyper for it.
     Later(Waiting),
 }
 
