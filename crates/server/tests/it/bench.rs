@@ -159,7 +159,7 @@ async fn what_a_server_loses_doubles_or_reorders_is_counted_and_a_failure() {
 #[tokio::test]
 async fn an_interrupt_ends_it_early_with_a_report_and_a_page() {
     let server = Server::start();
-    let page = server.data().join("report.html");
+    let page = server.data().join("reports/report.html");
     let mut command = tidings();
     command
         .args([

@@ -34,10 +34,20 @@ async fn compared(server: &Server, ways: &str, format: &str) -> Vec<Value> {
         "--url",
         &url,
     ];
+    let pictures = server.data().join("pictures");
+    let page = server.data().join("pages/page.html");
     arguments.extend(["--way", ways, "--format", format]);
+    arguments.extend(["--svg", pictures.to_str().unwrap()]);
+    arguments.extend(["--html", page.to_str().unwrap()]);
     arguments.extend(at.iter().skip(2).map(String::as_str));
     let (code, printed, said) = compare(&arguments).await;
     assert_eq!(code, Some(0), "{said}");
+    for (file, end) in [
+        (pictures.join("latency-steady.svg"), "</svg>\n"),
+        (page, "</html>\n"),
+    ] {
+        assert!(std::fs::read_to_string(file).unwrap().ends_with(end));
+    }
     let figures: Value = serde_json::from_str(&printed).unwrap();
     figures["cells"].as_array().unwrap().clone()
 }
@@ -128,6 +138,8 @@ async fn what_makes_no_sense_is_refused() {
         (&["--rate", "101"], "--rate"),
         (&["--token", "guest:a"], "--url"),
         (&["--url", "http://127.0.0.1:1", "--quick"], "started"),
+        (&["--svg", "/dev/null/pictures"], "cannot make"),
+        (&["--html", "/dev/null/page.html"], "cannot make"),
     ] {
         let (code, _, said) = compare(arguments).await;
         assert!(code.is_some_and(|code| code > 0), "{arguments:?}");

@@ -18,13 +18,13 @@ mod recorder;
 mod report;
 mod tally;
 
-use std::io::{ErrorKind, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use tokio::task::LocalSet;
 
 use super::client::Client;
+use super::load::results;
 use super::{ServerArgs, descriptors};
 use crate::fault::Fault;
 use course::Order;
@@ -109,6 +109,9 @@ fn positive() -> clap::builder::RangedI64ValueParser<u32> {
 /// Runs, reports and judges.
 pub(super) async fn run(args: BenchArgs) -> Result<(), Fault> {
     check_descriptors(&args, descriptors::connections_max())?;
+    if let Some(folder) = args.html.as_deref().and_then(Path::parent) {
+        results::make_folder(folder)?;
+    }
     let client = Client::new(&args.server)?;
     let order = Order {
         url: args.server.url.clone(),
@@ -127,11 +130,10 @@ pub(super) async fn run(args: BenchArgs) -> Result<(), Fault> {
     let figures = LocalSet::new()
         .run_until(course::run(order, client))
         .await?;
-    if let Some(path) = &args.html {
-        std::fs::write(path, html::page(&figures))
-            .map_err(|error| Fault::failure(format!("cannot write {}: {error}", path.display())))?;
-    }
     print(&args, &figures)?;
+    if let Some(path) = &args.html {
+        results::write(path, &html::page(&figures))?;
+    }
     judge(&figures.correctness.balance)
 }
 
@@ -162,13 +164,7 @@ fn print(args: &BenchArgs, figures: &Figures) -> Result<(), Fault> {
         }
         false => report::text(figures),
     };
-    match std::io::stdout().write_all(text.as_bytes()) {
-        // `| head` has seen enough.
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Fault::failure(format!("cannot print: {error}")))
-        }
-        _ => Ok(()),
-    }
+    results::print(&text)
 }
 
 fn judge(balance: &Balance) -> Result<(), Fault> {

@@ -86,10 +86,20 @@ fn table(table: &Table) -> String {
     )
 }
 
-/// The cells in JSON with the most clients, which are what the pictures show.
+/// The format that the pictures show: JSON, if that was measured.
+fn shown_format(figures: &Figures) -> Format {
+    let has_json = |cell: &CellFigures| cell.format == Format::Json;
+    match figures.cells.iter().any(has_json) {
+        true => Format::Json,
+        false => Format::Cbor,
+    }
+}
+
+/// The cells with the most clients, which are what the pictures show.
 fn shown(figures: &Figures) -> Vec<&CellFigures> {
     let most = figures.cells.iter().map(|cell| cell.clients).max();
-    let of = |cell: &&CellFigures| Some(cell.clients) == most && cell.format == Format::Json;
+    let format = shown_format(figures);
+    let of = |cell: &&CellFigures| Some(cell.clients) == most && cell.format == format;
     figures.cells.iter().filter(of).collect()
 }
 
@@ -235,8 +245,9 @@ type Growth = (Way, Vec<(f64, f64)>);
 const GROWING: [Way; 3] = [Way::LongPoll, Way::Sse, Way::Websocket];
 
 fn lines(figures: &Figures, value: &dyn Fn(&CellFigures) -> Option<f64>) -> Vec<Growth> {
+    let format = shown_format(figures);
     let line = |way: &Way| {
-        let of = |cell: &&CellFigures| cell.way == *way && cell.format == Format::Json;
+        let of = |cell: &&CellFigures| cell.way == *way && cell.format == format;
         let points = figures.cells.iter().filter(of).filter_map(|cell| {
             // What is below one is drawn as one: the axes are logarithms.
             Some((

@@ -20,13 +20,13 @@ mod table;
 mod tally;
 mod way;
 
-use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use tidings_wire::Format;
 use tokio::task::LocalSet;
 
+use super::load::results;
 use super::tls::TrustArgs;
 use super::{ServerArgs, descriptors};
 use crate::fault::Fault;
@@ -118,21 +118,15 @@ enum FormatArg {
 /// Runs, reports and judges.
 pub(super) async fn run(args: CompareArgs) -> Result<(), Fault> {
     let (json, html, svg) = (args.json, args.html.clone(), args.svg.clone());
+    let folders = [html.as_deref().and_then(Path::parent), svg.as_deref()];
+    folders
+        .into_iter()
+        .flatten()
+        .try_for_each(results::make_folder)?;
     let order = order(args);
     let figures = LocalSet::new()
         .run_until(schedule::run(order, descriptors::connections_max()))
         .await?;
-    if let Some(path) = &html {
-        write(path, html::page(&figures))?;
-    }
-    if let Some(folder) = &svg {
-        for picture in html::pictures(&figures) {
-            write(
-                &folder.join(format!("{}.svg", picture.name)),
-                picture.file(),
-            )?;
-        }
-    }
     let text = match json {
         true => {
             let json = serde_json::to_string(&figures);
@@ -140,19 +134,17 @@ pub(super) async fn run(args: CompareArgs) -> Result<(), Fault> {
         }
         false => table::text(&figures),
     };
-    match std::io::stdout().write_all(text.as_bytes()) {
-        // `| head` has seen enough.
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            return Err(Fault::failure(format!("cannot print: {error}")));
+    results::print(&text)?;
+    if let Some(path) = &html {
+        results::write(path, &html::page(&figures))?;
+    }
+    if let Some(folder) = &svg {
+        for picture in html::pictures(&figures) {
+            let path = folder.join(format!("{}.svg", picture.name));
+            results::write(&path, &picture.file())?;
         }
-        _ => {}
     }
     judge(&figures)
-}
-
-fn write(path: &Path, text: String) -> Result<(), Fault> {
-    let written = std::fs::write(path, text);
-    written.map_err(|error| Fault::failure(format!("cannot write {}: {error}", path.display())))
 }
 
 /// What is asked for, with what nobody said.
