@@ -298,13 +298,16 @@ async fn an_allowed_page_may_read_what_it_waited_for() {
 }
 
 #[tokio::test]
-async fn one_that_waits_holds_little() {
+async fn one_that_waits_or_will_ask_again_holds_little() {
     const CONNECTIONS: usize = 500;
     /// Far more than it takes, and far less than hyper would.
     const BYTES_EACH_MAX: u64 = 6 << 10;
-    let server = Server::configured("[namespaces.\"\"]\npresence = false\n");
-    for headers in ["", STREAM] {
-        let path = long_poll(&server).await;
+    for (transport, headers) in [("poll", ""), ("long-poll", ""), ("sse", STREAM)] {
+        let server = Server::configured("[namespaces.\"\"]\npresence = false\n");
+        let path = match transport {
+            "poll" => "/v1/events?channel=a".to_owned(),
+            _ => long_poll(&server).await,
+        };
         // What the first ones take for all.
         let mut kept = Vec::new();
         let mut before = 0;
@@ -314,17 +317,15 @@ async fn one_that_waits_holds_little() {
             }
             let mut http = Http::connect(server.address()).await;
             http.write(request("1.1", &path, headers).as_bytes()).await;
-            if !headers.is_empty() {
-                assert_eq!(http.head().await.status, 200);
+            match transport {
+                "poll" => assert_eq!(http.response().await.status, 200),
+                "sse" => assert_eq!(http.head().await.status, 200),
+                _ => {}
             }
             kept.push(http);
         }
-        let transport = if headers.is_empty() {
-            "long-poll"
-        } else {
-            "sse"
-        };
-        links(&server, transport, kept.len()).await;
+        let waiting = if transport == "poll" { 0 } else { kept.len() };
+        links(&server, transport, waiting).await;
         let grown = server.resident_bytes().saturating_sub(before);
         let each = grown / CONNECTIONS as u64;
         assert!(each < BYTES_EACH_MAX, "{each} bytes for each {transport}");
