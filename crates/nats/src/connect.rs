@@ -93,8 +93,8 @@ pub(crate) async fn connect(
     }
 }
 
-/// Chooses the servers in turn once there was a connection, the one that is left last. The library prefers those that have failed
-/// least: where the others had once failed, it would come back again and again to one that is left because it has lost them.
+/// Chooses the servers in turn once there was a connection; the one that is being left comes last. The library prefers those that
+/// have failed least: where the others had once failed, it would come back again and again to one that is left because it has lost them.
 fn in_turn() -> impl Fn(Vec<Server>, ServerInfo) -> Ready<Option<ReconnectToServer>> {
     // Each node has an order of its own, so that those that leave a server do not all go to the same one.
     let order = RandomState::new();

@@ -10,6 +10,7 @@ mod load;
 mod nats;
 mod progress;
 mod publish;
+mod results;
 mod serve;
 mod subscribe;
 mod tls;

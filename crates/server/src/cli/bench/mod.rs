@@ -24,8 +24,7 @@ use clap::Args;
 use tokio::task::LocalSet;
 
 use super::client::Client;
-use super::load::results;
-use super::{ServerArgs, descriptors};
+use super::{ServerArgs, descriptors, results};
 use crate::fault::Fault;
 use course::Order;
 use figures::Figures;

@@ -26,9 +26,8 @@ use clap::{Args, ValueEnum};
 use tidings_wire::Format;
 use tokio::task::LocalSet;
 
-use super::load::results;
 use super::tls::TrustArgs;
-use super::{ServerArgs, descriptors};
+use super::{ServerArgs, descriptors, results};
 use crate::fault::Fault;
 use course::Terms;
 use figures::Figures;

@@ -1,5 +1,5 @@
 //! What the commands share that put a server under load: waiting finely, reading lines and streams of them, judging order, telling
-//! latencies and what a process takes, drawing that, and where it goes.
+//! latencies and what a process takes, and drawing that.
 
 pub(super) mod alarm;
 pub(super) mod event_stream;
@@ -8,7 +8,6 @@ pub(super) mod lines;
 pub(super) mod order;
 pub(super) mod plot;
 pub(super) mod process;
-pub(super) mod results;
 
 /// The look of a report that is a page: readable in the dark and in print.
 pub(super) const STYLE: &str = include_str!("style.css");

@@ -8,19 +8,19 @@ use crate::fault::Fault;
 
 /// Makes a folder for files to come, if it is not there: one that cannot be made is told of before a long measurement, and
 /// not behind it.
-pub(in crate::cli) fn make_folder(folder: &Path) -> Result<(), Fault> {
+pub(super) fn make_folder(folder: &Path) -> Result<(), Fault> {
     fs::create_dir_all(folder)
         .map_err(|error| Fault::setup(format!("cannot make {}: {error}", folder.display())))
 }
 
 /// Writes a file.
-pub(in crate::cli) fn write(path: &Path, text: &str) -> Result<(), Fault> {
+pub(super) fn write(path: &Path, text: &str) -> Result<(), Fault> {
     fs::write(path, text)
         .map_err(|error| Fault::failure(format!("cannot write {}: {error}", path.display())))
 }
 
 /// Prints to stdout.
-pub(in crate::cli) fn print(text: &str) -> Result<(), Fault> {
+pub(super) fn print(text: &str) -> Result<(), Fault> {
     match io::stdout().write_all(text.as_bytes()) {
         // `| head` has seen enough.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
