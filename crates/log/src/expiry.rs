@@ -33,28 +33,32 @@ pub(crate) enum Next {
     Now,
     /// At this time, in milliseconds since the Unix epoch; it was `asked` then.
     At { due: u64, asked: u64 },
+    /// When there is something behind [`Sweep::after`]: nothing is known of its age, for it may have been
+    /// said elsewhere, long ago.
+    Come,
     /// When bytes are too many.
     Full,
 }
 
 impl Sweep {
-    /// Whether to look at the next window.
-    pub(crate) fn is_due(&self, retention: Retention, bytes: u64, now: u64) -> bool {
+    /// Whether to look at the next window, in a log whose newest message is `head`.
+    pub(crate) fn is_due(&self, retention: Retention, bytes: u64, head: u64, now: u64) -> bool {
         retention.bytes.is_some_and(|bound| bytes > bound)
             || match self.next {
                 Next::Now => true,
                 // A clock that was set back makes nothing of what was reckoned before.
                 Next::At { due, asked } => now >= due || now < asked,
+                Next::Come => head > self.after,
                 Next::Full => false,
             }
     }
 
-    /// Looks at `window`, the log's next messages after [`Sweep::after`], which `is_last` if there are
-    /// no more.
+    /// Looks at `window`, the log's next messages after [`Sweep::after`]. If there are no more, `end` is the
+    /// log's newest `seq`.
     pub(crate) fn step(
         &mut self,
         window: &[Candidate],
-        is_last: bool,
+        end: Option<u64>,
         account: usize,
         retention: Retention,
         mut bytes: u64,
@@ -81,11 +85,15 @@ impl Sweep {
                 delete.push(index);
             }
         }
-        // What comes now is not older than now.
-        self.next = if is_last { ages.next(now) } else { Next::Now };
+        self.after = end.unwrap_or(self.after);
+        self.next = match end {
+            None => Next::Now,
+            Some(_) if retention.age.is_some() => Next::Come,
+            Some(_) => Next::Full,
+        };
         Swept {
             delete,
-            is_empty: is_last,
+            is_empty: end.is_some(),
         }
     }
 }
@@ -172,16 +180,17 @@ mod tests {
         let mut sweep = Sweep::default();
         let window = window(&[(10, 0), (20, 1), (30, 0), (40, 0)]);
         let Swept { delete, .. } =
-            sweep.step(&window, true, 0, retention(Some(100), None), 30, 130);
+            sweep.step(&window, Some(4), 0, retention(Some(100), None), 30, 130);
         assert_eq!(delete, [0, 2]);
         let next = Next::At {
             due: 140,
             asked: 130,
         };
         assert_eq!(sweep, Sweep { after: 3, next });
-        assert!(!sweep.is_due(retention(Some(100), None), 10, 139));
-        assert!(sweep.is_due(retention(Some(100), None), 10, 140));
-        assert!(sweep.is_due(retention(Some(100), None), 10, 5), "set back");
+        let bound = retention(Some(100), None);
+        assert!(!sweep.is_due(bound, 10, 9, 139));
+        assert!(sweep.is_due(bound, 10, 4, 140));
+        assert!(sweep.is_due(bound, 10, 4, 5), "set back");
     }
 
     #[test]
@@ -190,7 +199,7 @@ mod tests {
         let bound = retention(None, Some(15));
         let Swept { delete, .. } = sweep.step(
             &window(&[(1, 0), (2, 1), (3, 0), (4, 0)]),
-            true,
+            Some(4),
             0,
             bound,
             30,
@@ -198,25 +207,35 @@ mod tests {
         );
         assert_eq!(delete, [0, 2]);
         assert_eq!(sweep.next, Next::Full);
-        assert!(!sweep.is_due(bound, 15, 9) && sweep.is_due(bound, 16, 9));
+        assert!(!sweep.is_due(bound, 15, 4, 9) && sweep.is_due(bound, 16, 4, 9));
     }
 
     #[test]
     fn a_full_window_is_followed_by_the_next() {
         let mut sweep = Sweep::default();
         let bound = retention(Some(1), None);
-        let swept = sweep.step(&window(&[(1, 1), (2, 0)]), false, 0, bound, 9, 99);
+        let swept = sweep.step(&window(&[(1, 1), (2, 0)]), None, 0, bound, 9, 99);
         assert_eq!((swept.delete.as_slice(), swept.is_empty), (&[1][..], false));
         assert_eq!((sweep.after, sweep.next), (2, Next::Now));
     }
 
     #[test]
-    fn an_empty_log_is_asked_again_when_something_can_be_old() {
+    fn a_log_without_anything_left_is_looked_at_when_something_comes() {
         let mut sweep = Sweep::default();
-        let swept = sweep.step(&[], true, 0, retention(Some(100), None), 0, 5);
+        let bound = retention(Some(100), None);
+        let swept = sweep.step(&[], Some(7), 0, bound, 0, 105);
         assert!(swept.is_empty);
-        assert_eq!(sweep.next, Next::At { due: 105, asked: 5 });
-        sweep.step(&[], true, 0, retention(None, None), 0, 5);
+        assert_eq!((sweep.after, sweep.next), (7, Next::Come));
+        assert!(!sweep.is_due(bound, 0, 7, 9_000) && sweep.is_due(bound, 10, 8, 105));
+        // It was said long ago, elsewhere.
+        let brought = [Candidate {
+            seq: 8,
+            ..window(&[(6, 0)])[0]
+        }];
+        sweep.step(&brought, Some(8), 0, bound, 10, 105);
+        let (due, asked) = (106, 105);
+        assert_eq!(sweep.next, Next::At { due, asked });
+        sweep.step(&[], Some(8), 0, retention(None, None), 0, 105);
         assert_eq!(sweep.next, Next::Full);
     }
 
@@ -225,7 +244,7 @@ mod tests {
         let mut sweep = Sweep::default();
         let window = window(&[(100, 0), (10, 0)]);
         let bound = retention(Some(100), None);
-        let Swept { delete, .. } = sweep.step(&window, true, 0, bound, 20, 150);
+        let Swept { delete, .. } = sweep.step(&window, Some(2), 0, bound, 20, 150);
         assert!(delete.is_empty());
         assert_eq!(
             sweep.next,
@@ -234,7 +253,7 @@ mod tests {
                 asked: 150
             }
         );
-        let Swept { delete, .. } = sweep.step(&window, true, 0, bound, 20, 200);
+        let Swept { delete, .. } = sweep.step(&window, Some(2), 0, bound, 20, 200);
         assert_eq!(delete, [0, 1]);
     }
 
@@ -243,7 +262,7 @@ mod tests {
         let mut sweep = Sweep::default();
         let window = window(&[(9_000_000, 0), (10, 0), (100, 0)]);
         let Swept { delete, .. } =
-            sweep.step(&window, true, 0, retention(Some(100), None), 30, 150);
+            sweep.step(&window, Some(3), 0, retention(Some(100), None), 30, 150);
         assert_eq!(delete, [0, 1]);
     }
 }

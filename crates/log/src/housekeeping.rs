@@ -102,10 +102,9 @@ impl Housekeeping {
         let accounts = chain.accounts().as_slice();
         self.audited.is_some()
             || !self.over.is_empty()
-            || accounts
-                .iter()
-                .zip(&self.sweeps)
-                .any(|(account, sweep)| sweep.is_due(account.retention, account.bytes, now))
+            || accounts.iter().zip(&self.sweeps).any(|(account, sweep)| {
+                sweep.is_due(account.retention, account.bytes, chain.head(), now)
+            })
     }
 
     /// Does a little of everything that is due, beside a batch of `batch` messages.
@@ -191,13 +190,14 @@ impl Housekeeping {
         let settings = &chain.accounts().as_slice()[account];
         let (retention, bytes) = (settings.retention, settings.bytes);
         let mut sweep = self.sweeps[account];
-        if !sweep.is_due(retention, bytes, now) {
+        let head = chain.head();
+        if !sweep.is_due(retention, bytes, head, now) {
             return Ok(());
         }
         let window = window(connection, chain, sweep.after, rows)?;
-        let is_last = window.len() < rows;
+        let end = (window.len() < rows).then_some(head);
         let candidates: Vec<_> = window.iter().map(|(_, candidate, _)| *candidate).collect();
-        let swept = sweep.step(&candidates, is_last, account, retention, bytes, now);
+        let swept = sweep.step(&candidates, end, account, retention, bytes, now);
         let mut doomed: BTreeMap<ChannelName, Vec<Doomed>> = BTreeMap::new();
         let mut window: Vec<_> = window.into_iter().map(Some).collect();
         for index in swept.delete {
