@@ -4,6 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { until } from '../lib/until.mjs';
 import { Deeds } from './deeds.mjs';
 import { COMEBACK, HEARTBEAT, SOON, STRANDED, WAYS } from './faults.mjs';
+import { ANSWER_MS } from './homes.mjs';
 import { Observation } from './observation.mjs';
 import { Path } from './path.mjs';
 import { sum } from './tally.mjs';
@@ -85,7 +86,7 @@ export async function runCell(scope, { fault, column, place, open, server }) {
 	} else {
 		await connect(witness);
 		const isFlow = async () => (await observation.flowed(FLOW)) && [undefined, observation.transport].includes(climbs);
-		await until('messages to flow both ways', isFlow, { seen: () => observation.story });
+		await until('messages to flow both ways', isFlow, { within: ANSWER_MS, seen: () => observation.story });
 		begun = now();
 		await deeds.begin();
 		since = { ...(await observation.mark()), at: begun };
