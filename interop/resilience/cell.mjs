@@ -1,7 +1,7 @@
 /** One cell of the matrix: one fault, one transport, in one place. */
 
 import { setTimeout as pause } from 'node:timers/promises';
-import { until } from '../lib/until.mjs';
+import { PATIENCE_MS, until } from '../lib/until.mjs';
 import { Deeds } from './deeds.mjs';
 import { COMEBACK, HEARTBEAT, SOON, STRANDED, WAYS } from './faults.mjs';
 import { ANSWER_MS } from './homes.mjs';
@@ -20,6 +20,8 @@ import { Witness } from './witness.mjs';
 const FLOW = 5;
 /** How much longer than promised is waited, in seconds: so the table can say how late it was. */
 const GRACE = 20;
+/** How soon a client is useful over a network that is well, in seconds: two busy cores are slow. */
+const OPENING = PATIENCE_MS / 1000;
 /** What passes between two short polls, in ms; with the client's default the table would show nothing else. */
 const POLL_EVERY_MS = 250;
 
@@ -136,6 +138,7 @@ export async function runCell(scope, { fault, column, place, open, server }) {
 		if (within < Infinity && (took ?? Infinity) > within) late.push(`${what} after ${took ?? '∞'} s, not ${within}`);
 	};
 	const promised = fault.deaf?.includes(column) ? HEARTBEAT : fault.noticed;
+	if (!fault.cold) hold('useful before it', seconds(observation.begun, observation.useful({ at: 0, down: 0, up: 0 })), OPENING);
 	hold('noticed', seconds(begun, Math.min(noticedAt ?? Infinity, usefulAt ?? Infinity)), promised);
 	hold('useful', useful, bound);
 	if (repeats) hold('again useful', again, fault.again);
