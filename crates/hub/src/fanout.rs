@@ -22,6 +22,7 @@ use crate::effect::{Answered, Ask, Effect, Effects};
 use crate::grace::{Departure, Graces};
 use crate::lane::Run;
 use crate::logs::{Heads, Positions};
+use crate::marks::Marks;
 use crate::moving::Left;
 use crate::room::{Offer, Push, Room};
 use crate::session::{Ending, Moment, Session, Settings, World};
@@ -35,11 +36,7 @@ pub(crate) struct Fanout {
     settings: Settings,
     channels: Channels,
     sessions: Slab<Session>,
-    /// By session: whether a poll may find something. Dense, for the fan-out writes here and nowhere
-    /// else in a session.
-    marks: Vec<bool>,
-    /// Those that were marked since the shell last asked.
-    marked: Vec<u32>,
+    marks: Marks,
     steps: Steps,
     /// The one that was last given, which the next in step most likely is given too.
     stretch: Stretch,
@@ -109,8 +106,7 @@ impl Fanout {
         Self {
             channels: Channels::new(heads.all()),
             sessions: Slab::new(),
-            marks: Vec::new(),
-            marked: Vec::new(),
+            marks: Marks::default(),
             steps: Steps::default(),
             stretch: Stretch::default(),
             awaiting: Vec::new(),
@@ -382,7 +378,7 @@ impl Fanout {
             session.poll(&mut offer, world);
             (session.more, session.step(world.channels))
         });
-        self.marks[link.session] = more;
+        self.marks.handle_polled(link.session, more);
         if let Some((channel, position)) = step {
             self.steps.begin(link.session, channel, position);
         }
@@ -413,7 +409,7 @@ impl Fanout {
         self.stretch.become_that(origin, &of.tail);
         if self.stretch.events().is_empty() || give(&self.stretch) {
             self.steps.advance(session, self.stretch.end());
-            self.marks[session] = self.stretch.has_more();
+            self.marks.handle_polled(session, self.stretch.has_more());
         }
         true
     }
@@ -433,7 +429,7 @@ impl Fanout {
     /// Whether a poll may find something.
     pub(crate) fn is_marked(&self, link: LinkKey) -> bool {
         match self.session(link) {
-            Some(_) => self.marks[link.session],
+            Some(_) => self.marks.is_set(link.session),
             None => true,
         }
     }
@@ -470,8 +466,7 @@ impl Fanout {
 
     /// Messages were committed; whether somebody follows their channels.
     pub(crate) fn handle_batch(&mut self, batch: &Batch) -> bool {
-        let Self { marks, marked, .. } = self;
-        let mark = |follower: Follower| set_mark(marks, marked, follower.session as usize);
+        let mark = |follower: Follower| self.marks.set(follower.session as usize);
         let limits = &self.settings.limits;
         let heard = self.channels.handle_batch(batch, limits, mark);
         if heard.missed {
@@ -485,7 +480,6 @@ impl Fanout {
     pub(crate) fn handle_passing(&mut self, event: Arc<Encoded>) {
         let Self {
             marks,
-            marked,
             steps,
             sessions,
             ..
@@ -495,7 +489,7 @@ impl Fanout {
             if let Some(position) = steps.end(key) {
                 sessions[key].positions.set_only(position);
             }
-            set_mark(marks, marked, key);
+            marks.set(key);
         };
         let limits = &self.settings.limits;
         self.channels.handle_passing(event, limits, mark);
@@ -575,7 +569,7 @@ impl Fanout {
 
     fn mark(&mut self, key: usize) {
         self.fall_out(key);
-        set_mark(&mut self.marks, &mut self.marked, key);
+        self.marks.set(key);
     }
 
     fn mark_all(&mut self) {
@@ -641,7 +635,7 @@ impl Fanout {
     pub(crate) fn census(&self, lags: Histogram, missed: u64) -> Census {
         let sessions = self.sessions.iter();
         let is_behind = |(key, session): &(usize, &Session)| {
-            let waits = self.marks[*key] && session.link.is_some();
+            let waits = self.marks.is_set(*key) && session.link.is_some();
             let follows = !session.subscriptions.is_empty();
             follows && (waits || session.has_more_to_give())
         };
@@ -664,8 +658,7 @@ impl Fanout {
 
     /// The places of the sessions that are to be woken, each once; into `woken`.
     pub(crate) fn take_marked(&mut self, woken: &mut Vec<u32>) {
-        std::mem::swap(&mut self.marked, woken);
-        self.marked.clear();
+        self.marks.take_woken(woken);
     }
 }
 
@@ -730,14 +723,4 @@ pub(crate) enum Said {
     Refresh(Option<u64>, Result<Identity, Refusal>),
     /// No command.
     Nonsense(RequestError),
-}
-
-fn set_mark(marks: &mut Vec<bool>, marked: &mut Vec<u32>, key: usize) {
-    if marks.len() <= key {
-        marks.resize(key + 1, false);
-    }
-    if !marks[key] {
-        marks[key] = true;
-        marked.push(key as u32);
-    }
 }

@@ -72,6 +72,7 @@ mod lane;
 mod limits;
 mod link;
 mod logs;
+mod marks;
 mod moving;
 mod passing;
 mod policies;
